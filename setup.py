@@ -1,0 +1,73 @@
+"""The extension list and the build profiles of vmcore, and nothing else.
+
+The profile is chosen by the environment variable ``VMCORE_PROFILE``: ``release`` (the default), ``debug`` (Cython's
+checks and our own invariants on, interpreter as a loop) or ``trace`` (debug with line tracing, for coverage of the
+compiled code). ``VMCORE_SANITIZE=address,undefined`` or ``thread`` adds a sanitizer.
+"""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+ROOT = Path(__file__).parent
+PROFILE = os.environ.get("VMCORE_PROFILE", "release")
+SANITIZE = os.environ.get("VMCORE_SANITIZE", "")
+
+if PROFILE not in ("release", "debug", "trace"):
+    raise SystemExit(f"VMCORE_PROFILE={PROFILE!r}: allowed are release, debug and trace")
+
+CHECKED = PROFILE != "release"
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": CHECKED,
+    "wraparound": False,
+    "initializedcheck": CHECKED,
+    "cdivision": True,
+    "embedsignature": True,
+    "freethreading_compatible": True,
+    "linetrace": PROFILE == "trace",
+}
+# -fwrapv and -fno-strict-aliasing: guest arithmetic wraps, and guest memory has no type.
+CFLAGS = ["-fwrapv", "-fno-strict-aliasing", "-Wall", "-Wno-unused-function", "-Wno-unreachable-code"]
+CFLAGS += {"release": ["-O2"], "debug": ["-O1", "-g"], "trace": ["-O1", "-g"]}[PROFILE]
+MACROS = [("VMCORE_DEBUG", "1")] if CHECKED else []
+if PROFILE == "trace":
+    MACROS += [("CYTHON_TRACE_NOGIL", "1")]
+LDFLAGS = []
+if SANITIZE:
+    CFLAGS += [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer", "-g"]
+    LDFLAGS += [f"-fsanitize={SANITIZE}"]
+    if "thread" in SANITIZE:
+        # ThreadSanitizer instruments calls and so loses the tail calls: the loop must drive the handlers.
+        MACROS += [("VMCORE_SWITCH_LOOP", "1")]
+
+SOURCES = sorted((ROOT / "vmcore" / "_fast").rglob("*.pyx"))
+
+
+def extension(path: Path) -> Extension:
+    """Return the extension of one ``.pyx`` file, named after its place."""
+    relative = path.relative_to(ROOT)
+    return Extension(
+        ".".join(relative.with_suffix("").parts),
+        [str(relative)],
+        include_dirs=["vmcore/_fast"],
+        extra_compile_args=CFLAGS,
+        extra_link_args=LDFLAGS,
+        define_macros=MACROS,
+        depends=["vmcore/_fast/atomics.h"],
+    )
+
+
+JOBS = os.cpu_count() or 1
+
+setup(
+    ext_modules=cythonize(
+        [extension(path) for path in SOURCES],
+        compiler_directives=DIRECTIVES,
+        nthreads=0 if os.environ.get("VMCORE_SERIAL") else JOBS,
+        build_dir=f"build/cython-{PROFILE}",
+    ),
+    options={"build_ext": {"parallel": JOBS}},
+)

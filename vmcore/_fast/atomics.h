@@ -1,0 +1,41 @@
+/* The few atomic operations and the invariant check that every compiled module shares.
+ *
+ * Relaxed accesses of the access's own width are how guest memory is touched: a racing guest gets torn values at
+ * most between its own accesses, and the host compiler sees no data race.
+ */
+#ifndef VMCORE_ATOMICS_H
+#define VMCORE_ATOMICS_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#ifdef VMCORE_DEBUG
+#define VMCORE_ASSERT(c)                                                                  \
+    do {                                                                                  \
+        if (!(c)) {                                                                       \
+            fprintf(stderr, "vmcore: broken invariant %s at %s:%d\n", #c, __FILE__, __LINE__); \
+            abort();                                                                      \
+        }                                                                                 \
+    } while (0)
+#define VMCORE_SWITCH_LOOP 1
+#else
+#define VMCORE_ASSERT(c) ((void)0)
+#ifndef VMCORE_SWITCH_LOOP
+#define VMCORE_SWITCH_LOOP 0
+#endif
+#endif
+
+#define NO_DEADLINE UINT64_MAX
+
+#define vmcore_likely(c) __builtin_expect(!!(c), 1)
+#define vmcore_unlikely(c) __builtin_expect(!!(c), 0)
+
+#define vmcore_or64(p, v) __atomic_fetch_or((uint64_t *)(p), (uint64_t)(v), __ATOMIC_ACQ_REL)
+#define vmcore_and64(p, v) __atomic_fetch_and((uint64_t *)(p), (uint64_t)(v), __ATOMIC_ACQ_REL)
+#define vmcore_load64(p) __atomic_load_n((uint64_t *)(p), __ATOMIC_ACQUIRE)
+#define vmcore_load32(p) __atomic_load_n((uint32_t *)(p), __ATOMIC_ACQUIRE)
+#define vmcore_store64(p, v) __atomic_store_n((uint64_t *)(p), (uint64_t)(v), __ATOMIC_RELEASE)
+#define vmcore_store32(p, v) __atomic_store_n((uint32_t *)(p), (uint32_t)(v), __ATOMIC_RELEASE)
+
+#endif

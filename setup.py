@@ -2,7 +2,8 @@
 
 The profile is chosen by the environment variable ``VMCORE_PROFILE``: ``release`` (the default), ``debug`` (Cython's
 checks and our own invariants on, interpreter as a loop) or ``trace`` (debug with line tracing, for coverage of the
-compiled code). ``VMCORE_SANITIZE=address,undefined`` or ``thread`` adds a sanitizer.
+compiled code). ``VMCORE_SANITIZE=address,undefined`` or ``thread`` adds a sanitizer. ``VMCORE_SERIAL=1`` builds with
+one process instead of one for each core.
 """
 
 import os
@@ -44,6 +45,7 @@ if SANITIZE:
         MACROS += [("VMCORE_SWITCH_LOOP", "1")]
 
 SOURCES = sorted((ROOT / "vmcore" / "_fast").rglob("*.pyx"))
+HEADERS = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "vmcore" / "_fast").rglob("*.h"))]
 
 
 def extension(path: Path) -> Extension:
@@ -56,18 +58,19 @@ def extension(path: Path) -> Extension:
         extra_compile_args=CFLAGS,
         extra_link_args=LDFLAGS,
         define_macros=MACROS,
-        depends=["vmcore/_fast/atomics.h"],
+        depends=HEADERS,
     )
 
 
-JOBS = os.cpu_count() or 1
-
-setup(
-    ext_modules=cythonize(
-        [extension(path) for path in SOURCES],
-        compiler_directives=DIRECTIVES,
-        nthreads=0 if os.environ.get("VMCORE_SERIAL") else JOBS,
-        build_dir=f"build/cython-{PROFILE}",
-    ),
-    options={"build_ext": {"parallel": JOBS}},
-)
+# The guard matters: where processes are spawned or forked from a server, cythonize's workers import this file again.
+if __name__ == "__main__":
+    JOBS = 1 if os.environ.get("VMCORE_SERIAL") else os.cpu_count() or 1
+    setup(
+        ext_modules=cythonize(
+            [extension(path) for path in SOURCES],
+            compiler_directives=DIRECTIVES,
+            nthreads=JOBS if JOBS > 1 else 0,
+            build_dir=f"build/cython-{PROFILE}",
+        ),
+        options={"build_ext": {"parallel": JOBS}},
+    )

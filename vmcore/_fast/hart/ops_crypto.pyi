@@ -1,0 +1,1 @@
+"""Handlers of the scalar cryptography extensions: importing the module registers them."""

@@ -1,0 +1,3 @@
+"""Run one handler on given operands, without a machine: how the tests look at an instruction's arithmetic."""
+
+def execute(name: str, rs1: int = 0, rs2: int = 0, *, imm: int | None = None, bs: int = 0) -> int | None: ...

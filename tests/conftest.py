@@ -7,9 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from vmcore.images import ImageSet
+
+# A deadline would make a test fail because the machine is busy.
+settings.register_profile("vmcore", deadline=None)
+settings.load_profile("vmcore")
 
 CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 

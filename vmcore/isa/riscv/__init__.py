@@ -1,0 +1,29 @@
+"""RISC-V, described once: formats, instructions, extensions and CSRs.
+
+The decoder of the core, the disassembler, the documentation and the random-instruction tests are made from these
+tables. :func:`install` hands them to the core.
+"""
+
+from __future__ import annotations
+
+from vmcore.isa.riscv.formats import FORMATS, Format
+from vmcore.isa.riscv.row import Instruction
+from vmcore.isa.riscv.table import BY_MNEMONIC, INSTRUCTIONS, find, install_tables
+
+__all__ = ["BY_MNEMONIC", "FORMATS", "INSTRUCTIONS", "Format", "Instruction", "find", "install", "install_tables"]
+
+_installed = False
+
+
+def install() -> None:
+    """Hand the formats and rows to the core's decoder. Calling it again does nothing.
+
+    The machine layer calls it when it is imported; whoever uses the core without a machine calls it once before.
+    """
+    global _installed
+    if _installed:
+        return
+    from vmcore._fast.hart import decode
+
+    decode.install(*install_tables())
+    _installed = True

@@ -1,0 +1,3 @@
+FUNCTIONS: dict[str, tuple[int, int]]
+
+def op(name: str, a: int, b: int = 0, c: int = 0, rm: int = 0) -> tuple[int, int]: ...

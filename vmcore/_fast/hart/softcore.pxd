@@ -260,7 +260,7 @@ cdef inline uint64_t sqrt(uint64_t a, uint32_t rm, uint32_t *flags, int E, int M
     cdef uint64_t rest = 0
     cdef uint64_t trial
     cdef int32_t exp
-    cdef int i
+    cdef int _digit
     if x.kind >= QUIET:
         return nan_result(x.kind == SIGNALLING, flags, E, M)
     if x.kind == ZERO:
@@ -274,7 +274,7 @@ cdef inline uint64_t sqrt(uint64_t a, uint32_t rm, uint32_t *flags, int E, int M
     if x.exp & 1:
         x.sig <<= 1
     # Digit by digit, two bits of the radicand for one of the root: the kept bits and one more; the rest is sticky.
-    for i in range(M + 2):
+    for _digit in range(M + 2):
         rest = (rest << 2) | (x.sig >> LEAD)
         x.sig = (x.sig << 2)
         trial = (root << 2) | 1
@@ -292,7 +292,6 @@ cdef inline uint64_t fma(uint64_t a, uint64_t b, uint64_t c, uint32_t rm, uint32
     cdef Number y = unpack(b, E, M)
     cdef Number z = unpack(c, E, M)
     cdef uint32_t sign = x.sign ^ y.sign
-    cdef uint32_t product_kind
     cdef int32_t exp, up
     cdef u128 product, addend, total
     if x.kind != FINITE or y.kind != FINITE or z.kind > FINITE:

@@ -1,0 +1,1 @@
+"""The instructions on binary64 (D, and the d forms of Zfa)."""

@@ -1,6 +1,6 @@
 """A Debian archive read by ``apt-get`` with a root of its own: no system file is touched and no root rights are needed.
 
-apt does what it is good at: proxies, retries, timeouts, resumed downloads, the signature of the archive's index and the
+apt does what it is good at: proxies, retries, timeouts, the signature of the archive's index and the
 checksum of every package. Ours is only where it looks and where it writes.
 """
 
@@ -135,7 +135,6 @@ class AptRoot:
         self._mirror = mirror
         key = hashlib.sha256(f"{mirror} {suite} {unsigned}".encode()).hexdigest()[:16]
         self._root = folder / key
-        self._downloads = self._root / "debs"
         for name in ("state/lists/partial", "cache/archives/partial", "log", "debs"):
             (self._root / name).mkdir(parents=True, exist_ok=True)
         (self._root / "state/status").touch()
@@ -146,7 +145,7 @@ class AptRoot:
             options.append("trusted=yes")
         elif keyring is not None:
             options.append(f"signed-by={keyring}")
-        # Through "copy:" a local archive is treated like a remote one; "file:" would not put packages where we want them.
+        # "copy:" treats a local archive like a remote one; "file:" would leave the packages where they are.
         source = mirror.replace("file://", "copy://", 1) if mirror.startswith("file://") else mirror
         (self._root / "sources.list").write_text(f"deb [{' '.join(options)}] {source} {suite} main\n")
 
@@ -189,23 +188,28 @@ class AptRoot:
         return self.find(real.group())
 
     def download(self, package: Package) -> Path:
-        """Fetch `package` and return its file; an interrupted download goes on where it stopped.
+        """Fetch `package` and return its file.
 
         Raises
         ------
         ImageError
             The archive cannot be reached, or what it sent has not the size and checksum of the index.
         """
+        # A folder for each package: apt chooses the file's name, and nothing else can be in there.
+        folder = self._root / "debs" / package.name
+        if (folder / "version").exists() and (folder / "version").read_text() != package.version:
+            shutil.rmtree(folder)
+        folder.mkdir(exist_ok=True)
+        (folder / "version").write_text(package.version)
         wanted = f"{package.name}={package.version}"
-        uris = self._run(["download", "--print-uris", wanted], f"finding {package.name}")
-        match = re.search(r"^'[^']*' (\S+) \d+ ", uris, re.MULTILINE)
-        if match is None or "/" in match.group(1):
-            raise ImageError(f"apt did not say where {wanted} is: {uris.strip()!r}")
-        self._run(["download", wanted], f"downloading {package.name}")
-        return self._downloads / match.group(1)
+        text = self._run(["download", wanted], f"downloading {package.name}", folder)
+        files = list(folder.glob("*.deb"))
+        if len(files) != 1:
+            raise ImageError(f"apt fetched {wanted} but left {len(files)} packages in {folder}: {text.strip()[-300:]}")
+        return files[0]
 
-    def _run(self, arguments: Sequence[str], what: str) -> str:
-        """Run apt-get, pass its progress on, and return what it printed."""
+    def _run(self, arguments: Sequence[str], what: str, folder: Path | None = None) -> str:
+        """Run apt-get in `folder`, pass its progress on, and return what it printed."""
         self._progress(what, None)
         read, write = os.pipe()
         command = [self._apt_get, "-c", str(self._root / "apt.conf"), "-q", "-o", f"APT::Status-Fd={write}", *arguments]
@@ -216,7 +220,7 @@ class AptRoot:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     stdin=subprocess.DEVNULL,
-                    cwd=self._downloads,
+                    cwd=folder or self._root,
                     env=_environment(),
                     pass_fds=(write,),
                 )

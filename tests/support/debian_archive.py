@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
+import os
 import struct
 import tarfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import socket
+
+OPENSBI = "usr/lib/riscv64-linux-gnu/opensbi/generic/"
 
 
 def tar_of(members: Iterable[tuple[str, bytes] | tarfile.TarInfo]) -> bytes:
@@ -66,6 +71,7 @@ class Archive:
     url: str = ""
     requests: list[str] = field(default_factory=list)
     rows: dict[str, str] = field(default_factory=dict)
+    editions: int = 0
 
     def add(self, name: str, data_tar: bytes, version: str = "1", depends: str = "", arch: str = "riscv64") -> Path:
         """Put a package into the pool and name it in the index."""
@@ -94,29 +100,59 @@ class Archive:
             "Date: Sat, 01 Nov 2025 00:00:00 UTC\n"
             f"SHA256:\n {digest} {len(packages)} main/binary-riscv64/Packages\n"
         )
+        # apt asks for what is newer than its copy, in whole seconds: every edition must have its own.
+        self.editions += 1
+        os.utime(dist / "Release", (1_600_000_000 + self.editions,) * 2)
 
-    def serve(self) -> ThreadingHTTPServer:
-        """Serve the archive on a free port of the loopback; the caller shuts it down."""
-        archive = self
 
-        class Handler(SimpleHTTPRequestHandler):
-            def __init__(self, *args: object) -> None:
-                super().__init__(*args, directory=str(archive.folder))  # type: ignore[arg-type]
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[Archive]:
+    """An empty archive below `folder`, served on a free port of the loopback while the context is open."""
+    archive = Archive(folder / "debian")
+    archive.folder.mkdir()
+    archive.publish()
 
-            def do_GET(self) -> None:
-                archive.requests.append(self.path)
-                super().do_GET()
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, request: socket, address: tuple[str, int], server: ThreadingHTTPServer) -> None:
+            super().__init__(request, address, server, directory=str(folder))
 
-            def log_message(self, *args: object) -> None:
-                """Keep the test's output clean."""
+        def do_GET(self) -> None:
+            archive.requests.append(self.path)
+            super().do_GET()
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{server.server_address[1]}/debian"
-        self.folder = self.folder / "debian"
-        self.folder.mkdir()
-        archive_root = self.folder.parent
-        Handler.__init__ = (  # type: ignore[method-assign]
-            lambda handler, *args: SimpleHTTPRequestHandler.__init__(handler, *args, directory=str(archive_root))
-        )
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return server
+        def log_message(self, *args: object) -> None:
+            """Say nothing: the test's output is about the test."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        archive.url = f"http://127.0.0.1:{server.server_address[1]}/debian"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield archive
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def add_kernel(archive: Archive, version: str) -> None:
+    """Publish a kernel of that version and the metapackage that names it."""
+    modules = f"./usr/lib/modules/{version}-riscv64"
+    archive.add(
+        f"linux-image-{version}-riscv64",
+        tar_of(
+            [
+                (f"./boot/vmlinux-{version}-riscv64", b"kernel " + version.encode()),
+                (f"./boot/config-{version}-riscv64", b"CONFIG=y\n"),
+                (f"{modules}/modules.builtin", b"kernel/drivers/virtio/virtio_pci.ko\n"),
+                (f"{modules}/kernel/virtio_mmio.ko", module_of(depends="")),
+                (f"{modules}/kernel/virtio_blk.ko", module_of(depends="")),
+                (f"{modules}/kernel/virtio-rng.ko", module_of(depends="")),
+                (f"{modules}/kernel/crc16.ko", module_of(depends="")),
+                (f"{modules}/kernel/crc32c_generic.ko", module_of(depends="")),
+                (f"{modules}/kernel/ext4.ko", module_of(depends="crc16", softdep="pre: crc32c-generic")),
+            ]
+        ),
+        version=version,
+    )
+    real = f"linux-image-{version}-riscv64"
+    archive.add("linux-image-riscv64", tar_of([]), version=version, depends=f"{real} (= {version})")

@@ -1,0 +1,1 @@
+"""Devices: one folder or file each, with their device-tree bindings."""

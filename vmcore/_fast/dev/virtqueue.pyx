@@ -111,7 +111,6 @@ cdef class Chain:
             return b""
         cdef bytes out = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>left)
         cdef uint8_t *to = <uint8_t *>PyBytes_AS_STRING(out)
-        cdef uint64_t got
         cdef uint64_t part
         cdef Segment *s
         self.consumed += left

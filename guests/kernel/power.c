@@ -1,0 +1,36 @@
+#include "power.h"
+#include "board.h"
+#include "console.h"
+#include "layout.h"
+#include "print.h"
+#include "riscv.h"
+#include "sbi.h"
+
+/* System reset of the SBI. */
+enum { RESET_SHUTDOWN = 0, RESET_COLD = 1 };
+enum { REASON_NONE = 0, REASON_FAILURE = 1 };
+/* Command of the sifive,test device; the code goes into the upper half. */
+#define FINISHER_FAIL 0x3333u
+
+void power_off(u32 code)
+{
+    console_flush();
+    /* The firmware knows only "shut down"; a code can be told to the test device alone. */
+    if (code && board.test_finisher)
+        mmio_write32(board.test_finisher + KERNEL_OFFSET, (code & 0xffff) << 16 | FINISHER_FAIL);
+    sbi_system_reset(RESET_SHUTDOWN, code ? REASON_FAILURE : REASON_NONE);
+    halt_forever();
+}
+
+void power_reboot(void)
+{
+    console_flush();
+    sbi_system_reset(RESET_COLD, REASON_NONE);
+    halt_forever();
+}
+
+void power_failure(void)
+{
+    sbi_system_reset(RESET_SHUTDOWN, REASON_FAILURE);
+    halt_forever();
+}

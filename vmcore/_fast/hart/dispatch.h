@@ -10,8 +10,10 @@
 
 #if VMCORE_SWITCH_LOOP
 #define vmcore_go(fn, op, hart) ((void)((hart)->loop_fn = (fn), (hart)->loop_op = (op)))
+#define vmcore_leave(hart) ((void)((hart)->loop_fn = 0))
 #else
 #define vmcore_go(fn, op, hart) ((fn)((op), (hart)))
+#define vmcore_leave(hart) ((void)0)
 #endif
 
 #endif

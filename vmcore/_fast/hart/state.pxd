@@ -16,7 +16,11 @@
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport HartPins
+from vmcore._fast.defs cimport Clock, HartPins, gpa_t, gva_t, vmcore_unlikely
+from vmcore._fast.memory.mmu cimport Walk
+from vmcore._fast.memory.pmp cimport Pmp
+from vmcore._fast.memory.ram cimport Memory
+from vmcore._fast.memory.tlb cimport DataCtx, TlbEntry
 
 ctypedef void (*handler_t)(Op *op, Hart *hart) noexcept nogil
 
@@ -32,15 +36,11 @@ cdef enum:
     PRIV_U = 0
     PRIV_S = 1
     PRIV_M = 3
-    TLB_BITS = 10
-    TLB_SIZE = 1 << TLB_BITS
-    TLB_MASK = TLB_SIZE - 1
     NUM_DCTX = 8
+    NUM_FCTX = 16
     JUMP_BITS = 12
     JUMP_SIZE = 1 << JUMP_BITS
     FETCH_SIZE = 256
-    NUM_PMP = 16
-    NUM_HPM = 29              # mhpmcounter3..31
 
 # Exceptions (mcause values).
 cdef enum:
@@ -59,21 +59,16 @@ cdef enum:
     CAUSE_LOAD_PAGE = 13
     CAUSE_STORE_PAGE = 15
 
-cdef struct TlbEntry:
-    uint64_t tag              # page address, or INVALID_TAG(i): a page that maps to another entry
-    uint64_t addend           # host address = guest address + addend
-
-# One data context: translations valid for one (mode, ASID, effective privilege, SUM, MXR).
-cdef struct DataCtx:
-    uint64_t key              # packed key; 0 = free
-    uint64_t used             # LRU stamp
-    uint64_t span_lo          # hull of the superpages that filled entries here (lo > hi: none)
-    uint64_t span_hi
-    TlbEntry r[TLB_SIZE]
-    TlbEntry w[TLB_SIZE]
-
-cdef struct CodePage          # decode.pxd
-cdef struct System            # system.pxd
+# The decoded operations of one physical page (codepage.pyx). `ops` may move when it grows: every jump cache is
+# emptied then, and whoever decodes works out `op` anew.
+cdef struct CodePage:
+    gpa_t gpa
+    Op *ops
+    uint32_t count
+    uint32_t capacity
+    uint8_t hot               # looked up since the last eviction round
+    CodePage *next            # in its hash chain
+    uint16_t map[2048]        # halfword -> index + 1 into ops, 0 when not decoded
 
 # Jump cache: virtual pc in a fetch context -> decoded operation.
 cdef struct JumpEntry:
@@ -81,6 +76,11 @@ cdef struct JumpEntry:
     uint64_t ctx
     Op *op
     CodePage *page
+
+# The serial number of a fetch context (mode, ASID, privilege); a flush gives it a new one.
+cdef struct FetchCtx:
+    uint64_t key
+    uint64_t serial
 
 cdef struct FetchEntry:
     uint64_t page             # virtual page address
@@ -110,27 +110,39 @@ cdef struct Hart:
     handler_t go_illegal      # illegal-instruction exception for this op
     handler_t go_trap         # exception trap_cause / trap_tval for this op
     handler_t go_jump         # continue at virtual address jump_pc (this op counts as retired)
-    handler_t go_poll         # budget ran out: jump_op is where to go on
+    handler_t go_poll         # the budget is nearly used up; the op is where to go on
+    handler_t go_link         # a branch is taken for the first time: find its target, link it, run it again
+    handler_t go_access       # acc_addr, acc_info missed the TLB
+    handler_t go_jalr         # jalr missed the jump cache
+    handler_t go_leave        # leave the run loop: exit_reason is set, this op has not run
+    handler_t go_left         # ... this op has run
     uint64_t trap_cause
     uint64_t trap_tval
     uint64_t jump_pc
-    Op *jump_op
     System *sys
     # --- everything below is touched only by rare paths ---
     uint64_t isa              # ISA_* bits that are on (the user's choice)
     uint64_t dctx_stamp
     DataCtx *dctx             # NUM_DCTX of them
+    DataCtx *dctx_now         # the current one, and its key
+    uint64_t dctx_key
+    uint64_t fctx_key         # key of the current fetch context
+    uint32_t fctx_turn        # slot that was filled last
+    FetchCtx fctx[NUM_FCTX]
     JumpEntry *jumps          # JUMP_SIZE
     FetchEntry *fetches       # FETCH_SIZE
-    Op scratch[4]
-    # Counting: at op, (rem_start - (rem - op)) / 16 instructions were attempted since icount was brought up to date.
+    Op scratch[6]             # 0..3: an operation run outside any decoded page; 4, 5: one with a lent TLB entry
+    # Counting. `left` is the budget in sixteenths of an instruction at the place where compiled code was left;
+    # (rem_start - left at an op) / 16 instructions were attempted since icount was brought up to date.
+    uint64_t left
     uint64_t rem_start
     uint64_t icount           # instructions attempted since power-on
     uint64_t trapped          # of those, the ones that trapped (so minstret = icount - trapped + its offset)
     # Reservation of LR.
-    uint64_t res_gpa
-    uint64_t res_value
+    gva_t res_addr
+    uint64_t res_ctx          # data context of that address
     uint32_t res_size         # 0: none
+    uint64_t seed_state       # of the entropy source (Zkr)
     # Privileged state.
     uint64_t mstatus          # without FS, which lives in fs
     uint64_t mip_soft         # bits of mip that software set
@@ -147,29 +159,39 @@ cdef struct Hart:
     uint64_t menvcfg
     uint64_t mseccfg
     uint64_t mstateen[4]
-    uint64_t sstateen[4]
     uint64_t stvec
     uint64_t sepc
     uint64_t scause
     uint64_t stval
     uint64_t sscratch
     uint64_t scounteren
-    uint64_t scountovf
     uint64_t senvcfg
     uint64_t satp
     uint64_t stimecmp
-    uint64_t stimer           # clock slot
+    uint32_t stimer           # clock slot
+    uint64_t misa
     uint64_t mcycle_off       # mcycle = icount + mcycle_off while it counts
     uint64_t minstret_off
     uint64_t mcycle_held      # value while inhibited
     uint64_t minstret_held
-    uint64_t hpmcounter[NUM_HPM]
-    uint64_t hpmevent[NUM_HPM]
-    uint64_t pmpaddr[NUM_PMP]
-    uint8_t pmpcfg[NUM_PMP]
-    uint8_t pmp_active        # some entry is not OFF
-    # An access that a Python device has to serve: the instruction is run again with mmio_done set.
-    uint64_t mmio_addr
+    Pmp pmp
+    Walk walk                 # how this hart translates, and what the last translation found
+    uint8_t partial           # ... its page may have no TLB entry (PMP cuts through it)
+    # An access that missed the TLB: what it wants. If no entry may be made, the operation is run once against
+    # `bounce` through an entry lent to it, and finish_shot() puts everything right (access.pyx).
+    gva_t acc_addr
+    uint32_t acc_info         # size in bytes | ACC_*
+    uint32_t shot_kind        # SHOT_*
+    uint32_t shot_size
+    uint32_t shot_part        # bytes of it in the first of two pages
+    uint32_t shot_region
+    gpa_t shot_gpa[2]
+    Op *shot_op               # the operation that was lent the entry
+    TlbEntry *shot_entry
+    TlbEntry shot_saved
+    uint8_t bounce[64]
+    # An access that a Python device has to serve. A read is run again with mmio_done set.
+    uint64_t mmio_off
     uint64_t mmio_value
     uint32_t mmio_size
     uint32_t mmio_region
@@ -178,7 +200,7 @@ cdef struct Hart:
     # Why the run loop was left.
     uint32_t exit_reason
     uint64_t resume_pc        # a probe at this address is passed once
-    uint64_t resume_icount
+    uint8_t resuming
     # Builds without tail calls: what to run next (dispatch.h).
     handler_t loop_fn
     Op *loop_op
@@ -186,12 +208,96 @@ cdef struct Hart:
     Op *stop_op
     handler_t stop_fn
 
+# Bits of mstatus.
+cdef enum:
+    MSTATUS_SIE = 1 << 1
+    MSTATUS_MIE = 1 << 3
+    MSTATUS_SPIE = 1 << 5
+    MSTATUS_MPIE = 1 << 7
+    MSTATUS_SPP = 1 << 8
+    MSTATUS_MPP = 3 << 11
+    MSTATUS_MPRV = 1 << 17
+    MSTATUS_SUM = 1 << 18
+    MSTATUS_MXR = 1 << 19
+    MSTATUS_TVM = 1 << 20
+    MSTATUS_TW = 1 << 21
+    MSTATUS_TSR = 1 << 22
+
+cdef enum:
+    ACC_READ = 0x100
+    ACC_WRITE = 0x200
+    ACC_ATOMIC = 0x400        # naturally aligned or an exception; never on MMIO
+    ACC_SIZE = 0xFF
+    SHOT_LOAD = 0             # nothing to commit
+    SHOT_RAM = 1
+    SHOT_MMIO = 2
+
+# Why the handlers returned to the run loop.
+cdef enum:
+    LEAVE_BUDGET = 0          # the quantum is used up
+    LEAVE_WAIT = 1            # WFI or WRS
+    LEAVE_PYMMIO = 2          # a Python device has to serve mmio_*
+    LEAVE_PROBE = 3           # pc is probed
+    LEAVE_SBI = 4             # ecall from S-mode and the SBI is built in
+    LEAVE_ATTENTION = 5       # a deadline moved, or somebody raised sys.request
+    LEAVE_HTIF = 6            # the HTIF page was written
+    LEAVE_YIELD = 7           # the guest spins (pause, wrs): another hart may go on
+
+# What the harts of a machine share. One thread only: the thread that runs the machine.
+cdef struct System:
+    Memory mem
+    Clock *clock
+    uint32_t nharts
+    Hart *harts[8]
+    # The clock while a hart runs: now = q_ns + (icount - q_icount) * ns_per_insn.
+    uint64_t q_ns
+    uint64_t q_icount
+    uint64_t ns_per_insn
+    uint8_t host_clock
+    uint64_t host_base_ns
+    uint32_t request          # somebody outside wants the run loop to return
+    uint8_t sbi               # S-mode ecalls leave the run loop
+    gpa_t htif_lo             # writes into [lo, hi) leave the run loop
+    gpa_t htif_hi
+    int64_t time_off          # mtime = now / 100 + this, in ticks
+    # Decoded pages.
+    CodePage *pages[4096]     # hash by gpa >> 12
+    uint64_t code_bytes
+    uint64_t code_limit
+    uint64_t code_serial      # grows with every eviction
+    uint64_t next_serial      # fetch contexts
+    # Probes: page offsets that hold one, and the addresses, sorted.
+    uint8_t probe_map[256]
+    uint32_t nprobes
+    gva_t *probes
+    # Statistics.
+    uint64_t n_decoded
+    uint64_t n_fills
+    uint64_t n_walks
+    uint64_t n_traps
+    uint64_t n_mmio
+
 cdef extern from "hart/dispatch.h" nogil:
     void vmcore_go(handler_t fn, Op *op, Hart *hart)
+    void vmcore_leave(Hart *hart)
 
 cdef inline void next_op(Op *op, Hart *hart) noexcept nogil:
     # The last statement of a handler whose instruction is done.
     vmcore_go(op[1].fn, op + 1, hart)
+
+# How many sixteenths of an instruction may pass between two polls: a run of decoded operations is at most
+# MAX_RUN long, and then a GOTO polls.
+cdef enum:
+    MAX_RUN = 256
+    POLL_LIMIT = (MAX_RUN + 1) * 16
+
+# Go on at `target`, with `left` sixteenths of the budget: the common end of every transfer.
+cdef inline void transfer(Op *target, uint64_t left, Hart *hart) noexcept nogil:
+    hart.rem = left + <uint64_t>target
+    if vmcore_unlikely(left < <uint64_t>POLL_LIMIT):
+        vmcore_go(hart.go_poll, target, hart)
+    else:
+        vmcore_go(target.fn, target, hart)
 
 cdef inline void illegal(Op *op, Hart *hart) noexcept nogil:
     # Also a last statement: follow it by `return`.

@@ -1,0 +1,28 @@
+# A hart's address translation: which contexts it uses, what an address means, what a flush drops.
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from vmcore._fast.defs cimport gva_t
+from vmcore._fast.hart.state cimport MSTATUS_MPRV, PRIV_M, Hart
+
+# Privilege of loads and stores: MPRV lends M-mode that of MPP.
+cdef inline uint32_t data_priv(const Hart *hart) noexcept nogil:
+    if hart.priv == PRIV_M and hart.mstatus & MSTATUS_MPRV:
+        return (hart.mstatus >> 11) & 3
+    return hart.priv
+
+# Work out the contexts again: after satp, a privilege, MPRV, MPP, SUM, MXR, ADUE or PBMTE changed.
+cdef void update_contexts(Hart *hart) noexcept nogil
+
+# Translate `size` bytes at gva (inside one page) for WANT_*; the answer is in hart.walk and hart.partial. Returns
+# WALK_*.
+cdef int translate(Hart *hart, gva_t gva, uint32_t size, uint32_t want, uint32_t priv) noexcept nogil
+
+# sfence.vma; by_address and by_asid say which operands were given.
+cdef void flush_tlb(Hart *hart, bint by_address, gva_t gva, bint by_asid, uint64_t asid) noexcept nogil
+
+# Everything goes: PMP or a control of translation changed.
+cdef void flush_all(Hart *hart) noexcept nogil
+
+# The decoded operations of every page went or moved: forget pointers to them.
+cdef void forget_code(Hart *hart) noexcept nogil

@@ -104,10 +104,10 @@ cdef void update_stimer(Hart *hart) noexcept nogil:
 cdef uint64_t next_seed(Hart *hart) noexcept nogil:
     # splitmix64: the entropy source of a deterministic machine is its seed.
     cdef uint64_t z
-    hart.seed_state += 0x9E3779B97F4A7C15
+    hart.seed_state += 0x9E3779B97F4A7C15u
     z = hart.seed_state
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EB
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu
     return z ^ (z >> 31)
 
 
@@ -293,7 +293,7 @@ cdef void write_pmpaddr(Hart *hart, uint32_t i, uint64_t v) noexcept nogil:
     # A locked TOR entry locks the address below it too.
     if i + 1 < NUM_PMP and hart.pmp.cfg[i + 1] & PMP_L and hart.pmp.cfg[i + 1] & PMP_A == PMP_TOR:
         return
-    hart.pmp.addr[i] = v & 0x3FFFFFFFFFFFFF
+    hart.pmp.addr[i] = v & 0x3FFFFFFFFFFFFFu
     pmp_update(&hart.pmp)
     flush_all(hart)
 
@@ -302,7 +302,7 @@ cdef void write_satp(Hart *hart, uint64_t v) noexcept nogil:
     cdef uint64_t mode = v >> 60
     # A mode that is not offered leaves the whole register as it was (section 12.1.11).
     if mode == 0:
-        hart.satp = v & 0x0FFFFFFFFFFFFFFF
+        hart.satp = v & 0x0FFFFFFFFFFFFFFFu
     elif (mode == 8 and has(hart.isa, BIT_SV39)) or (mode == 9 and has(hart.isa, BIT_SV48)) or (
             mode == 10 and has(hart.isa, BIT_SV57)):
         hart.satp = v
@@ -383,7 +383,7 @@ cdef int csr_put(Hart *hart, uint32_t n, uint64_t v) noexcept nogil:
     elif n == 0x105:
         hart.stvec = warl_tvec(hart.stvec, v)
     elif n == 0x106:
-        hart.scounteren = v & 0xFFFFFFFF
+        hart.scounteren = v & 0xFFFFFFFFu
     elif n == 0x10A:
         hart.senvcfg = warl_envcfg(hart, hart.senvcfg, v, False)
     elif 0x10C <= n <= 0x10F:
@@ -428,7 +428,7 @@ cdef int csr_put(Hart *hart, uint32_t n, uint64_t v) noexcept nogil:
     elif n == 0x305:
         hart.mtvec = warl_tvec(hart.mtvec, v)
     elif n == 0x306:
-        hart.mcounteren = v & 0xFFFFFFFF
+        hart.mcounteren = v & 0xFFFFFFFFu
     elif n == 0x30A:
         mask = hart.menvcfg
         hart.menvcfg = warl_envcfg(hart, hart.menvcfg, v, True)

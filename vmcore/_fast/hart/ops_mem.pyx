@@ -15,11 +15,6 @@ from vmcore._fast.memory.guestmem cimport (
     gmin32, gmin64, gcas8, gcas16, gcas32, gcas64)
 from vmcore._fast.memory.tlb cimport TLB_MASK, TlbEntry
 
-# The box of a narrower float: all ones above it.
-cdef enum:
-    BOX16 = 0xFFFFFFFFFFFF0000
-    BOX32 = 0xFFFFFFFF00000000
-
 
 cdef void h_lb(Op *op, Hart *hart) noexcept nogil:
     cdef gva_t a = hart.x[op.rs1] + <uint64_t><int64_t>op.imm
@@ -112,7 +107,7 @@ cdef void h_flh(Op *op, Hart *hart) noexcept nogil:
         illegal(op, hart)
         return
     if vmcore_likely((a ^ e.tag) <= 4094):
-        hart.f[op.rd] = gld16(a + e.addend) | <uint64_t>BOX16
+        hart.f[op.rd] = gld16(a + e.addend) | 0xFFFFFFFFFFFF0000u
         hart.fs = 3
         next_op(op, hart)
     else:
@@ -128,7 +123,7 @@ cdef void h_flw(Op *op, Hart *hart) noexcept nogil:
         illegal(op, hart)
         return
     if vmcore_likely((a ^ e.tag) <= 4092):
-        hart.f[op.rd] = gld32(a + e.addend) | <uint64_t>BOX32
+        hart.f[op.rd] = gld32(a + e.addend) | 0xFFFFFFFF00000000u
         hart.fs = 3
         next_op(op, hart)
     else:

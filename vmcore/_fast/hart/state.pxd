@@ -14,7 +14,7 @@
 #   AMO rd rs1, imm = rs2 | aqrl << 8    CSR  rd rs1 (register number or uimm), imm = csr number
 #   sh  rd rs1 imm         crypto with bs/rnum: imm = rs2 | bs << 8  (aes64ks1i: imm = rnum)
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from vmcore._fast.defs cimport Clock, HartPins, gpa_t, gva_t, vmcore_unlikely
 from vmcore._fast.memory.mmu cimport Walk
@@ -260,6 +260,7 @@ cdef struct System:
     gpa_t htif_lo             # writes into [lo, hi) leave the run loop
     gpa_t htif_hi
     int64_t time_off          # mtime = now / 100 + this, in ticks
+    uint64_t *time_source     # where the CLINT keeps it
     # Decoded pages.
     CodePage *pages[4096]     # hash by gpa >> 12
     uint64_t code_bytes

@@ -28,7 +28,7 @@ cdef void update_contexts(Hart *hart) noexcept nogil:
     cdef uint64_t oldest = ~<uint64_t>0
     cdef uint32_t i, victim = 0
     hart.walk.levels = levels
-    hart.walk.root = (hart.satp & 0xFFFFFFFFFFF) << 12
+    hart.walk.root = (hart.satp & 0xFFFFFFFFFFFu) << 12
     hart.walk.sum = (hart.mstatus & MSTATUS_SUM) != 0
     hart.walk.mxr = (hart.mstatus & MSTATUS_MXR) != 0
     hart.walk.adue = (hart.menvcfg >> 61) & 1

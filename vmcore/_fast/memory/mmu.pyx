@@ -46,13 +46,13 @@ cdef int mmu_walk(Walk *w, gva_t gva, uint32_t want) noexcept nogil:
             # A pointer to the next level: A, D, U, N and PBMT are reserved.
             if pte & (PTE_A | PTE_D | PTE_U) or pte >> 61:
                 return WALK_PAGE_FAULT
-            table = ((pte >> 10) & 0xFFFFFFFFFFF) << 12
+            table = ((pte >> 10) & 0xFFFFFFFFFFFu) << 12
             level -= 1
             continue
         if (pte >> 61) & 3 and (not w.pbmte or (pte >> 61) & 3 == 3):
             return WALK_PAGE_FAULT
         span = <uint64_t>4096 << (9 * level)
-        w.gpa = (((pte >> 10) & 0xFFFFFFFFFFF) << 12)
+        w.gpa = (((pte >> 10) & 0xFFFFFFFFFFFu) << 12)
         if w.gpa & (span - 1):
             return WALK_PAGE_FAULT                    # misaligned superpage
         if pte >> 63:

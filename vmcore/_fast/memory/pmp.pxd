@@ -1,6 +1,6 @@
 # Physical memory protection (privileged specification 1.13, section 3.7).
 
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.defs cimport gpa_t
 

@@ -1,0 +1,1 @@
+ISA_BITS: dict[str, int]

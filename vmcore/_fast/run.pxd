@@ -1,0 +1,56 @@
+# The run loop and the object that owns a machine's compiled state.
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from vmcore._fast.dev.bus cimport ClockHandle
+from vmcore._fast.dev.clint cimport Clint
+from vmcore._fast.hart.state cimport Hart, System
+from vmcore._fast.memory.ram cimport Ram
+
+cdef enum:
+    QUANTUM = 20000           # instructions that a hart runs before the next one's turn
+
+# Why run_system() returned.
+cdef enum:
+    EXIT_BUDGET = 0
+    EXIT_PROBE = 1
+    EXIT_SBI = 2
+    EXIT_DEADLINE = 3         # until_ns is reached
+    EXIT_IDLE = 4             # all harts wait (and, by the host's clock, nothing is due)
+    EXIT_STOP = 5             # request_stop()
+    EXIT_HTIF = 6
+    EXIT_POWER = 7            # a watched word is not zero
+    EXIT_PYMMIO = 8           # inside Core.run only
+
+cdef class Core:
+    cdef System *sys
+    cdef void *hart_block
+    cdef readonly Ram memory
+    cdef readonly ClockHandle clock
+    cdef readonly uint32_t nharts
+    cdef readonly uint32_t exit_hart
+    cdef public object resolver        # symbol name -> address, for faces
+    cdef list devices                  # per region: what serves it
+    cdef dict hooks                    # probed address -> list of callables
+    cdef dict probe_counts
+    cdef list pins_handles
+    cdef uint32_t current              # hart whose turn it is
+    cdef uint32_t last                 # hart that ran last
+    cdef uint64_t quantum_left
+    cdef uint64_t budget_left
+    cdef void place_harts(self) noexcept
+    cdef void reset_hart(self, Hart *h) noexcept
+    cdef void release(self)
+    cdef int follow(self, Clint clint) except -1
+    cdef int look_up(self, Hart *h, uint64_t gva, uint32_t want) except -1
+    cdef int copy_virtual(self, Hart *h, uint64_t gva, uint8_t *buffer, uint64_t n, bint write) except -1
+    cdef int rebuild_probes(self) except -1
+    cdef int serve(self, Hart *h) except -1
+    cdef uint32_t *watched[8]          # words that end the run when a device sets them
+    cdef uint32_t nwatched
+    cdef object watch_owners
+    cdef bint closed
+    cdef bint running
+    cdef Hart *hart(self, object index) except NULL
+    cdef int check_idle(self) except -1
+    cdef int run_system(self, uint64_t budget, uint64_t until_ns) noexcept nogil

@@ -6,11 +6,25 @@ tables. :func:`install` hands them to the core.
 
 from __future__ import annotations
 
+from vmcore.isa.riscv.extensions import EXTENSIONS, Isa
 from vmcore.isa.riscv.formats import FORMATS, Format
+from vmcore.isa.riscv.isastring import parse_isa
 from vmcore.isa.riscv.row import Instruction
 from vmcore.isa.riscv.table import BY_MNEMONIC, INSTRUCTIONS, find, install_tables
 
-__all__ = ["BY_MNEMONIC", "FORMATS", "INSTRUCTIONS", "Format", "Instruction", "find", "install", "install_tables"]
+__all__ = [
+    "BY_MNEMONIC",
+    "EXTENSIONS",
+    "FORMATS",
+    "INSTRUCTIONS",
+    "Format",
+    "Instruction",
+    "Isa",
+    "find",
+    "install",
+    "install_tables",
+    "parse_isa",
+]
 
 _installed = False
 

@@ -8,8 +8,8 @@ An immediate is a list of pieces ``(lo, width, to)``: ``imm |= bits(lo, width) <
 number of a CSR, the ``aq``/``rl`` pair (bit 0 is ``rl``), the byte select of SM4, the predecessor and successor sets
 of ``fence``.
 
-Sources: The RISC-V Instruction Set Manual, volume I, sections 2.2-2.3 (base formats), 27.2 (compressed formats),
-28.6 (Zcb).
+Sources: The RISC-V Instruction Set Manual, volume I: "Base Instruction Formats", "Immediate Encoding
+Variants", "Compressed Instruction Formats", Zcb.
 """
 
 from __future__ import annotations

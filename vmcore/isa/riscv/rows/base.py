@@ -1,6 +1,6 @@
 """Base integer instructions (RV64I), M, A with Zabha and Zacas, Zicond.
 
-Source: The RISC-V Instruction Set Manual, volume I, chapters 2, 4, 12 (Zicond), 13 (M), 14 (A), 16 (Zacas), 17 (Zabha).
+Source: The RISC-V Instruction Set Manual, volume I, the chapters of RV32I, RV64I, M, A, Zacas, Zabha and Zicond.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Bit manipulation: Zba, Zbb, Zbc, Zbs, and the parts of Zbkb, Zbkc and Zbkx.
 
-Source: The RISC-V Instruction Set Manual, volume I, chapter 29.
+Source: The RISC-V Instruction Set Manual, volume I, "B" Extension for Bit Manipulation.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A row's handler is that of the instruction it stands for. Reserved encodings match no row and so are illegal; hints
 (a destination of x0, a shift by 0, an addition of 0) match the ordinary row and change nothing by executing.
 
-Source: The RISC-V Instruction Set Manual, volume I, chapters 27 (C) and 28 (Zc), section 11.2 (Zcmop).
+Source: The RISC-V Instruction Set Manual, volume I, the chapters of C, Zc and Zcmop.
 """
 
 from __future__ import annotations

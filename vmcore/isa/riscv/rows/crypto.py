@@ -1,6 +1,7 @@
 """Scalar cryptography: Zkne, Zknd, Zknh, Zksed, Zksh (Zkr is a CSR, Zkt a promise about time).
 
-Source: The RISC-V Instruction Set Manual, volume I, chapter 31.
+Source: The RISC-V Instruction Set Manual, volume I, "Cryptography Extensions: Scalar & Entropy
+Source Instructions".
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ __all__ = ["ROWS"]
 
 _REG = "....."
 
-_AES = tuple(
+_AES_PAIRS = tuple(
     row(mnemonic, f"{funct7} {_REG} {_REG} 000 {_REG} 0110011", "r", "rd,rs1,rs2", semantics, any=extensions)
     for mnemonic, funct7, extensions, semantics in (
         ("aes64es", "0011001", "zkne", "rd = half of the last round of AES encryption"),
@@ -20,7 +21,9 @@ _AES = tuple(
         ("aes64dsm", "0011111", "zknd", "rd = half of a middle round of AES decryption"),
         ("aes64ks2", "0111111", "zkne zknd", "rd = part of the AES key schedule"),
     )
-) + (
+)
+
+_AES_SINGLES = (
     row("aes64im", f"001100000000 {_REG} 001 {_REG} 0010011", "unary", "rd,rs1",
         "rd = the inverse MixColumns of AES on rs1", any="zknd"),
     row("aes64ks1i", f"00110001 .... {_REG} 001 {_REG} 0010011", "rnum", "rd,rs1,rnum",
@@ -51,4 +54,4 @@ _SM4 = (
 )
 
 #: The rows of this group.
-ROWS: tuple[Instruction, ...] = (*_AES, *_SHA_AND_SM3, *_SM4)
+ROWS: tuple[Instruction, ...] = (*_AES_PAIRS, *_AES_SINGLES, *_SHA_AND_SM3, *_SM4)

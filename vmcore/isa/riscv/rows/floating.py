@@ -1,6 +1,6 @@
 """Floating point: F, D, Zfhmin, Zfh and Zfa.
 
-Source: The RISC-V Instruction Set Manual, volume I, chapters 20 (F), 21 (D), 23 (Zfh, Zfhmin), 24 (Zfa).
+Source: The RISC-V Instruction Set Manual, volume I, the chapters of F, D, Zfh with Zfhmin, and Zfa.
 """
 
 from __future__ import annotations

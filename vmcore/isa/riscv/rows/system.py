@@ -1,7 +1,7 @@
 """CSR access, privileged instructions, cache blocks, waiting, hints and may-be-operations.
 
-Sources: The RISC-V Instruction Set Manual, volume I, chapters 6 (Zicsr), 9-10 (Zihintntl, Zihintpause), 11 (Zimop,
-Zcmop), 15 (Zawrs), 19 (cache-block operations); volume II, sections 3.3, 12.2 and 13.4 (Svinval).
+Sources: The RISC-V Instruction Set Manual, volume I, the chapters of Zicsr, Zihintntl, Zihintpause, Zimop, Zawrs and
+the cache-block operations; volume II, "Machine-Mode Privileged Instructions", "Supervisor Instructions", Svinval.
 """
 
 from __future__ import annotations

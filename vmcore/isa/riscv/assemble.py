@@ -44,6 +44,11 @@ def encode(row: Instruction, **operands: int) -> int:
     word = row.match
     for name, value in operands.items():
         word = _insert(row, word, name, value)
+    held = row.format.extract(word)
+    for name, value in operands.items():
+        if held[name] != value:
+            raise IsaError(f"{row.mnemonic} cannot have {name}={value} together with {operands}",
+                           hint=f"Its encoding fixes or shares that operand: here it is {held[name]}")
     if not row.matches(word):
         raise IsaError(f"{row.mnemonic} with {operands} is another instruction or reserved",
                        hint=f"These operands must not be zero: {', '.join(row.nonzero) or 'none'}")
@@ -56,12 +61,10 @@ def _insert(row: Instruction, word: int, name: str, value: int) -> int:
     if name not in ("rd", "rs1", "rs2", "rs3", "rm"):
         raise IsaError(f"{name!r} is no operand of an instruction", hint="Use rd, rs1, rs2, rs3, rm or imm")
     lo, width, add = row.format.field(name)
-    # A register that a compressed form both reads and writes has one field: naming either sets both.
     if not 0 <= value - add < 1 << width:
         raise IsaError(f"{row.mnemonic} cannot have {name}={value}",
                        hint=f"Allowed are {add} to {add + (1 << width) - 1}")
-    field = (1 << width) - 1 << lo
-    return word & ~(field & ~row.mask) | (value - add << lo & ~row.mask)
+    return word & ~((1 << width) - 1 << lo) | value - add << lo
 
 
 def _insert_immediate(row: Instruction, word: int, value: int) -> int:
@@ -74,10 +77,9 @@ def _insert_immediate(row: Instruction, word: int, value: int) -> int:
         raise IsaError(f"{row.mnemonic} cannot have imm={value}",
                        hint=f"Allowed are {low} to {high} in steps of {step}")
     for lo, width, to in form.pieces:
+        # The constant immediates of c.zext.b and c.not are made of bits that the row fixes.
         field = ((1 << width) - 1 << lo) & ~row.mask
         word = word & ~field | (value >> to << lo & field)
-    if form.extract(word)["imm"] != value:
-        raise IsaError(f"{row.mnemonic} cannot have imm={value}", hint="The immediate of this instruction is fixed")
     return word
 
 

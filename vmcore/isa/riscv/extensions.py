@@ -29,7 +29,7 @@ class Extension:
     part_of : tuple of str
         It is on exactly when all of these are: a named part of something larger.
     bundle : bool
-        A name for a set of others; it is not listed once those are.
+        A name for what it implies: it is on exactly when all of that is, and it is not listed.
     """
 
     name: str
@@ -175,11 +175,12 @@ def canonical_order(name: str) -> tuple[int, int, str]:
 
 
 def closure(names: frozenset[str]) -> frozenset[str]:
-    """Return `names` with everything that they imply and every part that is complete."""
+    """Return `names` with everything that they imply, and every part and bundle that is complete."""
     result = set(names)
     while True:
         more = {also for name in result for also in EXTENSIONS[name].implies}
         more |= {one.name for one in EXTENSIONS.values() if one.part_of and result.issuperset(one.part_of)}
+        more |= {one.name for one in EXTENSIONS.values() if one.bundle and result.issuperset(one.implies)}
         if more <= result:
             return frozenset(result)
         result |= more

@@ -134,6 +134,7 @@ _WIDE = (
     _wide("b", "S", "rs1", "rs2", imm=((8, 4, 1), (25, 6, 5), (7, 1, 11), (31, 1, 12)), bits=13, signed=True),
     _wide("csr", "CSR", "rd", "rs1", imm=((20, 12, 0),), bits=12),
     _wide("amo", "AMO", "rd", "rs1", "rs2", imm=((25, 2, 0),), bits=2),
+    _wide("lr", "AMO", "rd", "rs1", imm=((25, 2, 0),), bits=2),
     _wide("sm4", "AMO", "rd", "rs1", "rs2", imm=((30, 2, 0),), bits=2),
     _wide("fp", "FP", "rd", "rs1", "rs2"),
     _wide("fp_rm", "FP", "rd", "rs1", "rs2", "rm"),

@@ -130,7 +130,7 @@ _RESERVATIONS = tuple(
     instruction
     for suffix, funct3, bits in _WIDTHS[2:]
     for instruction in (
-        row(f"lr.{suffix}", f"00010 .. 00000 {_REG} {funct3} {_REG} 0101111", "amo", "rd,(rs1)",
+        row(f"lr.{suffix}", f"00010 .. 00000 {_REG} {funct3} {_REG} 0101111", "lr", "rd,(rs1)",
             f"rd = sext(mem{bits}[rs1]); reserve it", any="a", flags="aqrl atomic load"),
         row(f"sc.{suffix}", f"00011 .. {_REG} {_REG} {funct3} {_REG} 0101111", "amo", "rd,rs2,(rs1)",
             f"rd = 0 and mem{bits}[rs1] = rs2 if reserved, else rd = 1", any="a", flags="aqrl atomic store"),

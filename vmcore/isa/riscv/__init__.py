@@ -6,6 +6,9 @@ tables. :func:`install` hands them to the core.
 
 from __future__ import annotations
 
+from importlib import import_module
+from threading import Lock
+
 from vmcore.isa.riscv.extensions import EXTENSIONS, Isa
 from vmcore.isa.riscv.formats import FORMATS, Format
 from vmcore.isa.riscv.isastring import parse_isa
@@ -26,6 +29,7 @@ __all__ = [
     "parse_isa",
 ]
 
+_lock = Lock()
 _installed = False
 
 
@@ -35,9 +39,9 @@ def install() -> None:
     The machine layer calls it when it is imported; whoever uses the core without a machine calls it once before.
     """
     global _installed
-    if _installed:
-        return
-    from vmcore._fast.hart import decode
-
-    decode.install(*install_tables())
-    _installed = True
+    with _lock:
+        if not _installed:
+            # The run loop's module imports every module of handlers, and the rows name handlers.
+            import_module("vmcore._fast.run")
+            import_module("vmcore._fast.hart.decode").install(*install_tables())
+            _installed = True

@@ -1,0 +1,1 @@
+"""Looking into programs and machines."""

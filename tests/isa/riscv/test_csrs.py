@@ -3,7 +3,9 @@ import re
 import pytest
 
 from vmcore._fast.hart.isabits import ISA_BITS
+from vmcore._fast.run import Core
 from vmcore.errors import IsaError
+from vmcore.isa.riscv import Isa, parse_isa
 from vmcore.isa.riscv.csrs import BY_NAME, BY_NUMBER, CSRS, csr_name, csr_number
 
 # From the specification's listing, independently of the table.
@@ -57,7 +59,7 @@ def test_privilege_and_access_follow_the_number_and_the_name():
         assert one.privilege == ("U" if one.name == "seed" else expected)
         read_only = one.privilege == "U" and one.number >= 0xC00
         assert (one.access == "ro") == (read_only or one.number >= 0xF00 or one.name == "scountovf")
-        assert set(one.extensions) <= set(ISA_BITS)
+        assert set(one.extensions) <= {*ISA_BITS, "sscofpmf"}
         assert one.description
         assert one.warl
         assert one.section.startswith(("I, ", "II, "))
@@ -67,3 +69,16 @@ def test_unknown_numbers_and_names():
     assert csr_name(0x7C0) == "0x7c0"
     with pytest.raises(IsaError, match="no CSR 'mfoo'"):
         csr_number("mfoo")
+
+
+@pytest.mark.parametrize(
+    "isa",
+    [Isa.default(), parse_isa("rv64gc"), parse_isa("rv64i"), parse_isa("rv64gc_zihpm_sstc", privileges="msu"),
+     parse_isa("rv64imac", privileges="mu"), parse_isa("rv64imac_smstateen_zkr", privileges="m")],
+    ids=str,
+)  # fmt: skip
+def test_a_hart_has_exactly_the_csrs_that_its_extensions_bring(isa):
+    core = Core(1, isa.mask)
+    there = {number for number in range(4096) if core.csr_read(0, number) is not None}
+    core.close()
+    assert there == {one.number for one in CSRS if isa.names.issuperset(one.extensions)}

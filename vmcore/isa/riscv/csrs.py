@@ -97,8 +97,8 @@ _SUPERVISOR = (
     _csr(0x14D, "stimecmp", "s sstc", "time of the supervisor timer interrupt", "64 bits", "II, Sstc"),
     _csr(0x180, "satp", "s", "address translation: mode, ASID (16 bits), root page",
          "a write of a mode that is not offered changes nothing", "II, satp"),
-    _csr(0xDA0, "scountovf", "s zihpm", "overflow bits of the counters", "reads the OF bits that mcounteren allows",
-         "II, Sscofpmf"),
+    _csr(0xDA0, "scountovf", "s sscofpmf", "overflow bits of the counters",
+         "Sscofpmf is not offered: every access is illegal", "II, Sscofpmf"),
 )
 
 _MACHINE = (
@@ -148,7 +148,7 @@ _MACHINE = (
              "II, Physical Memory Protection CSRs")
         for n in range(64)
     ),
-    _csr(0x747, "mseccfg", "", "security configuration", "USEED and SSEED with Zkr", "II, mseccfg"),
+    _csr(0x747, "mseccfg", "zkr", "security configuration", "USEED and SSEED", "II, mseccfg"),
     _csr(0xB00, "mcycle", "", "cycles", "64 bits", "II, Hardware Performance Monitor"),
     _csr(0xB02, "minstret", "", "instructions retired", "64 bits", "II, Hardware Performance Monitor"),
     *(

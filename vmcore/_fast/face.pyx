@@ -1,10 +1,12 @@
 """Registers, CSRs and memory as scripts see them: ``vm.x.a0``, ``vm.csr.mstatus``, ``vm.mem[a:b]``."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.object cimport PyObject_GenericGetAttr
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from vmcore._fast.hart.state cimport Hart
+from vmcore._fast.memory.mmu cimport WALK_OK, WANT_R
 from vmcore._fast.memory.ram cimport ram_span
 from vmcore._fast.memory.tlb cimport TLB_MASK, TlbEntry
 from vmcore._fast.run cimport Core
@@ -51,10 +53,11 @@ cdef class Registers:
         self.core = core
         self.hart = core.hart(index)
 
-    def __getattr__(self, str name):
+    def __getattribute__(self, str name):
+        # Not __getattr__: that is asked only after the ordinary search has failed, which costs far more than the read.
         n = X_NAMES.get(name)
         if n is None:
-            raise AttributeError(f"no register {name!r}; there are x0 to x31 and their ABI names")
+            return PyObject_GenericGetAttr(self, name)
         if self.core.closed:
             raise ClosedError("the machine is closed")
         return self.hart.x[<int>n]
@@ -112,10 +115,10 @@ cdef class FloatRegisters:
         self.core = core
         self.hart = core.hart(index)
 
-    def __getattr__(self, str name):
+    def __getattribute__(self, str name):
         n = F_NAMES.get(name)
         if n is None:
-            raise AttributeError(f"no register {name!r}; there are f0 to f31 and their ABI names")
+            return PyObject_GenericGetAttr(self, name)
         return self[n]
 
     def __setattr__(self, str name, value):
@@ -198,9 +201,9 @@ cdef class Csrs:
             raise ConfigError(f"no CSR {key!r}", hint="Use a name of the privileged specification, or a number")
         return n
 
-    def __getattr__(self, str name):
+    def __getattribute__(self, str name):
         if name not in self.names:
-            raise AttributeError(f"no CSR {name!r}")
+            return PyObject_GenericGetAttr(self, name)
         return self[name]
 
     def __setattr__(self, str name, value):
@@ -258,6 +261,10 @@ cdef class MemoryFace:
         e = &self.hart.tlb_r[(at >> 12) & TLB_MASK]
         if n - 1 < 4096 and (at ^ e.tag) <= 4096 - n:
             return PyBytes_FromStringAndSize(<char *>(at + e.addend), n)
+        if n <= 4096 - (at & 4095) and self.core.look_up(self.hart, at, WANT_R) == WALK_OK:
+            host = ram_span(&self.core.sys.mem, self.hart.walk.gpa, n, False, &got)
+            if host != NULL and got == n:
+                return PyBytes_FromStringAndSize(<char *>host, n)
         return self.core.read_virt(self.index, at, n)
 
     def __getitem__(self, key):

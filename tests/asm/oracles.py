@@ -14,18 +14,24 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from asm.programs import PROGRAMS, build_program
+from asm.programs import PROGRAMS, Program, build_program
 
 SPIKE_ISA = (
     "rv64gc_zicsr_zifencei_zicntr_zihpm_zba_zbb_zbc_zbs_zicond_zicbom_zicboz_zicbop_zawrs_zacas_zabha_zimop_zcmop_zfh"
-    "_zcb_zihintpause_svadu_svade_svinval_svnapot_svpbmt_sstc_smstateen_zicclsm"
+    "_zcb_zihintpause_zihintntl_zkr_svadu_svade_svinval_svnapot_svpbmt_sstc_smstateen_zicclsm"
 )
-SPIKE = ["spike", "-m16", f"--isa={SPIKE_ISA}"]
 QEMU_CPU = "rv64,svnapot=on,svpbmt=on,svinval=on,zbc=on,sstc=on"
-QEMU = [
-    *("qemu-system-riscv64", "-machine", "virt", "-m", "64", "-cpu", QEMU_CPU),
-    *("-bios", "none", "-display", "none", "-serial", "stdio", "-monitor", "none", "-kernel"),
-]
+QEMU = ["qemu-system-riscv64", "-machine", "virt", "-m", "64", "-bios", "none"]
+QEMU += ["-display", "none", "-serial", "stdio", "-monitor", "none"]
+
+
+def commands(program: Program, elf: str) -> dict[str, list[str]]:
+    """Return the command of each oracle."""
+    isa, cpu = SPIKE_ISA, QEMU_CPU
+    if not program.compressed:
+        isa = isa.replace("rv64gc", "rv64g").replace("_zcmop", "").replace("_zcb", "")
+        cpu += ",c=off"
+    return {"spike": ["spike", "-m16", f"--isa={isa}", elf], "qemu": [*QEMU, "-cpu", cpu, "-kernel", elf]}
 
 
 def attempt(command: list[str]) -> str:
@@ -43,9 +49,9 @@ def main() -> None:
         if sys.argv[1:] and program.name not in sys.argv[1:]:
             continue
         elf = str(build_program(program.name))
-        for oracle, command in (("spike", SPIKE), ("qemu", QEMU)):
+        for oracle, command in commands(program, elf).items():
             reason = program.unsuited.get(oracle)
-            got = attempt([*command, elf])
+            got = attempt(command)
             print(f"{program.name:16} {oracle:6} {got}" + (f"   [known: {reason}]" if reason else ""), flush=True)
 
 

@@ -16,6 +16,7 @@ class Program:
 
     name: str
     unsuited: dict[str, str] = field(default_factory=dict)
+    compressed: bool = True  # False: for a hart without C (and so without Zcb and Zcmop)
 
 
 PROGRAMS = [
@@ -32,6 +33,19 @@ PROGRAMS = [
     Program("traps", {"qemu": "7.2 reports an AMO to nowhere as a load access fault"}),
     Program("deleg", {"qemu": "7.2 lets medeleg keep bit 11"}),
     Program("xret", {"qemu": "7.2 keeps the reserved value 2 of MPP"}),
+    Program("csr", {"qemu": "7.2 has no Smstateen", "spike": "has no FIOM; passes up to there"}),
+    Program("counters", {"qemu": "without icount it counts blocks, and no trap is told from a retired instruction"}),
+    Program("stateen", {"qemu": "7.2 has no Smstateen"}),
+    Program("irq", {"qemu": "7.2 takes the interrupt with the lowest number first"}),
+    Program("sstc", {"qemu": "7.2 looks at stimecmp only when it is written"}),
+    Program("lrsc"),
+    Program("zacas", {"qemu": "7.2 has no Zacas"}),
+    Program("misaligned", {"qemu": "7.2 always sets A and D itself"}),
+    Program("selfmod"),
+    Program("zicbo", {"qemu": "7.2 has no Zicbom"}),
+    Program("hints", {"qemu": "7.2 has no Zawrs"}),
+    Program("nocompress", {"qemu": "7.2 does not put the target into mtval"}, compressed=False),
+    Program("seed", {"qemu": "7.2 has no Zkr"}),
     Program("svpbmt", {"qemu": "7.2 takes the bits without menvcfg.PBMTE"}),
 ]
 

@@ -19,7 +19,7 @@ the hart that made the access, and stores :meth:`Device.save` in snapshots. Noth
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias, TypeVar, overload, runtime_checkable
 
 from vmcore.errors import ConfigError, DeviceError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vmcore._fast.dev.bus import ClockHandle
     from vmcore.devices.fdt import Node
 
-__all__ = ["Device", "GuestMemory", "IrqLine", "Register", "State", "Stateful"]
+__all__ = ["Device", "GuestMemory", "IrqLine", "Register", "State", "Stateful", "check_fields"]
 
 #: What save() returns: names to plain values.
 State: TypeAlias = dict[str, Any]
@@ -56,7 +56,7 @@ class GuestMemory(Protocol):
 
 
 def plain(value: object, where: str) -> Any:
-    """Return a copy of `value`, which must be made of the types that a state may hold.
+    """Return a copy of `value`, which must be made of the types that a state may hold; a bytearray becomes bytes.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def plain(value: object, where: str) -> Any:
     if value is None or isinstance(value, (bool, int, str, bytes)):
         return value
     if isinstance(value, bytearray):
-        return bytearray(value)
+        return bytes(value)
     if isinstance(value, list):
         return [plain(item, where) for item in value]
     if isinstance(value, dict) and all(isinstance(key, (int, str)) for key in value):
@@ -75,6 +75,18 @@ def plain(value: object, where: str) -> Any:
         f"{where} holds a {type(value).__name__}, which no device state may hold",
         hint="Allowed are int, bool, str, bytes, bytearray, None, and lists and dicts of those",
     )
+
+
+def check_fields(what: str, state: object, names: Iterable[str]) -> None:
+    """Raise :class:`~vmcore.errors.DeviceError` unless the `state` of `what` is a dict with exactly these keys."""
+    if not isinstance(state, dict):
+        raise DeviceError(f"the saved state of {what} is a dict, not a {type(state).__name__}")
+    odd = set(state) ^ set(names)
+    if odd:
+        raise DeviceError(
+            f"the saved state of {what} has missing or unknown fields: {', '.join(sorted(map(str, odd)))}",
+            hint="Load what save() returned, into a machine with the same devices",
+        )
 
 
 class Stateful:
@@ -112,12 +124,14 @@ class Stateful:
         DeviceError
             A field is missing, unknown or of another type. Nothing is changed then.
         """
-        self.check_fields(state, self._fields)
+        check_fields(type(self).__name__, state, self._fields)
         values = {}
         for name in self._fields:
             where = f"{type(self).__name__}.{name}"
             value = plain(state[name], where)
             now = getattr(self, name)
+            if isinstance(now, bytearray) and isinstance(value, bytes):
+                value = bytearray(value)
             if now is not None and value is not None and type(value) is not type(now):
                 raise DeviceError(f"{where} is {type(now).__name__}, its saved value is {type(value).__name__}")
             limit = self.limits.get(name)
@@ -126,15 +140,6 @@ class Stateful:
             values[name] = value
         for name, value in values.items():
             setattr(self, name, value)
-
-    def check_fields(self, state: object, names: tuple[str, ...]) -> None:
-        """Raise :class:`~vmcore.errors.DeviceError` unless `state` is a dict with exactly these keys."""
-        what = f"the saved state of a {type(self).__name__}"
-        if not isinstance(state, dict):
-            raise DeviceError(f"{what} is a dict, not a {type(state).__name__}")
-        if set(state) != set(names):
-            odd = ", ".join(sorted(map(str, set(state) ^ set(names))))
-            raise DeviceError(f"{what} has missing or unknown fields: {odd}", hint="Load what save() returned")
 
 
 class Register:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from vmcore._fast.dev.dma import Dma
 from vmcore._fast.dev.virtqueue import Chain, VirtQueue
-from vmcore.devices.base import IrqLine, State, Stateful
+from vmcore.devices.base import IrqLine, State, Stateful, check_fields
 from vmcore.errors import DeviceError
 
 __all__ = [
@@ -255,7 +255,7 @@ class VirtioDevice(Stateful):
         DeviceError
             The state is damaged or of another device; the device is then reset.
         """
-        self.check_fields(state, ("fields", "queues"))
+        check_fields(type(self).__name__, state, ("fields", "queues"))
         queues = state["queues"]
         if not isinstance(queues, list) or len(queues) != len(self.queues):
             raise DeviceError(f"the saved state of a {type(self).__name__} needs {len(self.queues)} queues")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from vmcore._fast.dev.virtqueue import VirtQueue
-from vmcore.devices.base import Device, State
+from vmcore.devices.base import Device, State, check_fields
 from vmcore.devices.virtio.device import VirtioDevice
+from vmcore.errors import DeviceError
 
 __all__ = ["VirtioMmio"]
 
@@ -165,7 +166,11 @@ class VirtioMmio(Device):
 
     def load(self, state: State) -> None:
         """Take what :meth:`save` returned, into a slot with the same kind of device."""
-        self.check_fields(state, ("slot", "device"))
+        check_fields("a virtio-mmio slot", state, ("slot", "device"))
         if self.device is not None:
             self.device.load(state["device"])
-        super().load(state["slot"])
+        try:
+            super().load(state["slot"])
+        except DeviceError:
+            self.reset()
+            raise

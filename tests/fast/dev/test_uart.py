@@ -193,6 +193,17 @@ def test_fifo_reset_and_toggle_drop_only_what_is_in_the_fifo():
     assert d.drain() == bytes(range(34, 40)), "the clear bit counts only together with the enable bit"
 
 
+def test_emptying_the_transmitter_raises_its_interrupt():
+    d = Driver()
+    d.write(FCR, 1)
+    d.write(IER, THRI)
+    assert d.read(IIR) == 0xC2
+    assert not d.irq
+    d.write(FCR, 5)
+    assert d.irq
+    assert d.read(IIR) == 0xC2
+
+
 def test_nothing_of_a_long_paste_is_lost():
     d = Driver()
     d.write(FCR, 1)

@@ -33,6 +33,7 @@ cdef enum:
     IIR_TIMEOUT = 12
     FCR_ENABLE = 1
     FCR_CLEAR_RX = 2
+    FCR_CLEAR_TX = 4
     LCR_DLAB = 0x80
     MCR_LOOP = 0x10
     LSR_DR = 1
@@ -162,8 +163,11 @@ cdef uint8_t pop(UartState *s) noexcept nogil:
 
 cdef void control_fifo(UartState *s, uint8_t value) noexcept nogil:
     if (value ^ s.fcr) & FCR_ENABLE or (value & FCR_ENABLE and value & FCR_CLEAR_RX):
-        # Turning the FIFOs on or off empties them. The transmitter's is always empty.
+        # Turning the FIFOs on or off empties them.
         s.fifo_count = 0
+    if (value ^ s.fcr) & FCR_ENABLE or (value & FCR_ENABLE and value & FCR_CLEAR_TX):
+        # The transmitter's is always empty, but drivers know that emptying it raises its interrupt.
+        s.thre_pending = not s.tx_full
     # The other bits count only together with the enable bit.
     s.fcr = (value & 0xC9) if value & FCR_ENABLE else 0
     refill(s)

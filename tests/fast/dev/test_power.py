@@ -1,5 +1,7 @@
 """The test finisher as a guest uses it."""
 
+import ctypes
+
 import pytest
 
 from vmcore._fast.dev.bus import Pins
@@ -56,6 +58,16 @@ def test_a_request_moves_with_the_device():
     with pytest.raises(DeviceError):
         other.load({"request": 4, "code": 0})
     assert other.save() == power.save()
+
+
+def test_the_word_that_the_run_loop_watches():
+    power = PowerControl()
+    word = ctypes.c_uint32.from_address(power.watch_address)
+    assert word.value == 0
+    power.write(0, 4, 0x5555)
+    assert word.value != 0
+    power.clear()
+    assert word.value == 0
 
 
 def test_too_many_harts():

@@ -1,5 +1,7 @@
 """The UART as drivers and as the host see it."""
 
+import ctypes
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -245,6 +247,16 @@ def test_full_output_holds_the_guest_back_and_counts_what_it_forces():
     assert d.read(IIR) == 0xC2
     d.write(THR, 7)
     assert d.uart.take() == b"\x07"
+
+
+def test_the_words_that_the_run_loop_watches():
+    d = Driver()
+    waiting, full = (ctypes.c_uint32.from_address(a) for a in (d.uart.waiting_address, d.uart.full_address))
+    for i in range(65536):
+        assert (waiting.value, full.value) == (i, i > 65520)
+        d.write(THR, 0)
+    d.uart.take()
+    assert (waiting.value, full.value) == (0, 0)
 
 
 def test_output_ring_wraps():

@@ -44,25 +44,30 @@ cdef enum:
 
 cdef uint64_t NOWHERE = <uint64_t>-1
 
-# CFI query table (JESD68.01, and Intel's PRI 1.0 at 0x31), as a chip of 16 MiB answers; size and blocks are filled in.
+# CFI query table (JESD68.01, and Intel's PRI 1.0 at 0x31), as a chip of 16 MiB answers; query() adds the geometry.
 cdef uint8_t QUERY[QUERY_SIZE]
-memset(QUERY, 0, QUERY_SIZE)
-for at, part in (
-    (0x10, b"QRY"),
-    (0x13, b"\x01\x00"),         # command set: Intel extended
-    (0x15, b"\x31\x00"),         # where PRI is
-    (0x1B, b"\x45\x55"),         # 4.5 to 5.5 V
-    (0x1F, b"\x07\x07\x0A\x00"),  # typical times: word 2^7 us, buffer 2^7 us, block 2^10 ms, no chip erase
-    (0x23, b"\x04\x04\x04\x00"),  # longest: 2^4 times those
-    (0x28, b"\x02\x00"),         # x8/x16
-    (0x2A, b"\x0B\x00"),         # buffer of 2^11 bytes
-    (0x2C, b"\x01"),             # all blocks of one size
-    (0x31, b"PRI10"),
-    (0x3F, b"\x01"),
-):
-    for byte in part:
-        QUERY[at] = byte
-        at += 1
+
+
+cdef void fill_query():
+    memset(QUERY, 0, QUERY_SIZE)
+    for at, part in (
+        (0x10, b"QRY"),
+        (0x13, b"\x01\x00"),          # command set: Intel extended
+        (0x15, b"\x31\x00"),          # where PRI is
+        (0x1B, b"\x45\x55"),          # 4.5 to 5.5 V
+        (0x1F, b"\x07\x07\x0A\x00"),  # typical times: word 2^7 us, buffer 2^7 us, block 2^10 ms, no chip erase
+        (0x23, b"\x04\x04\x04\x00"),  # longest: 2^4 times those
+        (0x28, b"\x02\x00"),          # x8/x16
+        (0x2A, b"\x0B\x00"),          # buffer of 2^11 bytes
+        (0x2C, b"\x01"),              # all blocks of one size
+        (0x31, b"PRI10"),
+        (0x3F, b"\x01"),
+    ):
+        for i, byte in enumerate(part):
+            QUERY[at + i] = byte
+
+
+fill_query()
 
 
 cdef uint8_t query(const FlashState *s, uint64_t index) noexcept nogil:

@@ -75,6 +75,11 @@ cdef class PowerControl(CompiledDevice):
         return &self.st.request
 
     @property
+    def watch_address(self):
+        """int: host address of the 32-bit word that is not 0 while there is a request; for the core to watch."""
+        return <uint64_t>&self.st.request
+
+    @property
     def request(self):
         """str or None: ``"off"``, ``"fail"``, ``"reset"``, or None while the guest asked for nothing."""
         return (None, "off", "fail", "reset")[self.st.request]

@@ -325,6 +325,16 @@ cdef class Uart(CompiledDevice):
         return bool(self.st.tx_full)
 
     @property
+    def full_address(self):
+        """int: host address of the 32-bit word behind :attr:`full`; for the core to watch."""
+        return <uint64_t>&self.st.tx_full
+
+    @property
+    def waiting_address(self):
+        """int: host address of the 32-bit word behind :attr:`waiting`; for the core to watch."""
+        return <uint64_t>&self.st.tx_pending
+
+    @property
     def overruns(self):
         """int: bytes lost because the guest wrote while THRE was off."""
         return self.st.overruns

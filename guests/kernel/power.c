@@ -11,15 +11,21 @@ enum { RESET_SHUTDOWN = 0, RESET_COLD = 1 };
 enum { REASON_NONE = 0, REASON_FAILURE = 1 };
 /* Command of the sifive,test device; the code goes into the upper half. */
 #define FINISHER_FAIL 0x3333u
+#define CODE_PANIC 134 /* what a shell shows for a program that aborted */
 
-void power_off(u32 code)
+static _Noreturn void shut_down(u32 code)
 {
-    console_flush();
     /* The firmware knows only "shut down"; a code can be told to the test device alone. */
     if (code && board.test_finisher)
         mmio_write32(board.test_finisher + KERNEL_OFFSET, (code & 0xffff) << 16 | FINISHER_FAIL);
     sbi_system_reset(RESET_SHUTDOWN, code ? REASON_FAILURE : REASON_NONE);
     halt_forever();
+}
+
+void power_off(u32 code)
+{
+    console_flush();
+    shut_down(code);
 }
 
 void power_reboot(void)
@@ -31,6 +37,5 @@ void power_reboot(void)
 
 void power_failure(void)
 {
-    sbi_system_reset(RESET_SHUTDOWN, REASON_FAILURE);
-    halt_forever();
+    shut_down(CODE_PANIC);
 }

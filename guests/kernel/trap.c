@@ -48,16 +48,20 @@ static u32 access_of(u64 cause)
 static void user_fault(struct frame *frame, u64 cause, u64 value)
 {
     struct task *task = current_task();
-    bool page_fault = cause == CAUSE_FETCH_PAGE || cause == CAUSE_LOAD_PAGE || cause == CAUSE_STORE_PAGE;
+    const char *what = cause < ARRAY_SIZE(cause_names) ? cause_names[cause] : "unknown trap";
 
     trace(TRACE_FAULT, value);
-    if (page_fault) {
+    if (cause == CAUSE_FETCH_PAGE || cause == CAUSE_LOAD_PAGE || cause == CAUSE_STORE_PAGE) {
+        enum fault_answer answer = space_fault(&task->space, value, access_of(cause));
+
         __atomic_fetch_add(&page_faults, 1, __ATOMIC_RELAXED);
-        if (space_fault(&task->space, value, access_of(cause)))
+        if (answer == FAULT_SERVED)
             return;
+        if (answer == FAULT_NO_MEMORY)
+            what = "out of memory";
     }
     printk("[hart %u] task %u (%s) killed: %s at 0x%lx, pc 0x%lx\n", this_hart()->index, task->pid, task->name,
-           cause < ARRAY_SIZE(cause_names) ? cause_names[cause] : "unknown trap", value, frame->x[0]);
+           what, value, frame->x[0]);
     task_exit(STATUS_KILLED + (i64)MIN(cause, KILLED_BY_USER - 1));
 }
 

@@ -172,7 +172,7 @@ u64 space_map_page(struct space *space, u64 address, u32 permissions)
     return page;
 }
 
-bool space_fault(struct space *space, u64 address, u32 access)
+enum fault_answer space_fault(struct space *space, u64 address, u32 access)
 {
     u64 page = ALIGN_DOWN(address, PAGE_SIZE);
     bool heap = page >= space->heap_start && address < space->heap_end;
@@ -180,15 +180,15 @@ bool space_fault(struct space *space, u64 address, u32 access)
     u64 *entry;
 
     if ((!heap && !stack) || access == PTE_EXECUTE)
-        return false;
+        return FAULT_FORBIDDEN;
     entry = walk(phys_to_virt(space->root), page, 0, NULL);
     if (!entry || !(*entry & PTE_VALID)) {
         if (!space_map_page(space, page, PTE_READ | PTE_WRITE))
-            return false;
+            return FAULT_NO_MEMORY;
     }
     /* A hart may remember that there was no page. (If it was there all along, this is all there is to do.) */
     __asm__ volatile("sfence.vma %0, zero" ::"r"(page) : "memory");
-    return true;
+    return FAULT_SERVED;
 }
 
 /* Where the kernel sees the byte at a user address, or NULL. */
@@ -200,7 +200,7 @@ static u8 *user_byte(struct space *space, u64 address, u32 access)
         return NULL;
     entry = walk(phys_to_virt(space->root), address, 0, NULL);
     if (!entry || !(*entry & PTE_VALID)) {
-        if (!space_fault(space, address, access))
+        if (space_fault(space, address, access) != FAULT_SERVED)
             return NULL;
         entry = walk(phys_to_virt(space->root), address, 0, NULL);
     }

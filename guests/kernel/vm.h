@@ -37,8 +37,9 @@ bool space_create(struct space *space, u64 asid);
 void space_destroy(struct space *space);
 /* Gives the page at `address` a frame (a zeroed one) with these permissions; its physical address, or 0. */
 u64 space_map_page(struct space *space, u64 address, u32 permissions);
-/* A page fault at `address`: true when it was for memory that is handed out on first use and the access may go on. */
-bool space_fault(struct space *space, u64 address, u32 access);
+/* A page fault at `address`: memory that is handed out on first use gets its page, and the access may go on. */
+enum fault_answer { FAULT_SERVED, FAULT_FORBIDDEN, FAULT_NO_MEMORY };
+enum fault_answer space_fault(struct space *space, u64 address, u32 access);
 /* Between the kernel and a program's memory; false when the program may not access all of it. */
 bool copy_from_user(struct space *space, void *to, u64 from, u64 size);
 bool copy_to_user(struct space *space, u64 to, const void *from, u64 size);

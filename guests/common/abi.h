@@ -18,10 +18,10 @@ enum {
     SYS_GETPID,     /* ()                         -> pid */
     SYS_GETHART,    /* ()                         -> number of the hart that runs the caller */
     SYS_TIME,       /* ()                         -> nanoseconds since boot */
-    SYS_SPAWN,      /* (command line, length)     -> pid of a new task that runs the program it names */
+    SYS_SPAWN,      /* (command line, length, foreground?) -> pid of a new task that runs the program it names;
+                       Ctrl-C ends the one in the foreground */
     SYS_WAIT,       /* (pid or -1, &status, wait?)-> pid of a child that ended, 0 if none has yet */
     SYS_KILL,       /* (pid) */
-    SYS_FOREGROUND, /* (pid)                      which task Ctrl-C ends; 0 for none */
     SYS_SBRK,       /* (bytes)                    -> old end of the heap */
     SYS_TASK_INFO,  /* (index, struct task_info *)-> 1, or 0 when the slot is empty, or E_INVAL past the last */
     SYS_HART_INFO,  /* (index, struct hart_info *) */

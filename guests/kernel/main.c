@@ -66,7 +66,7 @@ _Noreturn void kernel_main(u64 hart_id, u64 dtb)
     console_start();
     disks_init();
     greet();
-    shell = task_spawn("sh", 0);
+    shell = task_spawn("sh", 0, false);
     if (shell != 1)
         panic("the shell does not start: %ld", shell);
     scheduler();

@@ -86,7 +86,7 @@ static i64 do_spawn(const u64 *arg)
     if (!copy_from_user(my_space(), command, arg[0], arg[1]))
         return E_FAULT;
     command[arg[1]] = 0;
-    return task_spawn(command, current_task()->pid);
+    return task_spawn(command, current_task()->pid, arg[2] != 0);
 }
 
 static i64 do_wait(const u64 *arg)
@@ -101,12 +101,6 @@ static i64 do_wait(const u64 *arg)
 static i64 do_kill(const u64 *arg)
 {
     return arg[0] > UINT32_MAX ? E_NOENT : task_kill((u32)arg[0]);
-}
-
-static i64 do_foreground(const u64 *arg)
-{
-    console_foreground((u32)arg[0]);
-    return 0;
 }
 
 static i64 do_sbrk(const u64 *arg)
@@ -254,14 +248,29 @@ static i64 do_panic(const u64 *arg)
 }
 
 static const call calls[SYS_COUNT] = {
-    [SYS_EXIT] = do_exit,           [SYS_WRITE] = do_write,           [SYS_READ] = do_read,
-    [SYS_YIELD] = do_yield,         [SYS_SLEEP] = do_sleep,           [SYS_GETPID] = do_getpid,
-    [SYS_GETHART] = do_gethart,     [SYS_TIME] = do_time,             [SYS_SPAWN] = do_spawn,
-    [SYS_WAIT] = do_wait,           [SYS_KILL] = do_kill,             [SYS_FOREGROUND] = do_foreground,
-    [SYS_SBRK] = do_sbrk,           [SYS_TASK_INFO] = do_task_info,   [SYS_HART_INFO] = do_hart_info,
-    [SYS_MEM_INFO] = do_mem_info,   [SYS_DISK_INFO] = do_disk_info,   [SYS_DISK_READ] = do_disk_read,
-    [SYS_DISK_WRITE] = do_disk_write, [SYS_DTB] = do_dtb,             [SYS_BOOTARGS] = do_bootargs,
-    [SYS_TRACE] = do_trace,         [SYS_POWER] = do_power,           [SYS_PANIC] = do_panic,
+    [SYS_EXIT] = do_exit,
+    [SYS_WRITE] = do_write,
+    [SYS_READ] = do_read,
+    [SYS_YIELD] = do_yield,
+    [SYS_SLEEP] = do_sleep,
+    [SYS_GETPID] = do_getpid,
+    [SYS_GETHART] = do_gethart,
+    [SYS_TIME] = do_time,
+    [SYS_SPAWN] = do_spawn,
+    [SYS_WAIT] = do_wait,
+    [SYS_KILL] = do_kill,
+    [SYS_SBRK] = do_sbrk,
+    [SYS_TASK_INFO] = do_task_info,
+    [SYS_HART_INFO] = do_hart_info,
+    [SYS_MEM_INFO] = do_mem_info,
+    [SYS_DISK_INFO] = do_disk_info,
+    [SYS_DISK_READ] = do_disk_read,
+    [SYS_DISK_WRITE] = do_disk_write,
+    [SYS_DTB] = do_dtb,
+    [SYS_BOOTARGS] = do_bootargs,
+    [SYS_TRACE] = do_trace,
+    [SYS_POWER] = do_power,
+    [SYS_PANIC] = do_panic,
 };
 
 void system_call(struct frame *frame)

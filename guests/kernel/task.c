@@ -89,7 +89,7 @@ static void release_slot(struct task *task)
     unlock(&table_lock);
 }
 
-i64 task_spawn(const char *command, u32 parent)
+i64 task_spawn(const char *command, u32 parent, bool foreground)
 {
     struct task *task = claim_slot(parent);
     u64 *stack;
@@ -115,6 +115,8 @@ i64 task_spawn(const char *command, u32 parent)
     }
     task->hart = this_hart()->index;
     pid = task->pid;
+    if (foreground)
+        console_foreground(pid);
     make_ready(task);
     return pid;
 }

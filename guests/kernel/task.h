@@ -65,7 +65,7 @@ void queue_remove(struct task *task);
 struct task *queue_pop(struct task_queue *queue);
 
 /* A new task for the program that the command line names, ready to run: its pid, or an error. */
-i64 task_spawn(const char *command, u32 parent);
+i64 task_spawn(const char *command, u32 parent, bool foreground);
 _Noreturn void task_exit(i64 status);
 /* Waits for a child (any for pid -1) to end and takes its status: its pid, 0 when none has ended, or an error. */
 i64 task_wait(i64 pid, i64 *status, bool wait);

@@ -62,10 +62,10 @@ static void floating(u64 iterations)
 
 int main(int argc, char **argv)
 {
-    u64 scale = argument(argc, argv, 1, 2);
+    u64 scale = argument(argc, argv, 1, 20);
 
-    integer(scale * 2000000);
-    memory(scale * 2000000);
-    floating(scale * 1000000);
+    integer(scale * 200000);
+    memory(scale * 200000);
+    floating(scale * 100000);
     return 0;
 }

@@ -9,7 +9,7 @@
 
 static i64 spawn(const char *command)
 {
-    return call(SYS_SPAWN, command, strlen(command));
+    return call(SYS_SPAWN, command, strlen(command), 0ul);
 }
 
 static void fail(const char *what, i64 value)

@@ -207,6 +207,6 @@ void read_line(const char *prompt, char *line, size_t size)
     while (handle(&e, read_key()))
         ;
     line[e.length] = 0;
-    if (e.length)
+    if (e.length && strcmp(line, history_count ? history[(history_count - 1) % HISTORY] : "") != 0)
         strcopy(history[history_count++ % HISTORY], line, LINE_LENGTH);
 }

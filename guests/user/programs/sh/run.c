@@ -13,7 +13,7 @@ static void tell_status(i64 pid, i64 status)
 
 void run_program(const char *line, bool background)
 {
-    i64 status = 0, pid = call(SYS_SPAWN, line, strlen(line));
+    i64 status = 0, pid = call(SYS_SPAWN, line, strlen(line), (u64)!background);
 
     if (pid == E_NOENT) {
         printf("%s: no such command; try help\n", line);
@@ -22,9 +22,7 @@ void run_program(const char *line, bool background)
     } else if (background) {
         printf("task %ld started\n", pid);
     } else {
-        call(SYS_FOREGROUND, pid);
         call(SYS_WAIT, pid, &status, 1ul);
-        call(SYS_FOREGROUND, 0ul);
         tell_status(pid, status);
     }
 }
@@ -52,7 +50,7 @@ void cmd_spawn(int argc, char **argv)
     for (; started < wanted; started++) {
         char command[32];
 
-        pids[started] = call(SYS_SPAWN, command, format_text(command, sizeof(command), "worker %lu", rounds));
+        pids[started] = call(SYS_SPAWN, command, format_text(command, sizeof(command), "worker %lu", rounds), 0ul);
         if (pids[started] < 0)
             break;
     }

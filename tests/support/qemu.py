@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 PROGRAM = "qemu-system-riscv64"
 
@@ -40,10 +39,8 @@ class Qemu:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         self.seen = b""
 
-    def __enter__(self) -> Qemu:
-        return self
-
-    def __exit__(self, kind: type | None, value: BaseException | None, where: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Switch it off."""
         self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
@@ -62,7 +59,7 @@ class Qemu:
             part = os.read(stream.fileno(), 65536)
             if not part:
                 raise EOFError(f"no {text!r} before the end: {self.seen.decode(errors='replace')!r}")
-            self.seen += part
+            self.seen += part.replace(b"\r", b"")
         end = self.seen.index(wanted) + len(wanted)
         found, self.seen = self.seen[:end], self.seen[end:]
         return found.decode(errors="replace")
@@ -76,5 +73,5 @@ class Qemu:
         """Wait for the end of the machine and return its exit status."""
         assert self.process.stdout is not None
         while part := self.process.stdout.read(65536):
-            self.seen += part
+            self.seen += part.replace(b"\r", b"")
         return self.process.wait(timeout)

@@ -200,7 +200,7 @@ cdef bint decode_at(Hart *hart, CodePage *page, uint32_t off) noexcept nogil:
         if not reserve(hart, page, 4):
             return False
         if off >= 4096:
-            append(page, fn_page_end, 4094, 0)
+            append(page, fn_page_end, 4096, 0)
             return True
         slot = &page.map[off >> 1]
         if slot[0]:

@@ -13,7 +13,8 @@ from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport (
     CAUSE_ECALL_S, CAUSE_FETCH_ACCESS, CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_PAGE, CAUSE_ILLEGAL, FETCH_SIZE,
     JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI, PRIV_S, SINK, CodePage, FetchEntry, Hart,
-    JumpEntry, Op, System, handler_t, transfer, vmcore_go, vmcore_leave)
+    JumpEntry, Op, System, handler_t, transfer, unplant, vmcore_go,
+    vmcore_leave)
 from vmcore._fast.hart.translate cimport translate
 from vmcore._fast.hart.trap cimport due_interrupt, take_exception, take_interrupt
 from vmcore._fast.memory.guestmem cimport gld16
@@ -54,12 +55,6 @@ def bind_links():
     fn_stop = find_handler("@stop")
     fn_probe = find_handler("@probe")
     bind()
-
-
-cdef inline void unplant(Hart *hart) noexcept nogil:
-    if hart.stop_op != NULL:
-        hart.stop_op.fn = hart.stop_fn
-        hart.stop_op = NULL
 
 
 cdef inline bint in_page(const Hart *hart, const Op *op) noexcept nogil:

@@ -9,7 +9,7 @@ from vmcore._fast.hart.handlers cimport register_handler
 from vmcore._fast.hart.isabits cimport BIT_S, has
 from vmcore._fast.hart.state cimport (
     CAUSE_BREAKPOINT, CAUSE_ECALL_U, LEAVE_WAIT, LEAVE_YIELD, MSTATUS_TSR, MSTATUS_TVM, MSTATUS_TW, PRIV_M, PRIV_S,
-    PRIV_U, SINK, Hart, Op, illegal, next_op, vmcore_go)
+    PRIV_U, SINK, Hart, Op, illegal, next_op, unplant, vmcore_go)
 from vmcore._fast.hart.translate cimport flush_tlb
 from vmcore._fast.hart.trap cimport mip_of, return_m, return_s
 
@@ -82,6 +82,7 @@ cdef void h_fence(Op *op, Hart *hart) noexcept nogil:
 
 cdef void fence_i_tail(Op *op, Hart *hart) noexcept nogil:
     cdef uint64_t left = hart.rem - <uint64_t>op
+    unplant(hart)
     drop_marked(hart.sys)
     # A place that outlives the pages, with the same budget.
     hart.rem = left + <uint64_t>&hart.scratch[0]

@@ -300,6 +300,12 @@ cdef inline void transfer(Op *target, uint64_t left, Hart *hart) noexcept nogil:
     else:
         vmcore_go(target.fn, target, hart)
 
+# Take the STOP back that marks the exact end of the budget. Before anything that looks at, moves or frees operations.
+cdef inline void unplant(Hart *hart) noexcept nogil:
+    if hart.stop_op != NULL:
+        hart.stop_op.fn = hart.stop_fn
+        hart.stop_op = NULL
+
 cdef inline void illegal(Op *op, Hart *hart) noexcept nogil:
     # Also a last statement: follow it by `return`.
     vmcore_go(hart.go_illegal, op, hart)

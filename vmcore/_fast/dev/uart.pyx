@@ -292,10 +292,10 @@ cdef class Uart(CompiledDevice):
             return b""
         if n <= first:
             first = n
-        out = PyBytes_FromStringAndSize(<const char *>&self.st.out[self.st.out_head], n)
-        if n > first:
-            # The ring wrapped: the rest is at its start.
-            memcpy(PyBytes_AS_STRING(out) + first, self.st.out, n - first)
+        out = PyBytes_FromStringAndSize(NULL, n)
+        memcpy(PyBytes_AS_STRING(out), &self.st.out[self.st.out_head], first)
+        # When the ring wrapped, the rest is at its start.
+        memcpy(PyBytes_AS_STRING(out) + first, self.st.out, n - first)
         self.st.out_head = (self.st.out_head + n) % UART_OUT
         self.st.tx_pending = 0
         self.st.tx_full = 0

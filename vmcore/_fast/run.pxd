@@ -31,8 +31,7 @@ cdef class Core:
     cdef readonly uint32_t exit_hart
     cdef public object resolver        # symbol name -> address, for faces
     cdef list devices                  # per region: what serves it
-    cdef dict hooks                    # probed address -> list of callables
-    cdef dict probe_counts
+    cdef dict hooks                    # probed address -> callables; None stands for a breakpoint
     cdef list pins_handles
     cdef uint32_t current              # hart whose turn it is
     cdef uint32_t last                 # hart that ran last

@@ -96,7 +96,6 @@ cdef class Core:
         self.memory.mem = &self.sys.mem
         self.devices = []
         self.hooks = {}
-        self.probe_counts = {}
         self.watch_owners = []
         self.pins_handles = []
         self.hart_block = calloc(count, sizeof(Hart) + NUM_DCTX * sizeof(DataCtx) + JUMP_SIZE * sizeof(JumpEntry)
@@ -201,6 +200,9 @@ cdef class Core:
             self.release()
 
     cdef void release(self):
+        # The memory and the clock may outlive this object: nothing of it may be reached through them.
+        self.memory.mem = NULL
+        self.clock.clock.ntimers = 0
         drop_all(self.sys)
         free_banks(&self.sys.mem)
         free(self.sys.probes)
@@ -547,7 +549,7 @@ cdef class Core:
     # --- probes -----------------------------------------------------------------------------------------------
 
     cdef int rebuild_probes(self) except -1:
-        cdef uint64_t n = len(self.probe_counts)
+        cdef uint64_t n = len(self.hooks)
         cdef gva_t *table = NULL
         cdef uint32_t i, off
         if n:
@@ -555,7 +557,7 @@ cdef class Core:
             if table == NULL:
                 raise MemoryError("no memory for the probes")
         memset(self.sys.probe_map, 0, sizeof(self.sys.probe_map))
-        for i, address in enumerate(sorted(self.probe_counts)):
+        for i, address in enumerate(sorted(self.hooks)):
             table[i] = address
             off = address & 4095
             self.sys.probe_map[off >> 4] |= 1 << ((off >> 1) & 7)
@@ -570,38 +572,32 @@ cdef class Core:
         """Stop (``EXITS["probe"]``) before the instruction at `gva` is executed."""
         if self.closed:
             raise ClosedError("the machine is closed")
-        gva &= 0xFFFFFFFFFFFFFFFE
-        self.probe_counts[gva] = self.probe_counts.get(gva, 0) + 1
-        self.rebuild_probes()
+        self.hook_add(gva, None)
 
     def probe_remove(self, gva):
         """Undo one :meth:`probe_add`."""
-        gva &= 0xFFFFFFFFFFFFFFFE
-        if gva not in self.probe_counts:
-            raise ConfigError(f"no probe at {gva:#x}")
-        self.probe_counts[gva] -= 1
-        if not self.probe_counts[gva]:
-            del self.probe_counts[gva]
-        self.rebuild_probes()
+        self.hook_remove(gva, None)
 
     def hook_add(self, gva, callback):
         """Call ``callback(hart_index)`` before the instruction at `gva`; a true result ends the run."""
+        if self.closed:
+            raise ClosedError("the machine is closed")
         gva &= 0xFFFFFFFFFFFFFFFE
-        self.probe_add(gva)
         self.hooks[gva] = (*self.hooks.get(gva, ()), callback)
+        self.rebuild_probes()
 
     def hook_remove(self, gva, callback):
         """Undo one :meth:`hook_add`."""
         gva &= 0xFFFFFFFFFFFFFFFE
         callbacks = list(self.hooks.get(gva, ()))
         if callback not in callbacks:
-            raise ConfigError(f"no such hook at {gva:#x}")
+            raise ConfigError(f"no such hook or breakpoint at {gva:#x}")
         callbacks.remove(callback)
         if callbacks:
             self.hooks[gva] = tuple(callbacks)
         else:
             del self.hooks[gva]
-        self.probe_remove(gva)
+        self.rebuild_probes()
 
     # --- running ----------------------------------------------------------------------------------------------
 
@@ -754,9 +750,9 @@ cdef class Core:
                 callbacks = self.hooks.get(h.pc)
                 if callbacks is None:
                     return reason
-                stop = len(callbacks) < self.probe_counts[h.pc]
-                for callback in callbacks:
-                    if callback(self.exit_hart):
+                stop = False
+                for callback in <tuple>callbacks:
+                    if callback is None or callback(self.exit_hart):
                         stop = True
                 if stop:
                     return reason

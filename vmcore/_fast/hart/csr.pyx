@@ -260,6 +260,8 @@ cdef int csr_get(Hart *hart, uint32_t n, uint64_t *value) noexcept nogil:
             v = hart.pmp.addr[n - 0x3B0]
     elif n == 0x747:
         v = hart.mseccfg
+    elif 0x7A0 <= n <= 0x7A3:
+        v = 0                                                  # no triggers: tdata1.type says so
     elif n == 0xF11 or n == 0xF12 or n == 0xF15:
         v = 0                                                  # not a commercial implementation; no mconfigptr
     elif n == 0xF13:
@@ -470,6 +472,8 @@ cdef int csr_put(Hart *hart, uint32_t n, uint64_t v) noexcept nogil:
         return CSR_REENTER
     elif n == 0x747:
         hart.mseccfg = v & (3 << 8)
+    elif 0x7A0 <= n <= 0x7A3:
+        return CSR_OK
     else:
         return CSR_ILLEGAL
     return CSR_OK

@@ -6,7 +6,7 @@ from libc.string cimport memcpy
 from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap
 
 from vmcore._fast.defs cimport gpa_t
-from vmcore.errors import ConfigError, MemoryAccessError
+from vmcore.errors import ClosedError, ConfigError, MemoryAccessError
 
 cdef extern from "sys/mman.h" nogil:
     int madvise(void *addr, size_t length, int advice)
@@ -90,6 +90,8 @@ cdef class Ram(Dma):
     def banks(self):
         """Return the banks as a list of ``(base, size, readonly)``."""
         cdef uint32_t i
+        if self.mem == NULL:
+            raise ClosedError("the machine is closed")
         return [(self.mem.banks[i].base, self.mem.banks[i].size, bool(self.mem.banks[i].readonly))
                 for i in range(self.mem.nbanks)]
 
@@ -104,6 +106,8 @@ cdef class Ram(Dma):
         cdef Bank *b
         cdef uint64_t n = <uint64_t>data.shape[0]
         cdef uint64_t page
+        if self.mem == NULL:
+            raise ClosedError("the machine is closed")
         if n == 0:
             return
         b = find_bank(self.mem, gpa)

@@ -148,6 +148,10 @@ _MACHINE = (
              "II, Physical Memory Protection CSRs")
         for n in range(64)
     ),
+    _csr(0x7A0, "tselect", "", "trigger select; the hart has no triggers", "0", "II, Sdtrig"),
+    _csr(0x7A1, "tdata1", "", "trigger data: type 0, no trigger", "0", "II, Sdtrig"),
+    _csr(0x7A2, "tdata2", "", "trigger data", "0", "II, Sdtrig"),
+    _csr(0x7A3, "tdata3", "", "trigger data", "0", "II, Sdtrig"),
     _csr(0x747, "mseccfg", "zkr", "security configuration", "USEED and SSEED", "II, mseccfg"),
     _csr(0xB00, "mcycle", "", "cycles", "64 bits", "II, Hardware Performance Monitor"),
     _csr(0xB02, "minstret", "", "instructions retired", "64 bits", "II, Hardware Performance Monitor"),

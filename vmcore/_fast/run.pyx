@@ -12,6 +12,7 @@ from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.hart.codepage cimport drop_all, drop_marked
 from vmcore._fast.hart.control cimport install_paths, run_hart
 from vmcore._fast.hart.csr cimport CSR_ILLEGAL, csr_get, csr_put, update_stimer
+from vmcore._fast.hart.fpregs cimport fpu_enter, fpu_leave
 from vmcore._fast.hart.isabits cimport (
     BIT_A, BIT_C, BIT_D, BIT_F, BIT_M, BIT_S, BIT_SVNAPOT, BIT_U, BIT_ZBA, BIT_ZBB, BIT_ZBS, has)
 from vmcore._fast.hart.state cimport (
@@ -724,6 +725,7 @@ cdef class Core:
         """
         cdef uint64_t budget = NO_DEADLINE
         cdef uint64_t until = NO_DEADLINE
+        cdef uint64_t fpu
         cdef int reason
         cdef Hart *h
         self.check_idle()
@@ -735,7 +737,9 @@ cdef class Core:
         try:
             while True:
                 with nogil:
+                    fpu = fpu_enter()
                     reason = self.run_system(budget, until)
+                    fpu_leave(fpu)
                 if reason != EXIT_PYMMIO and reason != EXIT_PROBE:
                     self.exit_hart = self.current
                     return reason

@@ -1,5 +1,6 @@
 """The run loop: whose turn it is, for how long, and what its exits mean; and Core, which owns a machine's state."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -54,6 +55,8 @@ cdef void mtime_moved(void *dev, uint32_t arg) noexcept nogil:
         update_stimer(sys.harts[i])
 
 
+# Its memory and clock are taken back in __dealloc__, so the collector must not clear them before.
+@cython.no_gc_clear
 cdef class Core:
     """The compiled state of one machine: memory map, harts, clock, decoded code.
 

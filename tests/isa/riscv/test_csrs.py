@@ -18,7 +18,8 @@ EXPECTED = {
     "mie": 0x304, "mtvec": 0x305, "mcounteren": 0x306, "menvcfg": 0x30A, "mstateen0": 0x30C, "mstateen3": 0x30F,
     "mcountinhibit": 0x320, "mhpmevent3": 0x323, "mhpmevent31": 0x33F, "mscratch": 0x340, "mepc": 0x341,
     "mcause": 0x342, "mtval": 0x343, "mip": 0x344, "pmpcfg0": 0x3A0, "pmpcfg14": 0x3AE, "pmpaddr0": 0x3B0,
-    "pmpaddr63": 0x3EF, "mseccfg": 0x747, "mcycle": 0xB00, "minstret": 0xB02, "mhpmcounter3": 0xB03,
+    "pmpaddr63": 0x3EF, "mseccfg": 0x747, "tselect": 0x7A0, "tdata1": 0x7A1, "tdata2": 0x7A2, "tdata3": 0x7A3,
+    "mcycle": 0xB00, "minstret": 0xB02, "mhpmcounter3": 0xB03,
     "mhpmcounter31": 0xB1F, "hpmcounter3": 0xC03, "hpmcounter31": 0xC1F,
 }  # fmt: skip
 # Families: first and last members are above.
@@ -55,7 +56,7 @@ def test_families_are_numbered_in_a_row():
 def test_privilege_and_access_follow_the_number_and_the_name():
     for one in CSRS:
         assert 0 <= one.number < 4096
-        expected = {"m": "M", "p": "M", "s": "S"}.get(one.name[0], "U")
+        expected = {"m": "M", "p": "M", "t": "M", "s": "S"}.get(one.name[0], "U") if one.name != "time" else "U"
         assert one.privilege == ("U" if one.name == "seed" else expected)
         read_only = one.privilege == "U" and one.number >= 0xC00
         assert (one.access == "ro") == (read_only or one.number >= 0xF00 or one.name == "scountovf")

@@ -12,8 +12,11 @@ from vmcore.images.kmod import load_order
 
 __all__ = ["DISK_MODULES", "build_initramfs"]
 
-DISK_MODULES = ("virtio_mmio", "virtio_pci", "virtio_blk", "virtio_rng", "ext4")
-"""What a stock Debian kernel must load before it sees a virtio disk with an ext4 file system and /dev/hwrng."""
+DISK_MODULES = ("virtio_mmio", "virtio_pci", "virtio_blk", "virtio_rng", "crc32c_generic", "ext4")
+"""What a stock Debian kernel must load before it sees a virtio disk with an ext4 file system and /dev/hwrng.
+
+ext4 asks for the checksum by an alias (``crypto-crc32c``) that only a kernel with modprobe resolves.
+"""
 
 # The kernel's own console is the shell's, whatever it is called; busybox's init makes `poweroff` an orderly one.
 _INITTAB = """\

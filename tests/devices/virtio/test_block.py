@@ -251,6 +251,20 @@ def test_errors_of_the_host_are_io_errors_of_the_guest(disk, monkeypatch):
     assert not disk.driver.broken
 
 
+def test_a_request_cut_short_by_the_user_is_done_by_the_next_doorbell(disk, monkeypatch):
+    def interrupted(*_args: object) -> bytes:
+        raise KeyboardInterrupt
+
+    head = disk.queue.add([header(IN, 4)], [512, 1])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pread", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            disk.queue.kick()
+    disk.queue.kick()
+    assert disk.queue.collect() == [(head, 513)]
+    assert disk.queue.release(head) == b"\4" * 512 + b"\0"
+
+
 def test_short_reads_and_writes_of_the_host_are_continued(disk, monkeypatch):
     pread, pwrite = os.pread, os.pwrite
     monkeypatch.setattr(os, "pread", lambda fd, n, at: pread(fd, min(n, 100), at))

@@ -66,6 +66,23 @@ def test_a_chain_is_read_and_written_across_its_buffers():
     assert driver.release(head) == b"12345**"
 
 
+def test_a_chain_can_be_begun_anew():
+    queue, driver = pair()
+    head = driver.add([b"", b"ab", b"cd"], [0, 3])
+    chain = queue.pop()
+    for n in (0, 1, 3, 4):
+        chain.rewind()
+        assert chain.read(n) == b"abcd"[:n]
+        chain.write(b"xyz"[:n])
+        assert (chain.readable, chain.writable) == (4 - n, 3 - min(n, 3))
+    chain.rewind()
+    assert chain.read() == b"abcd"
+    assert chain.write(b"1") == 1
+    queue.push(chain)
+    assert driver.collect() == [(head, 1)]
+    assert driver.release(head) == b"1yz"
+
+
 def test_a_buffer_may_cross_banks_of_ram():
     queue, driver = pair()
     driver.ram.dma.write(BORDER - 3, b"across")

@@ -102,8 +102,18 @@ cdef class Chain:
         """bool: the queue was reset since the chain was popped; its memory is the driver's again."""
         return self.epoch != self.queue.epoch
 
+    def rewind(self):
+        """Begin anew: what was read or written counts as not yet done."""
+        self.consumed = self.written = 0
+        self.reader.segment = 0
+        self.writer.segment = self.nread
+        self.reader.offset = self.writer.offset = 0
+
     def read(self, n=None):
-        """Return the next `n` readable bytes (all that are left when None), fewer where the chain ends."""
+        """Return the next `n` readable bytes (all that are left when None), fewer where the chain ends.
+
+        A chain may describe 4 GiB: a device asks for no more than it is ready to hold.
+        """
         cdef uint64_t left = self.length - self.consumed
         if n is not None and n < left:
             left = <uint64_t>max(n, 0)

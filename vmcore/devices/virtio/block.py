@@ -138,6 +138,8 @@ class VirtioBlock(VirtioDevice):
 
     def carry_out(self, queue: VirtQueue, chain: Chain) -> None:
         """Carry out one request and give it back."""
+        # A request that an exception (Ctrl-C) or a move cut short is done again from its start, which changes nothing.
+        chain.rewind()
         header = chain.read(HEADER.size)
         if len(header) < HEADER.size or not chain.capacity:
             # Without room for a status there is no way to answer (5.2.6).

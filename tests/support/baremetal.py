@@ -25,16 +25,21 @@ class Outcome:
     output: str
     pc: int
     reason: str
+    icount: int
+    registers: tuple[int, ...]
 
 
-def run_elf(elf: Path, *, isa: str | None = None, max_insns: int = 200_000_000) -> Outcome:
-    """Load `elf`, run hart 0 from the start of DRAM in M-mode and return how that ended."""
+def run_elf(
+    elf: Path, *, isa: Isa | str | None = None, harts: int = 1, max_insns: int = 200_000_000, piece: int = 100_000
+) -> Outcome:
+    """Load `elf`, run it on every hart from its entry in M-mode, `piece` instructions at a time."""
     install()
-    core = Core(1, (parse_isa(isa) if isa else Isa.default()).mask)
+    isa = parse_isa(isa) if isinstance(isa, str) else isa or Isa.default()
+    core = Core(harts, isa.mask)
     try:
         core.add_ram(DRAM, DRAM_SIZE)
         uart = Uart()
-        core.attach(0x200_0000, Clint(core.clock, [core.pins(0)]))
+        core.attach(0x200_0000, Clint(core.clock, [core.pins(i) for i in range(harts)]))
         core.attach(0x1000_0000, uart)
         with elf.open("rb") as file:
             image = ELFFile(file)
@@ -45,21 +50,23 @@ def run_elf(elf: Path, *, isa: str | None = None, max_insns: int = 200_000_000) 
             entry = image["e_entry"]
         core.htif_watch(tohost, tohost + 8)
         core.reset()
-        core.set_pc(0, entry)
+        for i in range(harts):
+            core.set_pc(i, entry)
         output = bytearray()
         code = None
         left = max_insns
         names = {number: name for name, number in EXITS.items()}
         while True:
             # In pieces, so that the UART's buffer is emptied.
-            reason = names[core.run(max_insns=min(left, 100_000))]
-            left -= 100_000
+            reason = names[core.run(max_insns=min(left, piece))]
+            left -= piece
             output += uart.take()
             if reason == "htif" and (value := int.from_bytes(core.memory.read(tohost, 8), "little")) & 1:
                 code = value >> 1
                 break
             if reason not in ("budget", "htif") or left <= 0:
                 break
-        return Outcome(code, output.decode(errors="replace"), core.pc(0), reason)
+        registers = tuple(core.x(i, n) for i in range(harts) for n in range(32))
+        return Outcome(code, output.decode(errors="replace"), core.pc(0), reason, core.icount(), registers)
     finally:
         core.close()

@@ -9,7 +9,7 @@ extern u8 bss_begin[], bss_end[];
 #define TEST_DEVICE ((volatile u32 *)0x100000ul)
 
 u8 pages[PAGES][PAGE] __attribute__((aligned(65536)));
-static u64 tables[96][512] __attribute__((aligned(4096)));
+static u64 tables[160][512] __attribute__((aligned(4096)));
 static u32 tables_used;
 u64 *vm_root;
 u32 vm_levels;
@@ -164,8 +164,10 @@ u64 csr_write(u64 priv, u32 csr, u64 value)
 
 static u64 *new_table(void)
 {
-    if (tables_used == sizeof tables / sizeof tables[0])
-        fail(__LINE__, tables_used, 0);
+    if (tables_used == sizeof tables / sizeof tables[0]) {
+        print("rt.c: out of page tables\n");
+        finish(9998);
+    }
     u64 *table = tables[tables_used++];
     for (u32 i = 0; i < 512; i++)
         ((volatile u64 *)table)[i] = 0;

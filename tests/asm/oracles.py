@@ -27,11 +27,15 @@ QEMU += ["-display", "none", "-serial", "stdio", "-monitor", "none"]
 
 def commands(program: Program, elf: str) -> dict[str, list[str]]:
     """Return the command of each oracle."""
-    isa, cpu = SPIKE_ISA, QEMU_CPU
-    if not program.compressed:
-        isa = isa.replace("rv64gc", "rv64g").replace("_zcmop", "").replace("_zcb", "")
-        cpu += ",c=off"
-    return {"spike": ["spike", "-m16", f"--isa={isa}", elf], "qemu": [*QEMU, "-cpu", cpu, "-kernel", elf]}
+    spike = [
+        "spike",
+        "-m16",
+        f"--isa={program.isa or SPIKE_ISA}",
+        f"--priv={program.privileges}",
+        f"-p{program.harts}",
+        elf,
+    ]
+    return {"spike": spike, "qemu": [*QEMU, "-smp", str(program.harts), "-cpu", QEMU_CPU, "-kernel", elf]}
 
 
 def attempt(command: list[str]) -> str:

@@ -16,7 +16,9 @@ class Program:
 
     name: str
     unsuited: dict[str, str] = field(default_factory=dict)
-    compressed: bool = True  # False: for a hart without C (and so without Zcb and Zcmop)
+    isa: str = ""  # what vmcore and Spike run it with, when that is not everything there is
+    privileges: str = "msu"
+    harts: int = 1
 
 
 PROGRAMS = [
@@ -41,13 +43,23 @@ PROGRAMS = [
     Program("contexts"),
     Program("edges"),
     Program("codepage"),
+    Program("smp", {"qemu": "its SC compares values: a store of the old one goes unnoticed"}, harts=4),
     Program("lrsc"),
     Program("zacas", {"qemu": "7.2 has no Zacas"}),
     Program("misaligned", {"qemu": "7.2 always sets A and D itself"}),
     Program("selfmod"),
     Program("zicbo", {"qemu": "7.2 has no Zicbom"}),
     Program("hints", {"qemu": "7.2 has no Zawrs"}),
-    Program("nocompress", {"qemu": "7.2 does not put the target into mtval"}, compressed=False),
+    Program("nocompress", {"qemu": "7.2 does not put the target into mtval"}, isa="rv64imafd_zicntr"),
+    Program("bare", {"qemu": "its configuration cannot be cut down this far"}, isa="rv64imafdc_zicntr_svade"),
+    Program(
+        "sv39only",
+        {"spike": "its modes come from the device tree", "qemu": "7.2 offers Sv48 on every CPU"},
+        isa="rv64imafdc_sv39",
+    ),
+    Program("nofloat", {"qemu": "7.2 has no rv64imac with S"}, isa="rv64imac"),
+    Program("machine_user", {"qemu": "7.2 has no such CPU"}, isa="rv64imafdc_zicntr", privileges="mu"),
+    Program("machine_only", {"qemu": "7.2 has no such CPU"}, isa="rv64imafdc_zicntr", privileges="m"),
     Program("seed", {"qemu": "7.2 has no Zkr"}),
     Program("svpbmt", {"qemu": "7.2 takes the bits without menvcfg.PBMTE"}),
 ]

@@ -6,20 +6,25 @@ import pytest
 from asm.programs import PROGRAMS, Program, build_program
 from support.baremetal import run_elf
 
-WITHOUT_C = "rv64imafd_zicsr_zifencei"
+from vmcore.isa.riscv import parse_isa
+from vmcore.isa.riscv.extensions import Isa
+
+
+def isa_of(program: Program) -> Isa | None:
+    return parse_isa(program.isa, privileges=program.privileges) if program.isa else None
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_program(program: Program) -> None:
-    outcome = run_elf(build_program(program.name), isa=None if program.compressed else WITHOUT_C)
+    outcome = run_elf(build_program(program.name), isa=isa_of(program), harts=program.harts)
     assert outcome.code == 0, f"{outcome.reason} at {outcome.pc:#x}, line {outcome.code}: {outcome.output}"
 
 
-@pytest.mark.parametrize("piece", [1, 7, 1000])
+@pytest.mark.parametrize("piece", [pytest.param(1, marks=pytest.mark.slow), 7])
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_stopping_often_changes_nothing(program: Program, piece: int) -> None:
     """A budget ends a run between any two instructions, and the next run goes on as if it had not."""
-    isa = None if program.compressed else WITHOUT_C
-    whole = run_elf(build_program(program.name), isa=isa)
-    parts = run_elf(build_program(program.name), isa=isa, piece=piece)
+    elf, isa = build_program(program.name), isa_of(program)
+    whole = run_elf(elf, isa=isa, harts=program.harts)
+    parts = run_elf(elf, isa=isa, harts=program.harts, piece=piece, max_insns=whole.icount + 1000)
     assert (parts.code, parts.icount, parts.registers) == (whole.code, whole.icount, whole.registers), parts.output

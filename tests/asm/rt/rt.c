@@ -231,5 +231,6 @@ void pmp_set(u32 entry, u8 cfg, u64 addr)
         WR(PMPCFG0, (RD(PMPCFG0) & ~(0xFFul << shift)) | (u64)cfg << shift);
     else
         WR(PMPCFG2, (RD(PMPCFG2) & ~(0xFFul << shift)) | (u64)cfg << shift);
-    fence();
+    if (RD(MISA) >> ('S' - 'A') & 1)
+        fence();
 }

@@ -145,4 +145,7 @@ enum { PMP_R = 1, PMP_W = 2, PMP_X = 4, PMP_TOR = 8, PMP_NA4 = 16, PMP_NAPOT = 2
 #define MTIMECMP ((volatile u64 *)0x2004000ul)
 #define MTIME ((volatile u64 *)0x200BFF8ul)
 
+/* What harts other than 0 run, if the program has more than one (start.S). They end in a wait for interrupts. */
+void hart_main(u64 hart);
+
 #endif

@@ -5,7 +5,7 @@
     .globl _start
 _start:
     csrr t0, mhartid
-    bnez t0, park
+    bnez t0, other
     la sp, stack_top
     la t0, m_entry
     csrw mtvec, t0
@@ -19,6 +19,33 @@ _start:
     call finish
 park:
     wfi
+    j park
+
+# The other harts: hart_main(hart) on a stack of its own, if the program has one (programs for one hart do not).
+other:
+    li t1, 7
+    bgtu t0, t1, park
+    la t1, other_trap
+    csrw mtvec, t1
+    la sp, hart_stacks
+    addi t1, t0, 1
+    slli t1, t1, 12
+    add sp, sp, t1
+    mv a0, t0
+    call hart_main
+    j park
+    .balign 4
+other_trap:
+    la sp, hart_stacks
+    li t0, 4096
+    add sp, sp, t0
+    csrr a0, mcause
+    csrr a1, mepc
+    csrr a2, mtval
+    call stray_trap
+    j park
+    .weak hart_main
+hart_main:
     j park
 
 # u64 run(u64 priv, u64 pc, u64 a0, u64 a1, u64 a2): continue at `pc` in privilege `priv` until a trap reaches M-mode;
@@ -111,6 +138,8 @@ stray:
     .bss
     .balign 64
 run_save: .skip 256
+    .balign 16
+hart_stacks: .skip 8 * 4096
     .globl T
 T:  .skip 64
 

@@ -65,6 +65,7 @@ def test_edges_of_fused_multiply_add(name):
         check(name, a, b, c)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in ONE_OPERAND if n.startswith("f16") and "_from_" not in n])
 def test_every_binary16_number(name):
     for a in range(1 << 16):

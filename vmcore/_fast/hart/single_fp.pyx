@@ -7,7 +7,7 @@ from libc.string cimport memset
 from vmcore._fast.defs cimport VMCORE_SWITCH_LOOP
 from vmcore._fast.hart.fpregs cimport fpu_enter, fpu_leave
 from vmcore._fast.hart.handlers cimport find_handler
-from vmcore._fast.hart.state cimport Hart, Op, handler_t
+from vmcore._fast.hart.state cimport Hart, Op
 
 from vmcore._fast.hart.handlers import names
 
@@ -30,11 +30,11 @@ cdef void h_illegal(Op *op, Hart *hart) noexcept nogil:
 
 
 cdef void run(Op *ops, Hart *hart) noexcept nogil:
-    cdef int step
+    cdef int _step
     cdef uint64_t saved = fpu_enter()
     ops[0].fn(ops, hart)
     if VMCORE_SWITCH_LOOP:
-        for step in range(MAX_STEPS):
+        for _step in range(MAX_STEPS):
             if hart.exit_reason:
                 break
             hart.loop_fn(hart.loop_op, hart)

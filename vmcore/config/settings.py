@@ -1,0 +1,100 @@
+"""The settings of a machine: a default, which the environment overrides, which a keyword overrides."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from vmcore.config.values import parse_choice, parse_count, parse_size
+from vmcore.errors import ConfigError
+
+__all__ = ["ENVIRONMENT", "MAX_HARTS", "MAX_RAM", "MIN_RAM", "MachineSettings", "load_settings"]
+
+MIN_RAM = 1 << 20
+MAX_RAM = 16 << 30
+MAX_HARTS = 8
+PAGE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSettings:
+    """What a machine is built from, checked.
+
+    Attributes
+    ----------
+    board : str
+        The board's name.
+    ram : int
+        Bytes of main memory.
+    harts : int
+        Number of harts.
+    isa : str or None
+        The ISA string, or None for everything on offer.
+    clock : str
+        ``"virtual"`` or ``"host"``.
+    seed : int
+        Seed of everything random that the guest can see.
+    """
+
+    board: str = "virt"
+    ram: int = 512 << 20
+    harts: int = 1
+    isa: str | None = None
+    clock: str = "virtual"
+    seed: int = 0
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "board": lambda v: parse_choice(v, "board", ("virt",)),
+    "ram": lambda v: parse_size(v, "ram", least=MIN_RAM, most=MAX_RAM, multiple=PAGE),
+    "harts": lambda v: parse_count(v, "harts", least=1, most=MAX_HARTS),
+    "isa": lambda v: _text(v, "isa"),
+    "clock": lambda v: parse_choice(v, "clock", ("virtual", "host")),
+    "seed": lambda v: parse_count(v, "seed", least=0, most=(1 << 64) - 1),
+}
+
+ENVIRONMENT = {name: f"VMCORE_{name.upper()}" for name in _CHECKS}
+"""Which environment variable sets which setting."""
+
+_DEFAULTS = {field.name: field.default for field in fields(MachineSettings)}
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{what}={value!r} is not a name")
+    return value
+
+
+def load_settings(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> MachineSettings:
+    """Return the settings: keyword over environment over default.
+
+    Parameters
+    ----------
+    given : mapping
+        The keywords. A value of None means not given.
+    environ : mapping, optional
+        Where the ``VMCORE_*`` variables are looked up; by default ``os.environ``.
+
+    Raises
+    ------
+    ConfigError
+        A value is not allowed; for one from the environment the message names the variable.
+    """
+    where = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    for name, check in _CHECKS.items():
+        value = given.get(name)
+        if value is not None:
+            values[name] = check(value)
+            continue
+        value = where.get(ENVIRONMENT[name])
+        if value is None:
+            values[name] = _DEFAULTS[name]
+            continue
+        try:
+            values[name] = check(value)
+        except ConfigError as error:
+            raise ConfigError(f"the environment variable {ENVIRONMENT[name]}: {error.message}", hint=error.hint) from None
+    return MachineSettings(**values)

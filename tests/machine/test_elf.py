@@ -45,7 +45,7 @@ def test_a_virtual_entry_becomes_physical(make_elf: Maker) -> None:
         ({"segments": [(DRAM, b"a", (1 << 64) - 1)]}, "outside the memory"),
         ({"segments": [((1 << 64) - 16, b"a", 32)]}, "outside the memory"),
         ({"segments": [(DRAM, b"abcd", 2)]}, "0x4 bytes in the file and only 0x2"),
-        ({"segments": [(DRAM, b"abcd", 32), (DRAM + 16, b"x", 1)]}, r"0x80000000\.\.0x80000020 and 0x80000010.*overlap"),
+        ({"segments": [(DRAM, b"abcd", 32), (DRAM + 16, b"x", 1)]}, r"0x80000020 and 0x80000010.*overlap"),
     ],
 )
 def test_what_cannot_run_is_refused(make_elf: Maker, change: dict[str, object], message: str) -> None:

@@ -84,7 +84,7 @@ def test_zstd_of_the_library_that_is_there() -> None:
     with pytest.raises(LoadError, match="more than 1000 bytes"):
         unpack(packed, "k", limit=1000)
     with pytest.raises(LoadError, match="damaged"):
-        unpack(packed[:4] + bytes(50), "k", limit=1000)
+        unpack(packed[:4] + b"\xff" * 50, "k", limit=1000)
 
 
 class FakeStream:

@@ -96,5 +96,7 @@ def load_settings(given: Mapping[str, Any], environ: Mapping[str, str] | None = 
         try:
             values[name] = check(value)
         except ConfigError as error:
-            raise ConfigError(f"the environment variable {ENVIRONMENT[name]}: {error.message}", hint=error.hint) from None
+            raise ConfigError(
+                f"the environment variable {ENVIRONMENT[name]}: {error.message}", hint=error.hint
+            ) from None
     return MachineSettings(**values)

@@ -62,7 +62,9 @@ def parse_size(value: int | str, what: str, *, least: int = 0, most: int | None 
     if isinstance(value, str):
         match = _SIZE.fullmatch(value)
         if match is None:
-            raise ConfigError(f"{what}={value!r} is not a size", hint="Give bytes, or a number with a unit as in '512M'")
+            raise ConfigError(
+                f"{what}={value!r} is not a size", hint="Give bytes, or a number with a unit as in '512M'"
+            )
         size = int(match[1]) * _UNITS[match[2].upper()]
     else:
         size = value
@@ -107,7 +109,7 @@ def parse_choice(value: str, what: str, allowed: Sequence[str]) -> str:
     return value
 
 
-def parse_seconds(value: float, what: str) -> float:
+def parse_seconds(value: object, what: str) -> float:
     """Return a time in seconds: a finite number that is not negative.
 
     Raises

@@ -1,0 +1,1 @@
+"""The machine: everything compiled, composed into something that boots."""

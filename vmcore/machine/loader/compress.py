@@ -13,8 +13,13 @@ __all__ = ["is_packed", "unpack"]
 
 GZIP = b"\x1f\x8b\x08"
 ZSTD = b"\x28\xb5\x2f\xfd"
-OTHERS = {b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2", b"\x04\x22\x4d\x18": "lz4", b"\x02\x21\x4c\x18": "lz4", b"\x89LZO": "lzo"}
-CHUNK = 1 << 20
+OTHERS = {
+    b"\xfd7zXZ\x00": "xz",
+    b"BZh": "bzip2",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\x02\x21\x4c\x18": "lz4",
+    b"\x89LZO": "lzo",
+}
 
 
 def is_packed(data: bytes) -> bool:
@@ -121,7 +126,9 @@ def _zboot_payload(data: bytes, name: str) -> bytes:
     offset, size = struct.unpack_from("<II", data, 8)
     kind = data[24:32].split(b"\0")[0].decode("ascii", "replace")
     if offset + size > len(data):
-        raise LoadError(f"{name} is cut off: its payload is {size:#x} bytes at {offset:#x}, the file has {len(data):#x}")
+        raise LoadError(
+            f"{name} is cut off: its payload is {size:#x} bytes at {offset:#x}, the file has {len(data):#x}"
+        )
     payload = data[offset : offset + size]
     if not payload.startswith((GZIP, ZSTD)):
         raise LoadError(f"{name} is packed with {kind}", hint="Unpack it first: gzip and zstd are unpacked here")

@@ -6,6 +6,7 @@ import io
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from elftools.common.exceptions import ELFError
@@ -120,11 +121,15 @@ def parse_elf(data: bytes, name: str, banks: Sequence[tuple[int, int]]) -> Elf:
     """
     if len(data) < _HEADER.size:
         raise LoadError(f"{name} is cut off: {len(data)} bytes are less than an ELF header")
-    (ident, kind, machine, _version, entry, phoff, _shoff, flags, _ehsize, phentsize, phnum, *_rest) = _HEADER.unpack_from(data)
+    (ident, kind, machine, _version, entry, phoff, _shoff, flags, _ehsize, phentsize, phnum, *_rest) = (
+        _HEADER.unpack_from(data)
+    )
     if machine != _EM_RISCV:
         raise LoadError(f"{name} is for machine {machine} of the ELF register, not for RISC-V (243)")
     if ident[4] != 2:
-        raise LoadError(f"{name} is a 32-bit ELF file; harts here are RV64", hint="Build it with -march=rv64gc -mabi=lp64d")
+        raise LoadError(
+            f"{name} is a 32-bit ELF file; harts here are RV64", hint="Build it with -march=rv64gc -mabi=lp64d"
+        )
     if ident[5] != 1:
         raise LoadError(f"{name} is big-endian; harts here are little-endian")
     if flags & _EF_RVE:
@@ -149,7 +154,7 @@ def parse_elf(data: bytes, name: str, banks: Sequence[tuple[int, int]]) -> Elf:
     if not segments:
         raise LoadError(f"{name} has nothing to load: no PT_LOAD segment among its {phnum} program headers")
     segments.sort(key=lambda s: s.paddr)
-    for one, two in zip(segments, segments[1:], strict=False):
+    for one, two in pairwise(segments):
         if one.paddr + one.memsz > two.paddr:
             raise LoadError(
                 f"{name}: segments {one.paddr:#x}..{one.paddr + one.memsz:#x} and {two.paddr:#x}.."

@@ -44,7 +44,9 @@ def parse_header(data: bytes, name: str) -> ImageHeader | None:
     """
     if len(data) < HEADER_SIZE:
         return None
-    _code0, _code1, text_offset, image_size, flags, version, _res1, _res2, _magic, magic2, _res3 = _LAYOUT.unpack_from(data)
+    _code0, _code1, text_offset, image_size, flags, version, _res1, _res2, _magic, magic2, _res3 = _LAYOUT.unpack_from(
+        data
+    )
     if magic2 != _MAGIC2:
         return None
     if flags & _BIG_ENDIAN:

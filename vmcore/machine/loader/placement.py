@@ -120,7 +120,7 @@ def place_initrd(size: int, kernel: Extent, exact: bool, ceiling: int, base: int
             return start
     need = _align_up(floor, PAGE) + size
     raise BootError(
-        f"the initrd has {size} bytes, and only {max(0, ceiling - _align_up(floor, PAGE))} are free between the kernel, "
+        f"the initrd has {size} bytes, and only {max(0, ceiling - _align_up(floor, PAGE))} are free behind the kernel, "
         f"which ends at {floor:#x}, and the device tree at {ceiling:#x}",
         hint=f"Give the machine at least ram='{_round_up_mega(need - base + 2 * MEGAPAGE)}'",
     )

@@ -1,0 +1,1 @@
+"""The guest's consoles as a script sees them: send, expect, log in, run commands."""

@@ -65,7 +65,7 @@ class Htif:
         """Return the host's end for a program that has the symbol ``tohost``, else None."""
         if "tohost" not in symbols:
             return None
-        return cls(memory, console, symbols["tohost"], symbols["fromhost"] if "fromhost" in symbols else 0)
+        return cls(memory, console, symbols["tohost"], symbols.get("fromhost", 0))
 
     def reset(self) -> None:
         """Forget a read that is under way."""
@@ -111,10 +111,7 @@ class Htif:
         number, first, address, size = (int.from_bytes(words[8 * i : 8 * i + 8], "little") for i in range(4))
         if number in (SYS_EXIT, SYS_EXIT_GROUP):
             return first & 0xFFFF_FFFF
-        if number == SYS_WRITE:
-            result = self._write(first, address, size)
-        else:
-            result = -ENOSYS
+        result = self._write(first, address, size) if number == SYS_WRITE else -ENOSYS
         self._memory.write(block, (result & MASK64).to_bytes(8, "little"))
         self._respond(1)
         return None

@@ -26,6 +26,7 @@ _KINDS = {0: "notype", 1: "object", 2: "function", 10: "function"}
 _RANK = np.full(16, 9, dtype=np.uint8)
 _RANK[[2, 10, 1, 0]] = (0, 0, 1, 2)
 _LOCAL = 0
+MOST_COMPARED = 2000
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -132,7 +133,8 @@ class Symbols(Mapping[str, int]):
             return self._added[name]
         index = self._by_name().get(name)
         if index is None:
-            close = get_close_matches(name, list(self), n=3)
+            # Likely slips keep the first letter; comparing with every name of a kernel would take seconds.
+            close = get_close_matches(name, [n for n in self if n[:1] == name[:1]][:MOST_COMPARED], n=3)
             hint = f"Did you mean {', '.join(close)}?" if close else f"{len(self)} symbols are loaded"
             raise SymbolError(f"symbol {name!r} is not known", hint=hint)
         return self._symbol(index)
@@ -174,6 +176,10 @@ class Symbols(Mapping[str, int]):
 
     def __getitem__(self, name: str) -> int:
         return self.get_symbol(name).address
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the address of `name`, or `default` where it is not known."""
+        return self.get_symbol(name).address if name in self else default
 
     def __contains__(self, name: object) -> bool:
         return name in self._added or name in self._by_name()

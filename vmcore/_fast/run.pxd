@@ -32,6 +32,7 @@ cdef class Core:
     cdef public object resolver        # symbol name -> address, for faces
     cdef list devices                  # per region: what serves it
     cdef dict hooks                    # probed address -> callables; None stands for a breakpoint
+    cdef public tuple hook_args        # what hooks are called with, for each hart
     cdef list pins_handles
     cdef uint32_t current              # hart whose turn it is
     cdef uint32_t last                 # hart that ran last

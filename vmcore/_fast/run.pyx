@@ -1,6 +1,7 @@
 """The run loop: whose turn it is, for how long, and what its exits mean; and Core, which owns a machine's state."""
 
 cimport cython
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -33,6 +34,8 @@ from vmcore.errors import ClosedError, ConfigError, DeviceError, MemoryAccessErr
 cdef enum:
     MAX_HARTS = 8
     CODE_LIMIT = 96 << 20     # bytes of decoded operations
+    # Instructions between two looks at the host's signals: well below 100 ms at any speed.
+    SIGNAL_POLL = 4_000_000
 
 EXITS = {
     "budget": EXIT_BUDGET, "probe": EXIT_PROBE, "sbi": EXIT_SBI, "deadline": EXIT_DEADLINE, "idle": EXIT_IDLE,
@@ -100,6 +103,7 @@ cdef class Core:
         self.memory.mem = &self.sys.mem
         self.devices = []
         self.hooks = {}
+        self.hook_args = tuple(range(nharts))
         self.watch_owners = []
         self.pins_handles = []
         self.hart_block = calloc(count, sizeof(Hart) + NUM_DCTX * sizeof(DataCtx) + JUMP_SIZE * sizeof(JumpEntry)
@@ -312,6 +316,11 @@ cdef class Core:
         self.watched[self.nwatched] = <uint32_t *>address
         self.nwatched += 1
         self.watch_owners.append(owner)
+
+    def serve_sbi(self, on):
+        """Choose whether an ecall from S-mode ends the run (``EXITS["sbi"]``) with the hart's pc behind it."""
+        self.check_idle()
+        self.sys.sbi = bool(on)
 
     def htif_watch(self, lo, hi):
         """Leave the run loop after a store into ``[lo, hi)`` of physical memory; ``lo == hi`` ends that."""
@@ -583,7 +592,10 @@ cdef class Core:
         self.hook_remove(gva, None)
 
     def hook_add(self, gva, callback):
-        """Call ``callback(hart_index)`` before the instruction at `gva`; a true result ends the run."""
+        """Call `callback` before the instruction at `gva`; a true result ends the run.
+
+        It is given the hart's entry of :attr:`hook_args`: its index, unless the owner put something else there.
+        """
         if self.closed:
             raise ClosedError("the machine is closed")
         gva &= 0xFFFFFFFFFFFFFFFE
@@ -727,6 +739,7 @@ cdef class Core:
             One of :data:`EXITS`; :attr:`exit_hart` is the hart that caused it.
         """
         cdef uint64_t budget = NO_DEADLINE
+        cdef uint64_t part
         cdef uint64_t until = NO_DEADLINE
         cdef uint64_t fpu
         cdef int reason
@@ -739,14 +752,20 @@ cdef class Core:
         self.running = True
         try:
             while True:
+                part = budget if budget < <uint64_t>SIGNAL_POLL else <uint64_t>SIGNAL_POLL
                 with nogil:
                     fpu = fpu_enter()
-                    reason = self.run_system(budget, until)
+                    reason = self.run_system(part, until)
                     fpu_leave(fpu)
+                if reason == EXIT_BUDGET and part < budget:
+                    # Only a look at the host's signals: Ctrl-C raises here, between two instructions.
+                    budget -= part
+                    PyErr_CheckSignals()
+                    continue
                 if reason != EXIT_PYMMIO and reason != EXIT_PROBE:
                     self.exit_hart = self.current
                     return reason
-                budget = self.budget_left
+                budget = budget - part + self.budget_left
                 h = self.sys.harts[self.last]
                 self.exit_hart = self.last
                 if reason == EXIT_PYMMIO:
@@ -757,9 +776,10 @@ cdef class Core:
                 callbacks = self.hooks.get(h.pc)
                 if callbacks is None:
                     return reason
+                argument = self.hook_args[self.exit_hart]
                 stop = False
                 for callback in <tuple>callbacks:
-                    if callback is None or callback(self.exit_hart):
+                    if callback is None or callback(argument):
                         stop = True
                 if stop:
                     return reason

@@ -106,6 +106,11 @@ class Console:
         data = self._port.take()
         if not data:
             return moved
+        self.take_in(data)
+        return True
+
+    def take_in(self, data: bytes) -> None:
+        """Take what the guest said, whichever way it came."""
         self._in += data
         if len(self._in) > MOST_UNREAD:
             excess = len(self._in) - MOST_UNREAD
@@ -114,7 +119,6 @@ class Console:
         self.transcript.add(data)
         for listener in tuple(self._listeners):
             listener(data)
-        return True
 
     @property
     def unsent(self) -> int:

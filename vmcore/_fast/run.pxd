@@ -38,6 +38,7 @@ cdef class Core:
     cdef uint32_t last                 # hart that ran last
     cdef uint64_t quantum_left
     cdef uint64_t budget_left
+    cdef readonly uint64_t insns_left  # of the last run's budget
     cdef void place_harts(self) noexcept
     cdef void reset_hart(self, Hart *h) noexcept
     cdef void release(self)

@@ -11,6 +11,7 @@ class Core:
     clock: ClockHandle
     nharts: int
     exit_hart: int
+    insns_left: int
     resolver: Any
     hook_args: tuple[Any, ...]
     def __init__(

@@ -753,6 +753,7 @@ cdef class Core:
         try:
             while True:
                 part = budget if budget < <uint64_t>SIGNAL_POLL else <uint64_t>SIGNAL_POLL
+                self.budget_left = part
                 with nogil:
                     fpu = fpu_enter()
                     reason = self.run_system(part, until)
@@ -762,10 +763,11 @@ cdef class Core:
                     budget -= part
                     PyErr_CheckSignals()
                     continue
+                budget = budget - part + self.budget_left
+                self.insns_left = budget
                 if reason != EXIT_PYMMIO and reason != EXIT_PROBE:
                     self.exit_hart = self.current
                     return reason
-                budget = budget - part + self.budget_left
                 h = self.sys.harts[self.last]
                 self.exit_hart = self.last
                 if reason == EXIT_PYMMIO:

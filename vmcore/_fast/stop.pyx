@@ -5,6 +5,7 @@ from libc.stdint cimport uint64_t
 cimport cython
 
 from vmcore._fast.run cimport Core
+from vmcore.errors import ClosedError
 
 
 @cython.freelist(16)
@@ -36,11 +37,13 @@ cdef class Stop:
 
     def __cinit__(self, Core core not None, reason, code=None, str detail=""):
         cdef uint64_t i
+        if core.closed:
+            raise ClosedError("the machine is closed")
         self.reason = reason
         self.code = code
         self.detail = detail
         self.hart = core.exit_hart
-        self.pc = core.hart(core.exit_hart).pc
+        self.pc = core.sys.harts[core.exit_hart].pc
         for i in range(core.nharts):
             self.icount += core.sys.harts[i].icount
 

@@ -1,1 +1,1 @@
-"""Looking into programs and machines."""
+"""Looking into a running machine."""

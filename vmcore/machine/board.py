@@ -120,6 +120,9 @@ class Board:
             core.attach(memmap.ACLINT_SSWI, self.sswi)
         core.attach(memmap.PLIC, self.plic)
         core.attach(memmap.UART, self.uart)
+        core.watch_word(self.power.watch_address, self.power)
+        # Whoever runs the machine takes the output, or the guest waits for the transmitter without end.
+        core.watch_word(self.uart.full_address, self.uart)
         try:
             self._build_flash()
             self._build_virtio()

@@ -32,12 +32,13 @@ FLAT_KERNEL_OFFSET = 0x20_0000
 SUPERVISOR, MACHINE = 1, 3
 
 MEDELEG, MIDELEG, MCOUNTEREN, MENVCFG, MSTATEEN0 = 0x302, 0x303, 0x306, 0x30A, 0x30C
-PMPCFG0, PMPADDR0, STIMECMP = 0x3A0, 0x3B0, 0x14D
+PMPCFG0, PMPADDR0, STIMECMP, MSECCFG = 0x3A0, 0x3B0, 0x14D, 0x747
 # Everything that can come from U-mode, and page faults of S-mode; ecalls of S-mode are the firmware's.
 DELEGATED = 0xB1FF
 DELEGATED_INTERRUPTS = 1 << 1 | 1 << 5 | 1 << 9
 PMP_EVERYTHING = 0x1F  # NAPOT, read, write, execute
 STCE, PBMTE, ADUE = 1 << 63, 1 << 62, 1 << 61
+SSEED = 1 << 9
 CBZE, CBCFE, CBIE_INVALIDATE = 1 << 7, 1 << 6, 3 << 4
 MASK64 = (1 << 64) - 1
 
@@ -179,8 +180,9 @@ class Boot:
             data, name = read_file(options.initrd, "initrd")
             room = place_fdt(FDT_ROOM, dram, self._taken())
             start = place_initrd(len(data), self.kernel, self._exact, room, dram[0])
-            self.initrd = Extent("initrd", start, start + len(data))
-            self._check_free(self.initrd, name)
+            extent = Extent("initrd", start, start + len(data))
+            self._check_free(extent, name)
+            self.initrd = extent
             self._pieces.append(_Piece(start, data, len(data)))
         blob = self.tree().to_blob(pad=FDT_PAD)
         room = max(FDT_ROOM, len(blob)) if self.initrd is not None or dram[1] > 4 * FDT_ROOM else len(blob)
@@ -237,6 +239,7 @@ class Boot:
         core.csr_write(hart, MIDELEG, DELEGATED_INTERRUPTS)
         core.csr_write(hart, MCOUNTEREN, 0xFFFF_FFFF)
         core.csr_write(hart, MSTATEEN0, MASK64)
+        core.csr_write(hart, MSECCFG, SSEED)
         core.csr_write(hart, MENVCFG, STCE | PBMTE | ADUE | CBZE | CBCFE | CBIE_INVALIDATE)
         core.csr_write(hart, STIMECMP, MASK64)
 

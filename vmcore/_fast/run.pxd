@@ -31,6 +31,8 @@ cdef class Core:
     cdef readonly uint32_t exit_hart
     cdef public object resolver        # symbol name -> address, for faces
     cdef list devices                  # per region: what serves it
+    cdef tuple hit                     # callbacks of the probe that was hit last, at hit_pc
+    cdef uint64_t hit_pc
     cdef dict hooks                    # probed address -> callables; None stands for a breakpoint
     cdef public tuple hook_args        # what hooks are called with, for each hart
     cdef list pins_handles

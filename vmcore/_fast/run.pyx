@@ -563,6 +563,7 @@ cdef class Core:
 
     cdef int rebuild_probes(self) except -1:
         cdef uint64_t n = len(self.hooks)
+        self.hit = None
         cdef gva_t *table = NULL
         cdef uint32_t i, off
         if n:
@@ -775,7 +776,11 @@ cdef class Core:
                     continue
                 h.resume_pc = h.pc
                 h.resuming = 1
-                callbacks = self.hooks.get(h.pc)
+                # The same place is often hit again: its callbacks are at hand.
+                if self.hit is None or h.pc != self.hit_pc:
+                    self.hit = self.hooks.get(h.pc)
+                    self.hit_pc = h.pc
+                callbacks = self.hit
                 if callbacks is None:
                     return reason
                 argument = self.hook_args[self.exit_hart]

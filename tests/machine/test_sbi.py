@@ -58,9 +58,10 @@ class Core:
     def csr_read(self, hart: int, number: int) -> int:
         return self.csrs[hart].get(number, 0)
 
-    def csr_write(self, hart: int, number: int, value: int) -> None:
+    def csr_write(self, hart: int, number: int, value: int) -> bool:
         assert 0 <= value <= MASK64
         self.csrs[hart][number] = value
+        return True
 
     def read_virt(self, hart: int, gva: int, n: int) -> bytes:
         return self.memory.read(gva, n)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from vmcore._fast.dev.aclint import Sswi
-from vmcore._fast.dev.bus import CompiledDevice
 from vmcore._fast.dev.clint import Clint
 from vmcore._fast.dev.flash import Flash
 from vmcore._fast.dev.plic import Plic
@@ -63,6 +62,13 @@ class BoardOptions:
     virtio_console: bool = False
     rng: bool = False
     seed: int = 0
+
+
+class Resettable(Protocol):
+    """A device that goes back to its state after power-on."""
+
+    def reset(self) -> None:
+        """Go back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +139,9 @@ class Board:
             raise
 
     @property
-    def compiled(self) -> list[CompiledDevice]:
-        """list: the devices that run inside the run loop."""
-        devices = [self.power, self.rtc, self.clint, self.plic, self.uart, *self.flash]
+    def compiled(self) -> list[Resettable]:
+        """The devices that run inside the run loop."""
+        devices: list[Resettable] = [self.power, self.rtc, self.clint, self.plic, self.uart, *self.flash]
         return devices if self.sswi is None else [*devices, self.sswi]
 
     def _build_flash(self) -> None:

@@ -123,7 +123,8 @@ class Boot:
             raise BootError("an initrd was given and no kernel that could use it", hint="Give kernel=... as well")
         if options.builtin and options.kernel is None and not options.from_flash:
             raise BootError(
-                "bios='builtin' and no kernel", hint="Give kernel=..., or bios='none' for a machine without any software"
+                "bios='builtin' and no kernel",
+                hint="Give kernel=..., or bios='none' for a machine without any software",
             )
         self.entry = memmap.FLASH if options.from_flash else dram[0]
         if not options.builtin and not options.none:

@@ -17,7 +17,7 @@ from vmcore.config.settings import MachineSettings, load_settings
 from vmcore.config.values import format_size, parse_choice, parse_count, parse_seconds, parse_size
 from vmcore.devices.base import Device
 from vmcore.devices.fdt import Tree
-from vmcore.errors import ClosedError, ConfigError, ConsoleError, VmError
+from vmcore.errors import ClosedError, ConfigError, VmError
 from vmcore.isa import riscv
 from vmcore.machine import memmap
 from vmcore.machine.board import Board, BoardOptions
@@ -189,8 +189,7 @@ class Machine:
         self.isa = riscv.Isa.default() if settings.isa is None else riscv.parse_isa(settings.isa)
         self._restarts = parse_choice(reboot, "reboot", ("restart", "stop")) == "restart"
         self._console_name = parse_choice(console, "console", ("ttyS0", "hvc0"))
-        if not isinstance(append, str) or "\0" in append:
-            raise ConfigError(f"append={append!r} is no command line")
+        _check_append(append)
         self._host_clock = settings.clock == "host"
         base_ns = time.time_ns() if self._host_clock else EPOCH * NS
         self.core = core = Core(
@@ -263,9 +262,7 @@ class Machine:
 
     def _start_sbi(self) -> None:
         core = self.core
-        firmware = Firmware(
-            core, core.nharts, self.board.options.banks, self._firmware_console(), self.isa.has("sstc")
-        )
+        firmware = Firmware(core, core.nharts, self.board.options.banks, self._firmware_console(), self.isa.has("sstc"))
         self._sbi = SbiServer(firmware)
         self._sbi.restart(0)
         core.serve_sbi(True)
@@ -526,7 +523,7 @@ class Machine:
 
     @property
     def harts(self) -> list[Hart]:
-        """list of Hart: all harts."""
+        """All harts, a list of Hart."""
         if self._harts is None:
             self._harts = [self._first, *(Hart(self.core, i) for i in range(1, self.core.nharts))]
         return self._harts
@@ -570,13 +567,11 @@ class Machine:
         """
         if isinstance(where, str):
             return self.symbols[where]
-        if isinstance(where, bool) or not isinstance(where, int) or not -(1 << 63) <= where < 1 << 64:
-            raise ConfigError(f"{where!r} is no address", hint="Give a number of 64 bits, or a symbol")
-        return where & (1 << 64) - 1
+        return _check_address(where)
 
     @property
     def exit_code(self) -> int | None:
-        """int or None: the status with which the guest ended; None while it has not."""
+        """The status with which the guest ended; None while it has not."""
         return None if self._end is None else self._end.code
 
     @property
@@ -674,6 +669,17 @@ class Machine:
                 rows[f"hart {hart.index}"] = f"{self.symbols.describe(hart.pc)}{' (waiting)' if hart.waiting else ''}"
         body = "".join(f"<tr><th>{escape(k)}</th><td><code>{escape(v)}</code></td></tr>" for k, v in rows.items())
         return f"<table>{body}</table>"
+
+
+def _check_append(append: object) -> None:
+    if not isinstance(append, str) or "\0" in append:
+        raise ConfigError(f"append={append!r} is no command line", hint="Give a str without NUL characters")
+
+
+def _check_address(where: object) -> int:
+    if isinstance(where, bool) or not isinstance(where, int) or not -(1 << 63) <= where < 1 << 64:
+        raise ConfigError(f"{where!r} is no address", hint="Give a number of 64 bits, or a symbol")
+    return where & (1 << 64) - 1
 
 
 def _extra_banks(banks: Sequence[tuple[int, int | str]]) -> tuple[tuple[int, int], ...]:

@@ -43,5 +43,5 @@ class Base:
         if fid == 3:
             return SUCCESS, int(args[0] in self._offered)
         if fid in (4, 5, 6):
-            return SUCCESS, self._firmware.core.csr_read(hart, (MVENDORID, MARCHID, MIMPID)[fid - 4])
+            return SUCCESS, self._firmware.csr(hart, (MVENDORID, MARCHID, MIMPID)[fid - 4])
         return NOT_SUPPORTED, 0

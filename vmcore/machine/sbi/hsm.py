@@ -52,7 +52,7 @@ class HartStates:
     def _enter(self, hart: int, address: int, opaque: int) -> None:
         core = self._firmware.core
         core.csr_write(hart, SATP, 0)
-        core.csr_write(hart, SSTATUS, core.csr_read(hart, SSTATUS) & ~SIE)
+        core.csr_write(hart, SSTATUS, self._firmware.csr(hart, SSTATUS) & ~SIE)
         core.hart_start(hart, address, hart, opaque, SUPERVISOR)
 
     def call(self, hart: int, fid: int, args: Args) -> Reply:

@@ -26,14 +26,14 @@ class Ipi:
         core, events = self._firmware.core, self._firmware.events
         for target in targets:
             # SEIP is left out: what a read shows of it is the PLIC's wire, which a write would make sticky.
-            core.csr_write(target, MIP, core.csr_read(target, MIP) & ~SEIP | SSIP)
+            core.csr_write(target, MIP, self._firmware.csr(target, MIP) & ~SEIP | SSIP)
             events[hart][EVENT_SENT] += 1
             events[target][EVENT_RECEIVED] += 1
 
     def clear(self, hart: int) -> None:
         """Clear the software interrupt of `hart`."""
         core = self._firmware.core
-        core.csr_write(hart, MIP, core.csr_read(hart, MIP) & ~(SEIP | SSIP))
+        core.csr_write(hart, MIP, self._firmware.csr(hart, MIP) & ~(SEIP | SSIP))
 
     def call(self, hart: int, fid: int, args: Args) -> Reply:
         """Serve one call."""

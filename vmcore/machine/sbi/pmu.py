@@ -168,7 +168,7 @@ class Pmu:
         counter = self._counters[hart][index]
         if index < len(FIXED):
             core, bit = self._firmware.core, FIXED[index][2]
-            inhibited = core.csr_read(hart, MCOUNTINHIBIT)
+            inhibited = self._firmware.csr(hart, MCOUNTINHIBIT)
             core.csr_write(hart, MCOUNTINHIBIT, inhibited & ~bit if running else inhibited | bit)
         elif running and not counter.running:
             counter.origin = self._total(hart, counter)

@@ -39,7 +39,7 @@ class Timer:
     def _pend(self, hart: int, level: bool) -> None:
         # SEIP is left out: what a read shows of it is the PLIC's wire, which a write would make sticky.
         core = self._firmware.core
-        pending = core.csr_read(hart, MIP) & ~(SEIP | STIP)
+        pending = self._firmware.csr(hart, MIP) & ~(SEIP | STIP)
         core.csr_write(hart, MIP, pending | (STIP if level else 0))
 
     def call(self, hart: int, fid: int, args: Args) -> Reply:

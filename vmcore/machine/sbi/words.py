@@ -72,11 +72,11 @@ class SbiCore(Protocol):
     def set_x(self, hart: int, index: int, value: int, /) -> None:
         """Write an integer register."""
 
-    def csr_read(self, hart: int, number: int, /) -> int:
-        """Read a CSR as a debugger does."""
+    def csr_read(self, hart: int, number: int, /) -> int | None:
+        """Read a CSR as a debugger does; None where there is none."""
 
-    def csr_write(self, hart: int, number: int, value: int, /) -> None:
-        """Write a CSR as a debugger does."""
+    def csr_write(self, hart: int, number: int, value: int, /) -> bool:
+        """Write a CSR as a debugger does; False where there is none."""
 
     def read_virt(self, hart: int, gva: int, n: int, /) -> bytes:
         """Read the hart's virtual memory."""
@@ -153,6 +153,10 @@ class Firmware:
         self.deadlines = [None] * self.nharts
         self.reset = None
         self.events = [[0] * 22 for _ in range(self.nharts)]
+
+    def csr(self, hart: int, number: int) -> int:
+        """Return a CSR; 0 where the hart has none."""
+        return self.core.csr_read(hart, number) or 0
 
     def is_ram(self, gpa: int, size: int) -> bool:
         """Say whether `size` bytes at `gpa` are memory."""

@@ -7,6 +7,7 @@ import random
 import zlib
 
 import pytest
+
 from vmcore.machine.disk import Disk
 from vmcore.machine.machine import Machine
 

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Protocol
 
 from support import qemu
+
 from vmcore.guests import image_path
 
 PROMPT = "vmcore> "

@@ -1,8 +1,8 @@
 """Registers, CSRs and memory as scripts see them: ``vm.x.a0``, ``vm.csr.mstatus``, ``vm.mem[a:b]``."""
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.object cimport PyObject_GenericGetAttr
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from vmcore._fast.hart.state cimport Hart
@@ -28,7 +28,8 @@ cdef int number_of(dict names, object key, str what) except -1:
     if n is None:
         if isinstance(key, int) and 0 <= key < 32:
             return <int>key
-        raise ConfigError(f"no {what} register {key!r}", hint=f"Registers are 0 to 31 or {', '.join(list(names)[:6])}, ...")
+        raise ConfigError(f"no {what} register {key!r}",
+                          hint=f"Registers are 0 to 31 or {', '.join(list(names)[:6])}, ...")
     return <int>n
 
 

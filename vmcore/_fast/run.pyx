@@ -6,8 +6,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
-from vmcore._fast.defs cimport (
-    NO_DEADLINE, NS_PER_TICK, clock_advance, clock_next, gpa_t, gva_t, pins_set, vmcore_load32, vmcore_store32)
+from vmcore._fast.defs cimport NO_DEADLINE, clock_advance, clock_next, gva_t, vmcore_load32, vmcore_store32
 from vmcore._fast.dev.bus cimport ClockHandle, CompiledDevice, Pins
 from vmcore._fast.dev.clint cimport Clint
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
@@ -18,17 +17,16 @@ from vmcore._fast.hart.fpregs cimport fpu_enter, fpu_leave
 from vmcore._fast.hart.isabits cimport (
     BIT_A, BIT_C, BIT_D, BIT_F, BIT_M, BIT_S, BIT_SVNAPOT, BIT_U, BIT_ZBA, BIT_ZBB, BIT_ZBS, has)
 from vmcore._fast.hart.state cimport (
-    FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_HTIF, LEAVE_PROBE, LEAVE_PYMMIO, LEAVE_SBI,
-    LEAVE_WAIT, LEAVE_YIELD, NUM_DCTX, PRIV_M, PRIV_S, PRIV_U, DataCtx, FetchEntry, Hart, JumpEntry, System)
+    FETCH_SIZE, JUMP_SIZE, LEAVE_HTIF, LEAVE_PROBE, LEAVE_PYMMIO, LEAVE_SBI, LEAVE_WAIT, LEAVE_YIELD, NUM_DCTX, PRIV_M,
+    DataCtx, FetchEntry, Hart, JumpEntry, System)
 from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, forget_code, translate, update_contexts
 from vmcore._fast.hart.trap cimport mip_of
 from vmcore._fast.memory.mmu cimport WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W, WANT_X
 from vmcore._fast.memory.pmp cimport pmp_update
-from vmcore._fast.memory.ram cimport (
-    MAX_REGIONS, PG_DIRTY, PG_WATCH, Bank, Ram, Region, find_bank, free_banks, page_r, ram_span)
+from vmcore._fast.memory.ram cimport MAX_REGIONS, PG_WATCH, Bank, Ram, Region, find_bank, free_banks, ram_span
 
 # The modules of handlers register what they execute when they are imported.
-from vmcore._fast.hart import (control, handlers, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys)  # noqa: F401
+from vmcore._fast.hart import control, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys
 from vmcore.errors import ClosedError, ConfigError, DeviceError, MemoryAccessError, VmError
 
 cdef enum:
@@ -42,6 +40,7 @@ EXITS = {
     "stop": EXIT_STOP, "htif": EXIT_HTIF, "power": EXIT_POWER,
 }
 
+HANDLER_MODULES = (ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys)
 control.bind_links()
 
 
@@ -628,7 +627,7 @@ cdef class Core:
         cdef System *sys = self.sys
         cdef Hart *h
         cdef uint64_t n, due, ran
-        cdef uint32_t i
+        cdef uint32_t i, _turn
         cdef int reason
         while True:
             if vmcore_load32(&sys.request):
@@ -653,7 +652,7 @@ cdef class Core:
                 self.current = (self.current + 1) % self.nharts
                 self.quantum_left = QUANTUM
             h = NULL
-            for i in range(self.nharts):
+            for _turn in range(self.nharts):
                 h = sys.harts[self.current]
                 if h.waiting and mip_of(h) & h.mie:
                     h.waiting = 0

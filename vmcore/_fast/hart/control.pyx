@@ -2,19 +2,18 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport gpa_t, gva_t
+from vmcore._fast.defs cimport gva_t
 from vmcore._fast.hart.access cimport (
     ACCESS_LEAVE, ACCESS_REDO, ACCESS_SHOT, SHOT_ATTENTION, SHOT_DONE, finish_shot, resolve)
-from vmcore._fast.hart.clock cimport pc_after, pc_of, sync_clock, sync_count
+from vmcore._fast.hart.clock cimport pc_after, pc_of, sync_count
 from vmcore._fast.hart.codepage cimport bind, decode_at, get_page, is_probed
 from vmcore._fast.hart.decode cimport decode_one
 from vmcore._fast.hart.handlers cimport find_handler, register_handler
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport (
-    CAUSE_ECALL_S, CAUSE_FETCH_ACCESS, CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_PAGE, CAUSE_ILLEGAL, FETCH_SIZE,
-    JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI, PRIV_S, SINK, CodePage, FetchEntry, Hart,
-    JumpEntry, Op, System, handler_t, transfer, unplant, vmcore_go,
-    vmcore_leave)
+    CAUSE_ECALL_S, CAUSE_FETCH_ACCESS, CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_PAGE, CAUSE_ILLEGAL, FETCH_SIZE, JUMP_SIZE,
+    LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI, CodePage, FetchEntry, Hart, JumpEntry, Op, System, handler_t,
+    transfer, unplant, vmcore_go, vmcore_leave)
 from vmcore._fast.hart.translate cimport translate
 from vmcore._fast.hart.trap cimport due_interrupt, take_exception, take_interrupt
 from vmcore._fast.memory.guestmem cimport gld16

@@ -1,9 +1,9 @@
 """Control and status registers: what exists, who may, what is kept (privileged specification 1.13, chapter 2)."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.defs cimport (
-    IRQ_MEIP, IRQ_MSIP, IRQ_MTIP, IRQ_SEIP, IRQ_SSIP, IRQ_STIP, NO_DEADLINE, NS_PER_TICK, Timer, pins_set, timer_set)
+    IRQ_MEIP, IRQ_MSIP, IRQ_MTIP, IRQ_SEIP, IRQ_SSIP, IRQ_STIP, NO_DEADLINE, NS_PER_TICK, pins_set, timer_set)
 from vmcore._fast.hart.clock cimport sync_clock, sync_count, time_ticks
 from vmcore._fast.hart.isabits cimport (
     BIT_C, BIT_F, BIT_S, BIT_SMSTATEEN, BIT_SSTC, BIT_SV39, BIT_SV48, BIT_SV57, BIT_SVADU, BIT_SVPBMT, BIT_U,
@@ -13,7 +13,7 @@ from vmcore._fast.hart.state cimport (
     MSTATUS_SUM, MSTATUS_TSR, MSTATUS_TVM, MSTATUS_TW, PRIV_M, PRIV_S, PRIV_U, Hart, Op)
 from vmcore._fast.hart.translate cimport flush_all, update_contexts
 from vmcore._fast.hart.trap cimport mip_of
-from vmcore._fast.memory.pmp cimport NUM_PMP, PMP_A, PMP_L, PMP_NA4, PMP_TOR, pmp_update
+from vmcore._fast.memory.pmp cimport NUM_PMP, PMP_A, PMP_L, PMP_TOR, pmp_update
 
 cdef enum:
     S_INTERRUPTS = IRQ_SSIP | IRQ_STIP | IRQ_SEIP

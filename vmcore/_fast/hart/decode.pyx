@@ -1,6 +1,6 @@
 """The decoder: tables made once from the rows of ``vmcore.isa``, looked up by opcode and funct3."""
 
-from libc.stdint cimport int8_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.handlers cimport find_handler
 from vmcore._fast.hart.state cimport SINK, Op, handler_t

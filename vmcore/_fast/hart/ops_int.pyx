@@ -1,6 +1,6 @@
 """Integer and control-flow handlers: RV64I and M."""
 
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.defs cimport gva_t, vmcore_likely
 from vmcore._fast.hart.clock cimport pc_after, pc_of

@@ -6,8 +6,7 @@ from vmcore._fast.defs cimport gva_t, vmcore_likely
 from vmcore._fast.hart.access cimport check_block, zero_block
 from vmcore._fast.hart.handlers cimport register_handler
 from vmcore._fast.hart.state cimport (
-    ACC_ATOMIC, ACC_READ, ACC_WRITE, CAUSE_STORE_MISALIGNED, PRIV_M, PRIV_S, PRIV_U, SINK, Hart, Op, illegal,
-    next_op, vmcore_go)
+    ACC_ATOMIC, ACC_READ, ACC_WRITE, PRIV_M, PRIV_U, Hart, Op, illegal, next_op, vmcore_go)
 from vmcore._fast.hart.isabits cimport BIT_S, has
 from vmcore._fast.memory.guestmem cimport (
     gld8, gld16, gld32, gld64, gst8, gst16, gst32, gst64, gswap8, gswap16, gswap32, gswap64, gadd8, gadd16, gadd32,
@@ -815,7 +814,6 @@ cdef void h_sc_d(Op *op, Hart *hart) noexcept nogil:
         hart.acc_addr = a
         hart.acc_info = 8 | ACC_WRITE | ACC_ATOMIC
         vmcore_go(hart.go_access, op, hart)
-
 
 
 cdef bint block_allowed(const Hart *hart, uint64_t mask) noexcept nogil:

@@ -1,6 +1,6 @@
 """System handlers: CSRs, environment calls, returns, fences and waits."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from vmcore._fast.hart.clock cimport pc_after, pc_of
 from vmcore._fast.hart.codepage cimport drop_marked

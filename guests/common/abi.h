@@ -89,6 +89,16 @@ struct trace_event {
     u64 value;
 };
 
-enum trace_kind { TRACE_NONE, TRACE_SWITCH, TRACE_IDLE, TRACE_SYSCALL, TRACE_TIMER, TRACE_IPI, TRACE_DEVICE, TRACE_FAULT, TRACE_EXIT };
+enum trace_kind {
+    TRACE_NONE,
+    TRACE_SWITCH,  /* to task `value` */
+    TRACE_IDLE,
+    TRACE_SYSCALL, /* number `value` */
+    TRACE_TIMER,
+    TRACE_IPI,
+    TRACE_DEVICE,  /* interrupt `value` */
+    TRACE_FAULT,   /* at address `value` */
+    TRACE_EXIT,    /* with status `value` */
+};
 
 #endif

@@ -48,8 +48,8 @@ void panic(const char *format, ...)
     va_end(args);
     console_put_now("\n*** kernel panic: ", 19);
     console_put_now(line, length);
-    length = format_text(line, sizeof(line), "\n    hart %u, sepc 0x%lx, scause 0x%lx, stval 0x%lx\n", this_hart()->index,
-                         csr_read(sepc), csr_read(scause), csr_read(stval));
+    length = format_text(line, sizeof(line), "\n    hart %u, sepc 0x%lx, scause 0x%lx, stval 0x%lx\n",
+                         this_hart()->index, csr_read(sepc), csr_read(scause), csr_read(stval));
     console_put_now(line, length);
     task = current_task();
     if (task) {

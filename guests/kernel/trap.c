@@ -40,6 +40,11 @@ static void interrupt(u64 number)
     }
 }
 
+static const char *name_of(u64 cause)
+{
+    return cause < ARRAY_SIZE(cause_names) ? cause_names[cause] : "unknown trap";
+}
+
 static u32 access_of(u64 cause)
 {
     return cause == CAUSE_STORE_PAGE ? PTE_WRITE : cause == CAUSE_FETCH_PAGE ? PTE_EXECUTE : PTE_READ;
@@ -48,7 +53,7 @@ static u32 access_of(u64 cause)
 static void user_fault(struct frame *frame, u64 cause, u64 value)
 {
     struct task *task = current_task();
-    const char *what = cause < ARRAY_SIZE(cause_names) ? cause_names[cause] : "unknown trap";
+    const char *what = name_of(cause);
 
     trace(TRACE_FAULT, value);
     if (cause == CAUSE_FETCH_PAGE || cause == CAUSE_LOAD_PAGE || cause == CAUSE_STORE_PAGE) {
@@ -60,8 +65,8 @@ static void user_fault(struct frame *frame, u64 cause, u64 value)
         if (answer == FAULT_NO_MEMORY)
             what = "out of memory";
     }
-    printk("[hart %u] task %u (%s) killed: %s at 0x%lx, pc 0x%lx\n", this_hart()->index, task->pid, task->name,
-           what, value, frame->x[0]);
+    printk("[hart %u] task %u (%s) killed: %s at 0x%lx, pc 0x%lx\n", this_hart()->index, task->pid, task->name, what,
+           value, frame->x[0]);
     task_exit(STATUS_KILLED + (i64)MIN(cause, KILLED_BY_USER - 1));
 }
 
@@ -72,7 +77,7 @@ void trap(struct frame *frame)
     if (cause & CAUSE_INTERRUPT) {
         interrupt(cause & ~CAUSE_INTERRUPT);
     } else if (frame->status & SSTATUS_SPP) {
-        panic("%s at 0x%lx in the kernel", cause < ARRAY_SIZE(cause_names) ? cause_names[cause] : "unknown trap", value);
+        panic("%s at 0x%lx in the kernel", name_of(cause), value);
     } else if (cause == CAUSE_USER_CALL) {
         frame->x[0] += 4; /* behind the ecall */
         system_call(frame);

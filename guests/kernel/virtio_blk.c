@@ -1,7 +1,7 @@
 /*
  * Each request is a chain of three descriptors: a header that says what and where, the data, and a byte for the
- * device's verdict. The queue has places for REQUESTS chains, each with its own page for the data; a task takes a place,
- * rings the device's doorbell, and sleeps until the interrupt tells that the chain came back.
+ * device's verdict. The queue has places for REQUESTS chains, each with its own page for the data; a task takes a
+ * place, rings the device's doorbell, and sleeps until the interrupt tells that the chain came back.
  */
 #include "virtio_blk.h"
 #include "../common/string.h"

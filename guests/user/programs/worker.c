@@ -21,6 +21,7 @@ int main(int argc, char **argv)
         if (mask >> hart & 1)
             used += format_text(seen + used, sizeof(seen) - used, " %lu", hart);
     }
-    printf("worker %ld: %lu rounds, result %016lx, on hart%s\n", call(SYS_GETPID), rounds, state, used ? seen : " none");
+    printf("worker %ld: %lu rounds, result %016lx, on hart%s\n", call(SYS_GETPID), rounds, state,
+           used ? seen : " none");
     return (int)mask;
 }

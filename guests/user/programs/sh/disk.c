@@ -7,8 +7,10 @@ static u8 buffer[PART * SECTOR_SIZE] __attribute__((aligned(8)));
 
 static bool failed(i64 error)
 {
-    static const char *const why[] = {"", "outside of the disk, or the disk is read-only", "bad pointer", "no such disk",
-                                      "no memory", "the device reports an error"};
+    static const char *const why[] = {
+        "", "outside of the disk, or the disk is read-only", "bad pointer", "no such disk", "no memory",
+        "the device reports an error",
+    };
 
     if (error < 0)
         printf("disk: %s\n", -error < (i64)ARRAY_SIZE(why) ? why[-error] : "failed");
@@ -123,5 +125,5 @@ void cmd_disk(int argc, char **argv)
     else if (strcmp(argv[1], "sum") == 0)
         checksum(disk, sector, sectors);
     else
-        print("disk [number] | disk [number] read SECTOR | write SECTOR TEXT | fill SECTOR COUNT | sum [SECTOR COUNT]\n");
+        print("disk [NUMBER] [read SECTOR | write SECTOR TEXT | fill SECTOR COUNT | sum [SECTOR COUNT]]\n");
 }

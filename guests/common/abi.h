@@ -51,6 +51,7 @@ enum power { POWER_OFF, POWER_REBOOT };
 enum task_state { TASK_FREE, TASK_READY, TASK_RUNNING, TASK_BLOCKED, TASK_ZOMBIE };
 
 #define NAME_LENGTH 16
+#define ISA_LENGTH 384
 #define SECTOR_SIZE 512
 #define MAX_HARTS 8
 /* Exit status of a task that the kernel killed: this plus the trap's cause (or KILLED_BY_USER). */
@@ -68,7 +69,7 @@ struct hart_info {
     u32 online, boot;
     u64 idle_ns, switches, timer_irqs, device_irqs, ipis;
     u32 running_pid, queued;
-    char isa[96];
+    char isa[ISA_LENGTH];
 };
 
 struct mem_info {

@@ -23,7 +23,7 @@ struct board_hart {
     i32 plic_context; /* of its S-mode, -1 when there is none */
     bool sstc;   /* it has a timer of its own, stimecmp */
     bool floats; /* it has the D extension */
-    char isa[96];
+    char isa[ISA_LENGTH];
 };
 
 struct board {

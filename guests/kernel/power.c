@@ -16,8 +16,13 @@ enum { REASON_NONE = 0, REASON_FAILURE = 1 };
 static _Noreturn void shut_down(u32 code)
 {
     /* The firmware knows only "shut down"; a code can be told to the test device alone. */
-    if (code && board.test_finisher)
+    if (code && board.test_finisher) {
+        u64 patience = read_time() + board.timebase / 10;
+
         mmio_write32(board.test_finisher + KERNEL_OFFSET, (code & 0xffff) << 16 | FINISHER_FAIL);
+        while (read_time() < patience) /* a device may take its time */
+            cpu_pause();
+    }
     sbi_system_reset(RESET_SHUTDOWN, code ? REASON_FAILURE : REASON_NONE);
     halt_forever();
 }

@@ -2,6 +2,7 @@
 #include "../common/format.h"
 
 #define SBI_LEGACY_PUT_CHAR 1
+#define SBI_IMPLEMENTATION_VMCORE 0x766d63 /* "vmc" */
 #define ALL_HARTS ((u64)-1) /* as hart_mask_base */
 
 struct sbi_result sbi_call(u64 extension, u64 function, u64 arg0, u64 arg1, u64 arg2, u64 arg3, u64 arg4)
@@ -34,8 +35,10 @@ void sbi_describe(char *out, size_t size)
                     implementation & 0xffff);
     else if (id < sizeof(known) / sizeof(known[0]))
         format_text(out, size, "SBI %u.%u by %s", major, minor, known[id]);
+    else if (id == SBI_IMPLEMENTATION_VMCORE)
+        format_text(out, size, "SBI %u.%u by vmcore", major, minor);
     else
-        format_text(out, size, "SBI %u.%u, implementation 0x%lx", major, minor, id);
+        format_text(out, size, "SBI %u.%u by implementation 0x%lx", major, minor, id);
 }
 
 bool sbi_has(u64 extension)

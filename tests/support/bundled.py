@@ -10,10 +10,13 @@ from typing import Protocol
 
 from support import qemu
 
+from vmcore import Disk, Machine
 from vmcore.guests import image_path
 
 PROMPT = "vmcore> "
-ENGINES = ("qemu",) if qemu.available() else ()
+# vmcore with its built-in firmware; and QEMU with OpenSBI where it is installed, so that a fault of one shows.
+ENGINES = ("vmcore", "qemu") if qemu.available() else ("vmcore",)
+PATIENCE = 600.0
 
 
 class Engine(Protocol):
@@ -23,6 +26,32 @@ class Engine(Protocol):
     def write(self, text: str) -> None: ...
     def finish(self) -> int: ...
     def close(self) -> None: ...
+
+
+class Vmcore:
+    """The machine under test."""
+
+    def __init__(
+        self, kernel: Path, *, ram: str, harts: int, append: str, disks: Sequence[Path], isa: str | None = None
+    ) -> None:
+        mmio = [Disk(disk, transport="mmio") for disk in disks]  # the only transport that the guest knows
+        self.vm = Machine("virt", ram=ram, harts=harts, kernel=kernel, append=append, disks=mmio, isa=isa)
+
+    def expect(self, text: str) -> str:
+        match = self.vm.console.expect(text, timeout=PATIENCE)
+        return match.before + match.text
+
+    def write(self, text: str) -> None:
+        self.vm.console.write(text)
+
+    def finish(self) -> int:
+        stop = self.vm.run(timeout=PATIENCE)
+        assert stop.reason == "poweroff"
+        assert stop.code is not None
+        return stop.code
+
+    def close(self) -> None:
+        self.vm.close()
 
 
 class Guest:
@@ -38,8 +67,8 @@ class Guest:
         ram: str = "128M",
         kernel: Path | None = None,
     ) -> None:
-        assert engine == "qemu"
-        self.machine: Engine = qemu.Qemu(kernel or image_path(), ram=ram, harts=harts, append=append, disks=disks)
+        make = {"vmcore": Vmcore, "qemu": qemu.Qemu}[engine]
+        self.machine: Engine = make(kernel or image_path(), ram=ram, harts=harts, append=append, disks=disks)
         self.harts = harts
 
     def __enter__(self) -> Guest:

@@ -5,10 +5,13 @@
 #include "board.h"
 #include "../common/string.h"
 #include "layout.h"
+#include "pci.h"
 #include "print.h"
 
 #define MAX_DEPTH 12
 #define MAX_DTB (2u << 20)
+#define RANGE_CELLS 7
+#define RANGE_MEMORY_32 2
 #define S_EXTERNAL 9 /* the interrupt number that marks an S-mode context of the PLIC */
 
 struct value {
@@ -24,7 +27,7 @@ struct node {
     i32 hart; /* for what is inside a cpu node: its place in board.harts */
     bool visited, disabled;
     struct value compatible, reg, interrupts, interrupts_extended, device_type, isa, isa_extensions, reg_shift;
-    struct value timebase, bootargs, model, initrd_start, initrd_end;
+    struct value timebase, bootargs, model, initrd_start, initrd_end, ranges, interrupt_map, interrupt_map_mask;
 };
 
 struct board board;
@@ -47,6 +50,9 @@ static const struct {
     {"model", offsetof(struct node, model)},
     {"linux,initrd-start", offsetof(struct node, initrd_start)},
     {"linux,initrd-end", offsetof(struct node, initrd_end)},
+    {"ranges", offsetof(struct node, ranges)},
+    {"interrupt-map", offsetof(struct node, interrupt_map)},
+    {"interrupt-map-mask", offsetof(struct node, interrupt_map_mask)},
 };
 
 static u64 number(struct value v)
@@ -110,6 +116,23 @@ static void visit_cpu(struct node *node, const struct node *parent)
     }
 }
 
+/* Each range: address on the bus (3 cells, the first tells its kind), address for the harts, size. */
+static void visit_pci(const struct node *node, u64 ecam)
+{
+    for (u32 at = 0; at + RANGE_CELLS * 4 <= node->ranges.length; at += RANGE_CELLS * 4) {
+        const u8 *range = node->ranges.data + at;
+
+        if ((fdt_u32(range) >> 24 & 3) == RANGE_MEMORY_32 && fdt_cells(range + 20, 2) >= PCI_WINDOW) {
+            board.pci.window_on_bus = fdt_cells(range + 4, 2);
+            board.pci.window = fdt_cells(range + 12, 2);
+            board.pci.ecam = ecam;
+        }
+    }
+    board.pci.map = node->interrupt_map.data;
+    board.pci.map_length = node->interrupt_map.length;
+    board.pci.map_mask = node->interrupt_map_mask.length >= 16 ? node->interrupt_map_mask.data : NULL;
+}
+
 static void visit(struct node *node, const struct node *parent, const struct node *grandparent)
 {
     struct range reg = {0, 0};
@@ -146,6 +169,8 @@ static void visit(struct node *node, const struct node *parent, const struct nod
         plic_wiring = node->interrupts_extended;
     } else if (is(node, "sifive,test1") || is(node, "sifive,test0")) {
         board.test_finisher = reg.base;
+    } else if (is(node, "pci-host-ecam-generic") && reg.size >= PCI_BUS_SIZE) {
+        visit_pci(node, reg.base);
     } else if (is(node, "virtio,mmio") && board.virtio_count < MAX_VIRTIO) {
         board.virtio[board.virtio_count++] = (struct board_device){reg.base, irq};
     }

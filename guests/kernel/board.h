@@ -26,6 +26,13 @@ struct board_hart {
     char isa[ISA_LENGTH];
 };
 
+struct board_pci {
+    u64 ecam; /* configuration space; 0 when there is no PCI */
+    u64 window, window_on_bus; /* for BARs: as the harts see it, and as devices do */
+    const u8 *map, *map_mask; /* interrupt-map and its mask, in the device tree */
+    u32 map_length;
+};
+
 struct board {
     struct fdt fdt;
     struct range ram;
@@ -40,6 +47,7 @@ struct board {
     u64 test_finisher; /* the sifive,test device: a power switch that passes a code on; 0 for none */
     struct board_device virtio[MAX_VIRTIO];
     u32 virtio_count;
+    struct board_pci pci;
     char model[48];
     char bootargs[256];
 };

@@ -81,6 +81,20 @@ static inline void mmio_write32(u64 address, u32 value)
     *(volatile u32 *)address = value;
 }
 
+static inline u16 mmio_read16(u64 address)
+{
+    u16 value = *(volatile u16 *)address;
+
+    fence_all();
+    return value;
+}
+
+static inline void mmio_write16(u64 address, u16 value)
+{
+    fence_all();
+    *(volatile u16 *)address = value;
+}
+
 static inline u8 mmio_read8(u64 address)
 {
     u8 value = *(volatile u8 *)address;

@@ -5,66 +5,21 @@
  */
 #include "virtio_blk.h"
 #include "../common/string.h"
-#include "board.h"
 #include "hart.h"
 #include "page.h"
 #include "plic.h"
 #include "print.h"
 #include "riscv.h"
 #include "sched.h"
+#include "virtio.h"
 
-enum {
-    REG_MAGIC = 0x000,
-    REG_VERSION = 0x004,
-    REG_DEVICE_ID = 0x008,
-    REG_DEVICE_FEATURES = 0x010,
-    REG_DEVICE_FEATURES_SELECT = 0x014,
-    REG_DRIVER_FEATURES = 0x020,
-    REG_DRIVER_FEATURES_SELECT = 0x024,
-    REG_QUEUE_SELECT = 0x030,
-    REG_QUEUE_SIZE_MAX = 0x034,
-    REG_QUEUE_SIZE = 0x038,
-    REG_QUEUE_READY = 0x044,
-    REG_QUEUE_NOTIFY = 0x050,
-    REG_INTERRUPT_STATUS = 0x060,
-    REG_INTERRUPT_ACK = 0x064,
-    REG_STATUS = 0x070,
-    REG_QUEUE_DESCRIPTORS = 0x080,
-    REG_QUEUE_DRIVER = 0x090,
-    REG_QUEUE_DEVICE = 0x0a0,
-    REG_CONFIG = 0x100,
-};
-
-#define MAGIC 0x74726976
-#define DEVICE_BLOCK 2
-enum { STATUS_ACKNOWLEDGE = 1, STATUS_DRIVER = 2, STATUS_DRIVER_OK = 4, STATUS_FEATURES_OK = 8, STATUS_FAILED = 128 };
 #define FEATURE_READ_ONLY (1ul << 5)
-#define FEATURE_VERSION_1 (1ul << 32)
 enum { REQUEST_READ = 0, REQUEST_WRITE = 1 };
-enum { DESCRIPTOR_NEXT = 1, DESCRIPTOR_DEVICE_WRITES = 2 };
 
-#define QUEUE_SIZE 16
 #define CHAIN 3
-#define REQUESTS (QUEUE_SIZE / CHAIN)
+#define REQUESTS (VIRTIO_QUEUE_SIZE / CHAIN)
 #define SECTORS_AT_ONCE (PAGE_SIZE / SECTOR_SIZE)
 #define MAX_DISKS 4
-
-struct descriptor {
-    u64 address;
-    u32 length;
-    u16 flags, next;
-};
-
-struct driver_ring {
-    u16 flags, index, ring[QUEUE_SIZE];
-};
-
-struct device_ring {
-    u16 flags, index;
-    struct {
-        u32 id, length;
-    } ring[QUEUE_SIZE];
-};
 
 struct request {
     u32 type, reserved;
@@ -75,17 +30,14 @@ struct request {
 
 /* What the device reads and writes: physical addresses of these go to it, so they lie in one page. */
 struct shared {
-    struct descriptor descriptors[QUEUE_SIZE] __attribute__((aligned(16)));
-    struct driver_ring driver;
-    struct device_ring device __attribute__((aligned(4)));
+    struct virtio_queue queue;
     struct request requests[REQUESTS];
 };
 
 _Static_assert(sizeof(struct shared) <= PAGE_SIZE, "one page");
 
 struct disk {
-    u64 base;
-    u32 irq;
+    struct virtio virtio;
     bool read_only;
     u64 sectors, reads, writes;
     struct shared *shared;
@@ -98,74 +50,24 @@ struct disk {
 static struct disk disks[MAX_DISKS];
 static u32 count;
 
-static u32 get(const struct disk *disk, u32 reg)
-{
-    return mmio_read32(disk->base + reg);
-}
-
-static void set(const struct disk *disk, u32 reg, u32 value)
-{
-    mmio_write32(disk->base + reg, value);
-}
-
-static void set_address(const struct disk *disk, u32 reg, const void *address)
-{
-    set(disk, reg, (u32)virt_to_phys(address));
-    set(disk, reg + 4, (u32)(virt_to_phys(address) >> 32));
-}
-
 static void disk_interrupt(void *argument)
 {
     struct disk *disk = argument;
     struct shared *shared = disk->shared;
 
+    if (!disk->virtio.transport->acknowledge(&disk->virtio))
+        return;
     lock(&disk->lock);
-    set(disk, REG_INTERRUPT_ACK, get(disk, REG_INTERRUPT_STATUS));
     /* Acquire: an entry is read only after the index that shows it. */
-    while (disk->seen != __atomic_load_n(&shared->device.index, __ATOMIC_ACQUIRE)) {
-        u32 id = shared->device.ring[disk->seen++ % QUEUE_SIZE].id;
+    while (disk->seen != __atomic_load_n(&shared->queue.device.index, __ATOMIC_ACQUIRE)) {
+        u32 id = shared->queue.device.ring[disk->seen++ % VIRTIO_QUEUE_SIZE].id;
 
         if (id % CHAIN || id / CHAIN >= REQUESTS || !shared->requests[id / CHAIN].taken)
-            panic("disk at 0x%lx answers request %u, which does not exist", disk->base, id);
+            panic("disk %lu answers request %u, which does not exist", (u64)(disk - disks), id);
         shared->requests[id / CHAIN].done = true;
     }
     wake_all(&disk->waiting);
     unlock(&disk->lock);
-}
-
-/* Agrees on features and hands over the queue (virtio 1.2, 3.1.1). */
-static bool negotiate(struct disk *disk)
-{
-    u64 features;
-
-    set(disk, REG_STATUS, 0);
-    set(disk, REG_STATUS, STATUS_ACKNOWLEDGE);
-    set(disk, REG_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER);
-    set(disk, REG_DEVICE_FEATURES_SELECT, 0);
-    features = get(disk, REG_DEVICE_FEATURES);
-    set(disk, REG_DEVICE_FEATURES_SELECT, 1);
-    features |= (u64)get(disk, REG_DEVICE_FEATURES) << 32;
-    if (!(features & FEATURE_VERSION_1))
-        return false;
-    features &= FEATURE_VERSION_1 | FEATURE_READ_ONLY;
-    disk->read_only = features & FEATURE_READ_ONLY;
-    set(disk, REG_DRIVER_FEATURES_SELECT, 0);
-    set(disk, REG_DRIVER_FEATURES, (u32)features);
-    set(disk, REG_DRIVER_FEATURES_SELECT, 1);
-    set(disk, REG_DRIVER_FEATURES, (u32)(features >> 32));
-    set(disk, REG_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK);
-    if (!(get(disk, REG_STATUS) & STATUS_FEATURES_OK))
-        return false;
-
-    set(disk, REG_QUEUE_SELECT, 0);
-    if (get(disk, REG_QUEUE_SIZE_MAX) < QUEUE_SIZE || get(disk, REG_QUEUE_READY))
-        return false;
-    set(disk, REG_QUEUE_SIZE, QUEUE_SIZE);
-    set_address(disk, REG_QUEUE_DESCRIPTORS, disk->shared->descriptors);
-    set_address(disk, REG_QUEUE_DRIVER, &disk->shared->driver);
-    set_address(disk, REG_QUEUE_DEVICE, &disk->shared->device);
-    set(disk, REG_QUEUE_READY, 1);
-    return true;
 }
 
 static bool allocate(struct disk *disk)
@@ -180,34 +82,30 @@ static bool allocate(struct disk *disk)
     return page != 0;
 }
 
-static void add_disk(const struct board_device *device)
+static void add_disk(const struct virtio *virtio)
 {
     struct disk *disk = &disks[count];
+    u64 features;
 
+    if (virtio->device != VIRTIO_BLOCK || count == MAX_DISKS)
+        return;
     memset(disk, 0, sizeof(*disk));
-    disk->base = device->base + KERNEL_OFFSET;
-    disk->irq = device->irq;
-    if (get(disk, REG_MAGIC) != MAGIC || get(disk, REG_DEVICE_ID) != DEVICE_BLOCK)
-        return;
-    if (get(disk, REG_VERSION) != 2) {
-        printk("virtio device at 0x%lx speaks the legacy protocol only: left alone\n", device->base);
+    disk->virtio = *virtio;
+    if (!allocate(disk) || !virtio_start(virtio, FEATURE_READ_ONLY, &features, &disk->shared->queue)) {
+        printk("virtio disk with interrupt %u cannot be used\n", virtio->irq);
         return;
     }
-    if (!allocate(disk) || !negotiate(disk)) {
-        set(disk, REG_STATUS, STATUS_FAILED);
-        printk("virtio device at 0x%lx cannot be used\n", device->base);
-        return;
-    }
-    disk->sectors = get(disk, REG_CONFIG) | (u64)get(disk, REG_CONFIG + 4) << 32;
-    plic_connect(disk->irq, disk_interrupt, disk);
-    set(disk, REG_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK);
+    disk->read_only = features & FEATURE_READ_ONLY;
+    disk->sectors = mmio_read32(virtio->config) | (u64)mmio_read32(virtio->config + 4) << 32;
     count++;
+    plic_connect(virtio->irq, disk_interrupt, disk);
+    virtio_go(virtio);
 }
 
 void disks_init(void)
 {
-    for (u32 i = 0; i < board.virtio_count && count < MAX_DISKS; i++)
-        add_disk(&board.virtio[i]);
+    virtio_mmio_scan(add_disk);
+    virtio_pci_scan(add_disk);
 }
 
 u32 disk_count(void)
@@ -221,7 +119,7 @@ i64 disk_info(u64 index, struct disk_info *info)
 
     if (index >= count)
         return E_NOENT;
-    *info = (struct disk_info){disk->sectors, disk->read_only, disk->irq, disk->reads, disk->writes};
+    *info = (struct disk_info){disk->sectors, disk->read_only, disk->virtio.irq, disk->reads, disk->writes};
     return 0;
 }
 
@@ -250,21 +148,21 @@ static void submit(struct disk *disk, u32 place, u64 sector, u32 bytes, bool wri
     struct shared *shared = disk->shared;
     struct request *request = &shared->requests[place];
     u16 head = (u16)(place * CHAIN);
-    struct descriptor *chain = &shared->descriptors[head];
-    u16 index = shared->driver.index;
+    struct virtio_descriptor *chain = &shared->queue.descriptors[head];
+    u16 index = shared->queue.driver.index;
 
     request->type = write ? REQUEST_WRITE : REQUEST_READ;
     request->sector = sector;
     request->verdict = 0xff;
     request->done = false;
-    chain[0] = (struct descriptor){virt_to_phys(request), 16, DESCRIPTOR_NEXT, head + 1};
-    chain[1] = (struct descriptor){virt_to_phys(disk->buffers[place]), bytes,
-                                   DESCRIPTOR_NEXT | (write ? 0 : DESCRIPTOR_DEVICE_WRITES), head + 2};
-    chain[2] = (struct descriptor){virt_to_phys(&request->verdict), 1, DESCRIPTOR_DEVICE_WRITES, 0};
-    shared->driver.ring[index % QUEUE_SIZE] = head;
+    chain[0] = (struct virtio_descriptor){virt_to_phys(request), 16, VIRTIO_NEXT, head + 1};
+    chain[1] = (struct virtio_descriptor){virt_to_phys(disk->buffers[place]), bytes,
+                                   VIRTIO_NEXT | (write ? 0 : VIRTIO_DEVICE_WRITES), head + 2};
+    chain[2] = (struct virtio_descriptor){virt_to_phys(&request->verdict), 1, VIRTIO_DEVICE_WRITES, 0};
+    shared->queue.driver.ring[index % VIRTIO_QUEUE_SIZE] = head;
     /* Release: the chain and its place in the ring are in memory before the index offers them. */
-    __atomic_store_n(&shared->driver.index, index + 1, __ATOMIC_RELEASE);
-    set(disk, REG_QUEUE_NOTIFY, 0); /* the fence in front of it orders the index before the doorbell */
+    __atomic_store_n(&shared->queue.driver.index, index + 1, __ATOMIC_RELEASE);
+    disk->virtio.transport->notify(&disk->virtio); /* its fence orders the index before the doorbell */
 }
 
 /* Up to a page. */

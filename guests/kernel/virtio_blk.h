@@ -1,11 +1,11 @@
-/* Disks: virtio block devices behind the virtio-mmio transport, version 2 (virtio 1.2, sections 4.2 and 5.2). */
+/* Disks: virtio block devices (virtio 1.2, 5.2). */
 #ifndef VIRTIO_BLK_H
 #define VIRTIO_BLK_H
 
 #include "../common/abi.h"
 #include "task.h"
 
-/* Finds the disks among the board's virtio devices. */
+/* Finds the disks among the board's virtio devices: those in the device tree, then those on PCI. */
 void disks_init(void);
 u32 disk_count(void);
 i64 disk_info(u64 index, struct disk_info *info);

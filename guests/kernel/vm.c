@@ -2,6 +2,7 @@
 #include "../common/string.h"
 #include "board.h"
 #include "page.h"
+#include "pci.h"
 #include "print.h"
 #include "riscv.h"
 #include "sbi.h"
@@ -91,6 +92,10 @@ void vm_init(void)
         map_kernel(board.test_finisher, board.test_finisher + PAGE_SIZE, rw);
     for (u32 i = 0; i < board.virtio_count; i++)
         map_kernel(board.virtio[i].base, board.virtio[i].base + PAGE_SIZE, rw);
+    if (board.pci.ecam) {
+        map_kernel(board.pci.ecam, board.pci.ecam + PCI_BUS_SIZE, rw);
+        map_kernel(board.pci.window, board.pci.window + PCI_WINDOW, rw);
+    }
 
     /* Bits of the ASID that do not exist read back as 0. */
     csr_write(satp, SATP_SV39 | ASID_MASK << SATP_ASID_SHIFT | virt_to_phys(boot_root) >> 12);

@@ -34,8 +34,9 @@ class Vmcore:
     def __init__(
         self, kernel: Path, *, ram: str, harts: int, append: str, disks: Sequence[Path], isa: str | None = None
     ) -> None:
-        mmio = [Disk(disk, transport="mmio") for disk in disks]  # the only transport that the guest knows
-        self.vm = Machine("virt", ram=ram, harts=harts, kernel=kernel, append=append, disks=mmio, isa=isa)
+        # The first on MMIO, the others on PCI: the guest has a driver for each.
+        mixed = [Disk(disk, transport="pci" if i else "mmio") for i, disk in enumerate(disks)]
+        self.vm = Machine("virt", ram=ram, harts=harts, kernel=kernel, append=append, disks=mixed, isa=isa)
 
     def expect(self, text: str) -> str:
         match = self.vm.console.expect(text, timeout=PATIENCE)

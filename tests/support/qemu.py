@@ -35,7 +35,8 @@ class Qemu:
         # Version 2 of virtio-mmio, as vmcore has it.
         command += ["-append", append, "-global", "virtio-mmio.force-legacy=false", *options]
         for i, disk in enumerate(disks):
-            command += ["-drive", f"if=none,id=d{i},format=raw,file={disk}", "-device", f"virtio-blk-device,drive=d{i}"]
+            device = "virtio-blk-pci" if i else "virtio-blk-device"  # the first on MMIO, the others on PCI
+            command += ["-drive", f"if=none,id=d{i},format=raw,file={disk}", "-device", f"{device},drive=d{i}"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         self.seen = b""
 

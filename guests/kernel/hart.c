@@ -58,23 +58,31 @@ void hart_init_self(void)
     plic_init_self();
 }
 
+/* Starts one and waits until it has arrived. */
+static void start(struct hart *hart)
+{
+    const u64 address = virt_to_phys(secondary_start), record = virt_to_phys(hart);
+    u64 patience = read_time() + START_PATIENCE_SECONDS * board.timebase;
+    i64 error = sbi_hart_start(hart->board->id, address, record);
+
+    /* Acquire: pairs with the release in secondary_main, after which the hart takes tasks. */
+    while (!error && !__atomic_load_n(&hart->online, __ATOMIC_ACQUIRE)) {
+        if (read_time() > patience) {
+            printk("hart %lu does not arrive\n", hart->board->id);
+            return;
+        }
+        cpu_pause();
+        if (sbi_hart_is_stopped(hart->board->id)) /* it came in by the wrong door: see head.S */
+            error = sbi_hart_start(hart->board->id, address, record);
+    }
+    if (error)
+        printk("hart %lu does not start: SBI error %ld\n", hart->board->id, error);
+}
+
 void hart_start_others(void)
 {
-    for (u32 i = 1; i < board.hart_count; i++) {
-        struct hart *hart = &harts[i];
-        u64 patience = read_time() + START_PATIENCE_SECONDS * board.timebase;
-        i64 error = sbi_hart_start(hart->board->id, virt_to_phys(secondary_start), virt_to_phys(hart));
-
-        if (error) {
-            printk("hart %lu does not start: SBI error %ld\n", hart->board->id, error);
-            continue;
-        }
-        /* Acquire: pairs with the release in secondary_main, after which the hart takes tasks. */
-        while (!__atomic_load_n(&hart->online, __ATOMIC_ACQUIRE) && read_time() < patience)
-            cpu_pause();
-        if (!hart->online)
-            printk("hart %lu does not arrive\n", hart->board->id);
-    }
+    for (u32 i = 1; i < board.hart_count; i++)
+        start(&harts[i]);
 }
 
 void secondary_main(void)

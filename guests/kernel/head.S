@@ -30,6 +30,21 @@ boot:
     mv      s0, a0
     mv      s1, a1
 
+    /*
+     * The first one here boots. A firmware may let another hart in by mistake: OpenSBI 1.1 does when a hart is started
+     * before it has gone to sleep. That one is sent back to sleep, to be started again (see hart_start_others).
+     */
+    la      t0, arrivals
+    li      t1, 1
+    amoadd.w.aqrl t1, t1, (t0)
+    beqz    t1, first
+    li      a7, SBI_EXT_HSM
+    li      a6, SBI_HSM_HART_STOP
+    ecall
+1:  wfi
+    j       1b
+
+first:
     la      t0, _bss            /* a raw image does not hold .bss, so nobody cleared it */
     la      t1, _end
 1:  sd      zero, 0(t0)
@@ -90,6 +105,11 @@ secondary_start:
     add     tp, s1, t0
     ld      sp, HART_STACK(tp)
     call    secondary_main      /* never returns */
+
+    .data
+    .balign 4
+arrivals:                       /* not in .bss, which is cleared after it counts */
+    .word   0
 
     .bss
     .balign 4096

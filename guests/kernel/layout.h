@@ -7,6 +7,9 @@
 #define PAGE_SIZE 4096
 #define STACK_SIZE 8192
 
+#define SBI_EXT_HSM 0x48534d
+#define SBI_HSM_HART_STOP 1
+
 /* struct frame: the registers of whoever was interrupted, as trap.S saves them. Register xN is at 8 * N. */
 #define FRAME_SP (8 * 2)
 #define FRAME_TP (8 * 4)

@@ -61,6 +61,11 @@ i64 sbi_hart_start(u64 hart_id, u64 address, u64 argument)
     return sbi_call(SBI_EXT_HSM, 0, hart_id, address, argument, 0, 0).error;
 }
 
+bool sbi_hart_is_stopped(u64 hart_id)
+{
+    return sbi_call(SBI_EXT_HSM, 2, hart_id, 0, 0, 0, 0).value == 1;
+}
+
 void sbi_flush_asid(u64 asid)
 {
     sbi_call(SBI_EXT_RFENCE, 2, 0, ALL_HARTS, 0, (u64)-1, asid);

@@ -294,3 +294,19 @@ def test_a_command_that_does_not_end() -> None:
 def test_no_shell_in_time() -> None:
     with pytest.raises(GuestTimeout, match="no login and no shell in 30 virtual seconds"):
         console_of(saying((b"nothing here\r\n", 1))).login(timeout=30)
+
+
+def test_expect_finds_last_words_that_the_machine_itself_pumped() -> None:
+    console: Console
+
+    class Ending(Guest):
+        def drive(self, until_ns: int) -> str | None:
+            self.out += b"going down\r\n"
+            console.pump()
+            return "the guest powered off"
+
+    guest = Ending(saying())
+    console = Console("ttyS0", guest, guest)
+    assert console.expect("going down").text == "going down"
+    with pytest.raises(ConsoleError, match="powered off"):
+        console.expect("again")

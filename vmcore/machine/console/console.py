@@ -89,6 +89,7 @@ class Console:
         self._driver = driver
         self._out = bytearray()
         self._in = bytearray()
+        self._heard = 0
         self._listeners: list[Callable[[bytes], None]] = []
 
     def on_output(self, listener: Callable[[bytes], None]) -> Callable[[], None]:
@@ -112,6 +113,7 @@ class Console:
     def take_in(self, data: bytes) -> None:
         """Take what the guest said, whichever way it came."""
         self._in += data
+        self._heard += len(data)
         if len(self._in) > MOST_UNREAD:
             excess = len(self._in) - MOST_UNREAD
             del self._in[:excess]
@@ -186,10 +188,12 @@ class Console:
             now = self._driver.now_ns
             if now >= deadline:
                 raise self.error(GuestTimeout, f"no {self._describe(patterns)} in {timeout:g} virtual seconds")
+            heard = self._heard
             ended = self._driver.drive(min(now + step, deadline))
             moved = self.pump()
             step = SLICE_NS if moved or self._out else min(2 * step, LONGEST_SLICE_NS)
-            if moved:
+            # The machine pumps as well, before it ends among other times: what it heard is looked at, too.
+            if self._heard != heard:
                 match = self._search(compiled)
             if ended is None and self._driver.now_ns <= now:
                 ended = "the guest's time stands still"

@@ -25,6 +25,8 @@ DISK_SECTORS = 256
 LIMIT = 300_000
 KILLED, KILLED_BY_USER = 128, 64
 
+SHELLS = [("vmcore", 1), ("vmcore", 4), ("vmcore", 8)] + [(engine, 4) for engine in ENGINES if engine != "vmcore"]
+
 engines = pytest.mark.parametrize("engine", ENGINES)
 
 
@@ -34,7 +36,7 @@ def disk_image(path: Path, seed: int) -> Path:
     return path
 
 
-@pytest.fixture(scope="module", params=[(e, h) for e in ENGINES for h in (1, 4, 8)], ids=lambda p: f"{p[0]}-{p[1]}")
+@pytest.fixture(scope="module", params=SHELLS, ids=lambda p: f"{p[0]}-{p[1]}")
 def shell(request, tmp_path_factory):
     """Return a booted guest, shared by the tests that leave it as it was, with two disks."""
     engine, harts = request.param
@@ -379,3 +381,58 @@ def test_many_boots(engine, harts, tmp_path):
             guest.boot()
             assert "all well" in guest.ask("stress 2")
             assert guest.end(f"poweroff {status}") == status
+
+
+# Machines that QEMU cannot be asked for
+
+
+@pytest.mark.parametrize("harts", [1, 4])
+def test_timer_by_the_firmware_where_there_is_no_sstc(harts):
+    with Guest("vmcore", harts=harts, isa="rv64gc_zicntr_svade") as guest:
+        assert "timer by SBI" in guest.boot()
+        assert "all well" in guest.ask("stress 2")
+        assert "0.1" in guest.ask("sleep 100; uptime")
+        assert guest.end("poweroff 6") == 6
+
+
+def test_accessed_and_dirty_bits_set_by_hardware_or_not_make_no_difference():
+    for isa in ("rv64gc_zicntr_sstc_svadu", "rv64gc_zicntr_sstc_svade", "rv64gc_zicntr_sstc_sv39"):
+        with Guest("vmcore", harts=2, isa=isa) as guest:
+            guest.boot()
+            assert "all well" in guest.ask("stress 2")
+
+
+def test_without_floating_point_only_programs_that_need_it_die():
+    with Guest("vmcore", harts=2, isa="rv64imac_zicsr_zifencei_zicntr_sstc") as guest:
+        guest.boot()
+        assert "(mandelbrot) killed: illegal instruction" in guest.ask("mandelbrot")
+        assert "78498 primes" in guest.ask("primes")
+        assert "2 workers done" in guest.ask("spawn 2")
+        assert guest.tasks() == {1: ("running", "sh")}
+
+
+def test_two_runs_say_the_same():
+    def run() -> list[str]:
+        with Guest("vmcore", harts=4) as guest:
+            said = [guest.boot()]
+            return said + [guest.ask(command) for command in ("stress 3", "spawn 8", "harts", "trace 100", "uptime")]
+
+    assert run() == run()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_hart_let_in_by_mistake_joins_later(first):
+    # What OpenSBI 1.1 does now and then: two harts at the kernel's entry, the second one before it is asked for.
+    with Guest("vmcore", harts=2) as guest:
+        core = guest.machine.vm.core
+        entry, tree = core.pc(0), core.x(0, 11)
+        if first == 1:
+            core.hart_stop(0)
+        core.hart_start(1, entry, 1, tree, 1)
+        if first == 1:
+            core.run(max_insns=50_000)
+            core.hart_start(0, entry, 0, tree, 1)
+        assert "2 of 2 running" in guest.boot()
+        assert "2 hart" in guest.ask("spawn 4")
+        assert re.search(r"^ +0 +(\d+) online", guest.ask("harts"), re.MULTILINE)[1] == str(first)
+        assert guest.end("poweroff 3") == 3

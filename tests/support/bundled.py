@@ -67,9 +67,11 @@ class Guest:
         disks: Sequence[Path] = (),
         ram: str = "128M",
         kernel: Path | None = None,
+        isa: str | None = None,
     ) -> None:
         make = {"vmcore": Vmcore, "qemu": qemu.Qemu}[engine]
-        self.machine: Engine = make(kernel or image_path(), ram=ram, harts=harts, append=append, disks=disks)
+        more = {} if isa is None else {"isa": isa}
+        self.machine: Engine = make(kernel or image_path(), ram=ram, harts=harts, append=append, disks=disks, **more)
         self.harts = harts
 
     def __enter__(self) -> Guest:

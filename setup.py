@@ -31,7 +31,9 @@ DIRECTIVES = {
     "linetrace": PROFILE == "trace",
 }
 # -fwrapv and -fno-strict-aliasing: guest arithmetic wraps, and guest memory has no type.
-CFLAGS = ["-fwrapv", "-fno-strict-aliasing", "-Wall", "-Wno-unused-function", "-Wno-unreachable-code"]
+# The warnings that are off are about code that Cython generates.
+CFLAGS = ["-fwrapv", "-fno-strict-aliasing", "-Wall"]
+CFLAGS += ["-Wno-unused-function", "-Wno-unreachable-code", "-Wno-sign-compare"]
 CFLAGS += {"release": ["-O2"], "debug": ["-O1", "-g"], "trace": ["-O1", "-g"]}[PROFILE]
 MACROS = [("VMCORE_DEBUG", "1")] if CHECKED else []
 if PROFILE == "trace":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from support.debian_archive import Archive, fill, served
 
 if TYPE_CHECKING:
     from vmcore.images import ImageSet
@@ -49,3 +51,23 @@ def guest_image() -> Callable[[str], ImageSet]:
     from vmcore import images
 
     return images.pull
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder that nobody else uses; apt tries once (each further try would wait for seconds)."""
+    from vmcore.images import aptroot
+
+    monkeypatch.setenv("VMCORE_CACHE", str(tmp_path / "cache"))
+    for name in ("VMCORE_DEBIAN_MIRROR", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(aptroot, "RETRIES", 0)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def archive(tmp_path: Path, empty_cache: Path) -> Iterator[Archive]:
+    """A Debian archive on the loopback with firmware, a kernel and busybox, and an empty cache."""
+    with served(tmp_path) as made:
+        fill(made)
+        yield made

@@ -15,6 +15,8 @@ from vmcore import images
 from vmcore.errors import ImageError
 from vmcore.images import aptroot
 
+pytestmark = pytest.mark.usefixtures("empty_cache")
+
 
 def pull(archive: Archive, name: str, **more: bool) -> images.ImageSet:
     return images.pull(name, mirror=archive.url, unsigned=True, **more)
@@ -24,13 +26,13 @@ def packages_fetched(archive: Archive) -> list[str]:
     return [path for path in archive.requests if ".deb" in path]
 
 
-def test_files_arrive_with_their_roles_and_contents(archive: Archive, cache: Path) -> None:
+def test_files_arrive_with_their_roles_and_contents(archive: Archive, empty_cache: Path) -> None:
     assert images.cached("opensbi") is None
     made = pull(archive, "opensbi")
     assert made.version == "1.6-1"
     assert made.bios.read_bytes() == b"fw_dynamic.bin"
     assert made.files["fw_jump"].read_bytes() == b"fw_jump.bin"
-    assert made.bios.is_relative_to(cache)
+    assert made.bios.is_relative_to(empty_cache)
     assert images.cached("opensbi") == made
     with pytest.raises(ImageError, match="'opensbi' has no kernel. It has: .*bios"):
         _ = made.kernel
@@ -112,10 +114,10 @@ def test_an_index_with_another_content_is_refused(archive: Archive) -> None:
         pull(archive, "opensbi")
 
 
-def test_an_interrupted_download_spoils_nothing(archive: Archive, cache: Path) -> None:
+def test_an_interrupted_download_spoils_nothing(archive: Archive, empty_cache: Path) -> None:
     deb = next((archive.folder / "pool").glob("busybox*"))
     pull(archive, "opensbi")  # makes apt's folders
-    folder = next((cache / "apt").glob("*/debs")) / "busybox-static"
+    folder = next((empty_cache / "apt").glob("*/debs")) / "busybox-static"
     folder.mkdir()
     # What apt leaves when it is killed: the first bytes under the final name.
     (folder / "version").write_text("1:1.37.0-6")
@@ -155,14 +157,14 @@ def test_a_package_that_lacks_what_was_expected(archive: Archive) -> None:
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "./usr/../../evil"])
-def test_hostile_names_are_refused(archive: Archive, cache: Path, name: str) -> None:
+def test_hostile_names_are_refused(archive: Archive, empty_cache: Path, name: str) -> None:
     archive.add("opensbi", tar_of([(name, b"x")]), arch="all")
     with pytest.raises(ImageError, match="leads out of the folder"):
         pull(archive, "opensbi")
-    assert not list(cache.parent.rglob("evil"))
+    assert not list(empty_cache.parent.rglob("evil"))
 
 
-def test_links_and_devices_are_never_made(archive: Archive, cache: Path, tmp_path: Path) -> None:
+def test_links_and_devices_are_never_made(archive: Archive, empty_cache: Path, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.mkdir()
     modules = "./usr/lib/modules/9"

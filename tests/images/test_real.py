@@ -15,11 +15,6 @@ RISCV_IMAGE = b"RSC\x05"
 """The second magic of a raw RISC-V kernel, at offset 56 (the kernel's documentation, "boot image header")."""
 
 
-@pytest.fixture(autouse=True)
-def cache() -> None:
-    """The user's own cache, not the empty one of the other tests."""
-
-
 def starts(path: Path, size: int = 64) -> bytes:
     with path.open("rb") as file:
         return file.read(size)

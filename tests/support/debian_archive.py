@@ -156,3 +156,12 @@ def add_kernel(archive: Archive, version: str) -> None:
     )
     real = f"linux-image-{version}-riscv64"
     archive.add("linux-image-riscv64", tar_of([]), version=version, depends=f"{real} (= {version})")
+
+
+def fill(archive: Archive) -> None:
+    """Publish firmware, a kernel with its modules, and busybox."""
+    firmware = ("fw_dynamic.bin", "fw_dynamic.elf", "fw_jump.bin", "fw_jump.elf")
+    members = tar_of((f"./{OPENSBI}{name}", name.encode()) for name in firmware)
+    archive.add("opensbi", members, version="1.6-1", arch="all")
+    archive.add("busybox-static", tar_of([("./usr/bin/busybox", b"\x7fELF busybox")]), version="1:1.37.0-6")
+    add_kernel(archive, "6.12.1")

@@ -1,0 +1,1 @@
+"""The ``vmcore`` command: one file a command, composed in :mod:`vmcore.cli.main`."""

@@ -1,0 +1,13 @@
+"""How this build of the compiled core was made."""
+
+PROFILE: str
+"""``"release"``, ``"debug"`` or ``"trace"``."""
+
+COMPILER: str
+"""The C compiler and its version."""
+
+SANITIZER: str
+"""``"address"``, ``"thread"``, or empty."""
+
+DISPATCH: str
+"""How one instruction's code hands over to the next: ``"tail calls"`` or ``"loop"``."""

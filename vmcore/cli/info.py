@@ -1,0 +1,39 @@
+"""``vmcore info``: what this vmcore is and what it offers."""
+
+from __future__ import annotations
+
+import typer
+
+__all__ = ["info"]
+
+
+def info() -> None:
+    """Show the build, the execution tiers and the features of this vmcore."""
+    import platform
+    import sys
+    import sysconfig
+    from importlib.metadata import version
+
+    from vmcore import images
+    from vmcore._fast import build
+    from vmcore.config.settings import MAX_HARTS, MAX_RAM, MIN_RAM
+    from vmcore.config.values import format_size
+    from vmcore.isa.riscv import EXTENSIONS, INSTRUCTIONS, Isa
+
+    free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    gil_is_on = getattr(sys, "_is_gil_enabled", lambda: True)()
+    gil = f", free-threaded, GIL {'on' if gil_is_on else 'off'}" if free_threaded else ""
+    profile = build.PROFILE + (f" with the {build.SANITIZER} sanitizer" if build.SANITIZER else "")
+    rows = (
+        ("vmcore", version("vmcore")),
+        ("python", f"{platform.python_implementation()} {platform.python_version()}{gil}"),
+        ("host", f"{platform.machine()}, {platform.system()} {platform.release()}"),
+        ("build", f"{profile}, {build.COMPILER}"),
+        ("tiers", f"T0 (interpreter: {build.DISPATCH})"),
+        ("guest", f"riscv64, {len(INSTRUCTIONS)} instructions, {len(EXTENSIONS)} extension names"),
+        ("isa", Isa.default().string()),
+        ("board", f"virt: 1 to {MAX_HARTS} harts, {format_size(MIN_RAM)} to {format_size(MAX_RAM)} of memory"),
+        ("images", str(images.cache_folder())),
+    )
+    for name, value in rows:
+        typer.echo(f"{name:<8}{value}")

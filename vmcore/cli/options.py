@@ -1,0 +1,50 @@
+"""Options that several commands have, and files that may be given as images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["Board", "Harts", "IsaString", "Ram", "resolve"]
+
+Ram = Annotated[str | None, typer.Option(metavar="SIZE", help="Memory, as in 512M or 2G.", show_default="512M")]
+Harts = Annotated[int | None, typer.Option(metavar="N", help="Number of harts, 1 to 8.", show_default="1")]
+IsaString = Annotated[
+    str | None,
+    typer.Option("--isa", metavar="STRING", help="The harts' ISA, as in rv64gc_zba_sv39. Default: everything."),
+]
+Board = Annotated[str, typer.Option(metavar="NAME", help="The board.")]
+
+
+def resolve(given: str, role: str) -> Path:
+    """Return the file that the user named: a path, or an image that was pulled.
+
+    An image is ``NAME``, or ``NAME:ROLE`` for another of its files. A file of that name wins.
+
+    Parameters
+    ----------
+    given : str
+        What the user gave.
+    role : str
+        Which file of an image is meant when `given` does not say it.
+
+    Raises
+    ------
+    ImageError
+        It names an image that is not in the cache, or that has no such file.
+    """
+    from vmcore import images
+    from vmcore.errors import ImageError
+
+    name, colon, other = given.partition(":")
+    if Path(given).exists() or name not in images.CATALOGUE:
+        return Path(given)
+    present = images.cached(name)
+    if present is None:
+        raise ImageError(f"image {name!r} is not in the cache", hint=f"Run `vmcore image pull {name}` first.")
+    wanted = other if colon else role
+    if wanted not in present.files:
+        raise ImageError(f"image {name!r} has no file {wanted!r}", hint=f"It has: {', '.join(sorted(present.files))}.")
+    return present.files[wanted]

@@ -3,7 +3,6 @@
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.defs cimport NO_DEADLINE, clock_advance, clock_next, gva_t, vmcore_load32, vmcore_store32
@@ -21,6 +20,7 @@ from vmcore._fast.hart.state cimport (
     DataCtx, FetchEntry, Hart, JumpEntry, System)
 from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, forget_code, translate, update_contexts
 from vmcore._fast.hart.trap cimport mip_of
+from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
 from vmcore._fast.memory.mmu cimport WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W, WANT_X
 from vmcore._fast.memory.pmp cimport pmp_update
 from vmcore._fast.memory.ram cimport MAX_REGIONS, PG_WATCH, Bank, Ram, Region, find_bank, free_banks, ram_span
@@ -90,7 +90,7 @@ cdef class Core:
         count = nharts
         self.nharts = count
         self.clock = ClockHandle(wall_base_ns)
-        self.sys = <System *>calloc(1, sizeof(System))
+        self.sys = <System *>vm_calloc(1, sizeof(System))
         if self.sys == NULL:
             raise MemoryError("no memory for a machine")
         self.sys.clock = self.clock.clock
@@ -105,8 +105,8 @@ cdef class Core:
         self.hook_args = tuple(range(nharts))
         self.watch_owners = []
         self.pins_handles = []
-        self.hart_block = calloc(count, sizeof(Hart) + NUM_DCTX * sizeof(DataCtx) + JUMP_SIZE * sizeof(JumpEntry)
-                                 + FETCH_SIZE * sizeof(FetchEntry) + 64)
+        self.hart_block = vm_calloc(count, sizeof(Hart) + NUM_DCTX * sizeof(DataCtx) + JUMP_SIZE * sizeof(JumpEntry)
+                                    + FETCH_SIZE * sizeof(FetchEntry) + 64)
         if self.hart_block == NULL:
             raise MemoryError("no memory for the harts of a machine")
         self.place_harts()
@@ -212,9 +212,9 @@ cdef class Core:
         self.clock.clock.ntimers = 0
         drop_all(self.sys)
         free_banks(&self.sys.mem)
-        free(self.sys.probes)
-        free(self.hart_block)
-        free(self.sys)
+        vm_free(self.sys.probes)
+        vm_free(self.hart_block)
+        vm_free(self.sys)
         self.sys = NULL
 
     def close(self):
@@ -566,7 +566,7 @@ cdef class Core:
         cdef gva_t *table = NULL
         cdef uint32_t i, off
         if n:
-            table = <gva_t *>malloc(n * sizeof(gva_t))
+            table = <gva_t *>vm_alloc(n * sizeof(gva_t))
             if table == NULL:
                 raise MemoryError("no memory for the probes")
         memset(self.sys.probe_map, 0, sizeof(self.sys.probe_map))
@@ -574,7 +574,7 @@ cdef class Core:
             table[i] = address
             off = address & 4095
             self.sys.probe_map[off >> 4] |= 1 << ((off >> 1) & 7)
-        free(self.sys.probes)
+        vm_free(self.sys.probes)
         self.sys.probes = table
         self.sys.nprobes = <uint32_t>n
         # Decoded pages hold their probes: all are decoded anew.

@@ -21,11 +21,11 @@ it is reset; the device then asks for that with DEVICE_NEEDS_RESET (2.1.2). Work
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport UINT32_MAX, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from vmcore._fast.dev.dma cimport Dma
+from vmcore._fast.memory.alloc cimport vm_alloc, vm_free
 from vmcore.errors import ConfigError, DeviceError
 
 cdef extern from *:
@@ -66,12 +66,12 @@ cdef class Chain:
     """
 
     def __dealloc__(self):
-        PyMem_Free(self.segments)
+        vm_free(self.segments)
 
     cdef int fill(self, const Segment *segments, uint32_t count, uint32_t nread) except -1:
         cdef uint32_t i
         # count is at most MAX_QUEUE_SIZE + MAX_INDIRECT: the product is small.
-        self.segments = <Segment *>PyMem_Malloc((count if count else 1) * sizeof(Segment))
+        self.segments = <Segment *>vm_alloc((count if count else 1) * sizeof(Segment))
         if self.segments == NULL:
             raise MemoryError
         memcpy(self.segments, segments, count * sizeof(Segment))
@@ -269,14 +269,14 @@ cdef class VirtQueue:
             raise ConfigError(f"queue size {max_size}: allowed are the powers of two up to {MAX_QUEUE_SIZE}")
         self.index = index
         self.max_size = max_size
-        self.scratch = <Segment *>PyMem_Malloc((<size_t>self.max_size + MAX_INDIRECT) * sizeof(Segment))
+        self.scratch = <Segment *>vm_alloc((<size_t>self.max_size + MAX_INDIRECT) * sizeof(Segment))
         if self.scratch == NULL:
             raise MemoryError
         self.epoch = 0
         self.reset()
 
     def __dealloc__(self):
-        PyMem_Free(self.scratch)
+        vm_free(self.scratch)
 
     def reset(self):
         """Forget everything the driver said, chains in flight included (2.6.1, 4.1.4.3.2)."""

@@ -6,13 +6,13 @@ halfword becomes STRADDLE, which is decoded anew each time. Pages are counted an
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, realloc
 
 from vmcore._fast.defs cimport gpa_t, gva_t
 from vmcore._fast.hart.decode cimport decode_one
 from vmcore._fast.hart.handlers cimport find_handler
 from vmcore._fast.hart.state cimport MAX_RUN, NUM_DCTX, CodePage, Hart, Op, System, handler_t
 from vmcore._fast.hart.translate cimport forget_code
+from vmcore._fast.memory.alloc cimport vm_calloc, vm_free, vm_realloc
 from vmcore._fast.memory.guestmem cimport gld16, gld32
 from vmcore._fast.memory.ram cimport PG_CODE, PG_MARKED, PG_WRITABLE, Bank, find_bank, page_r
 from vmcore._fast.memory.tlb cimport TLB_SIZE, TlbEntry, empty_tag
@@ -75,8 +75,8 @@ cdef void free_page(System *sys, CodePage *page) noexcept nogil:
     if b != NULL:
         b.state[(page.gpa - b.base) >> 12] &= ~<uint8_t>(PG_CODE | PG_MARKED)
     sys.code_bytes -= sizeof(CodePage) + page.capacity * sizeof(Op)
-    free(page.ops)
-    free(page)
+    vm_free(page.ops)
+    vm_free(page)
 
 
 cdef void forget_everywhere(System *sys) noexcept nogil:
@@ -143,7 +143,7 @@ cdef CodePage *get_page(System *sys, gpa_t gpa) noexcept nogil:
         return NULL
     if sys.code_bytes > sys.code_limit:
         make_room(sys)
-    page = <CodePage *>calloc(1, sizeof(CodePage))
+    page = <CodePage *>vm_calloc(1, sizeof(CodePage))
     if page == NULL:
         return NULL
     page.gpa = gpa
@@ -162,7 +162,7 @@ cdef bint reserve(Hart *hart, CodePage *page, uint32_t extra) noexcept nogil:
     if page.count + extra <= capacity:
         return True
     capacity = capacity * 2 if capacity else FIRST_CAPACITY
-    moved = <Op *>realloc(page.ops, capacity * sizeof(Op))
+    moved = <Op *>vm_realloc(page.ops, capacity * sizeof(Op))
     if moved == NULL:
         return False
     hart.sys.code_bytes += (capacity - page.capacity) * sizeof(Op)

@@ -1,12 +1,12 @@
 """Run one handler on given operands, without a machine: how the tests look at an instruction's arithmetic."""
 
 from libc.stdint cimport uint64_t
-from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from vmcore._fast.defs cimport VMCORE_SWITCH_LOOP
 from vmcore._fast.hart.handlers cimport find_handler
 from vmcore._fast.hart.state cimport Hart, Op, handler_t
+from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 from vmcore._fast.hart.handlers import names
 
@@ -53,7 +53,7 @@ def execute(str name, rs1=0, rs2=0, *, imm=None, int bs=0):
         raise KeyError(f"no handler is registered as {name!r}")
     cdef handler_t fn = find_handler(name)
     cdef Op ops[2]
-    cdef Hart *hart = <Hart *>calloc(1, sizeof(Hart))
+    cdef Hart *hart = <Hart *>vm_calloc(1, sizeof(Hart))
     if hart == NULL:
         raise MemoryError("no memory for a hart")
     try:
@@ -76,4 +76,4 @@ def execute(str name, rs1=0, rs2=0, *, imm=None, int bs=0):
             raise AssertionError(f"{name} is illegal and yet wrote its destination")
         return None
     finally:
-        free(hart)
+        vm_free(hart)

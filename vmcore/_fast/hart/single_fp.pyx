@@ -1,13 +1,13 @@
 """Run one floating-point handler on given registers, without a machine: how the tests see what it does to a hart."""
 
 from libc.stdint cimport int32_t, uint64_t
-from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from vmcore._fast.defs cimport VMCORE_SWITCH_LOOP
 from vmcore._fast.hart.fpregs cimport fpu_enter, fpu_leave
 from vmcore._fast.hart.handlers cimport find_handler
 from vmcore._fast.hart.state cimport Hart, Op
+from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 from vmcore._fast.hart.handlers import names
 
@@ -74,7 +74,7 @@ def execute(str name, f=(0, 0, 0), *, x=0, int rm=0, int frm=0, int fflags=0, in
     if name not in names:
         raise KeyError(f"no handler is registered as {name!r}")
     cdef Op ops[2]
-    cdef Hart *hart = <Hart *>calloc(1, sizeof(Hart))
+    cdef Hart *hart = <Hart *>vm_calloc(1, sizeof(Hart))
     if hart == NULL:
         raise MemoryError("no memory for a hart")
     try:
@@ -104,4 +104,4 @@ def execute(str name, f=(0, 0, 0), *, x=0, int rm=0, int frm=0, int fflags=0, in
             raise AssertionError(f"{name} is illegal and yet changed the hart")
         return None
     finally:
-        free(hart)
+        vm_free(hart)

@@ -1,11 +1,11 @@
 """Guest RAM: banks of anonymous memory, reached by page or by span."""
 
 from libc.stdint cimport uint8_t, uint64_t
-from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap
 
 from vmcore._fast.defs cimport gpa_t
+from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 from vmcore.errors import ClosedError, ConfigError, MemoryAccessError
 
 cdef extern from "sys/mman.h" nogil:
@@ -70,7 +70,7 @@ cdef class Ram(Dma):
             munmap(<void *>(aligned + size), low + length - aligned - size)
         if size >= HUGE:
             madvise(<void *>aligned, size, MADV_HUGEPAGE)
-        b.state = <uint8_t *>calloc(size >> 12, 1)
+        b.state = <uint8_t *>vm_calloc(size >> 12, 1)
         if b.state == NULL:
             munmap(<void *>aligned, size)
             raise MemoryError(f"the host has no {size >> 12} bytes for the page states of guest memory")
@@ -123,6 +123,6 @@ cdef int free_banks(Memory *mem) except -1:
     cdef uint32_t i
     for i in range(mem.nbanks):
         munmap(mem.banks[i].host, mem.banks[i].size)
-        free(mem.banks[i].state)
+        vm_free(mem.banks[i].state)
     mem.nbanks = 0
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Generator
 
 import pytest
@@ -310,3 +311,42 @@ def test_expect_finds_last_words_that_the_machine_itself_pumped() -> None:
     assert console.expect("going down").text == "going down"
     with pytest.raises(ConsoleError, match="powered off"):
         console.expect("again")
+
+
+def test_posts_of_other_threads_arrive_whole_and_in_each_threads_order() -> None:
+    def program() -> Program:
+        got = b""
+        while got.count(b"\r") < 60:
+            got += yield None, 1
+        yield got + b"END", 1
+        yield b"", 1000
+
+    console = console_of(program())
+
+    def type_lines(who: int) -> None:
+        for number in range(20):
+            assert console.post(f"{who}:{number:02}\r")
+
+    threads = [threading.Thread(target=type_lines, args=(who,)) for who in range(3)]
+    for thread in threads:
+        thread.start()
+    said = console.expect("END").before.split("\r")[:-1]
+    for thread in threads:
+        thread.join()
+    assert len(said) == 60
+    for who in "012":
+        assert [text for text in said if text[0] == who] == [f"{who}:{number:02}" for number in range(20)]
+
+
+def test_a_post_without_room_is_refused_and_only_the_machines_thread_types() -> None:
+    def program() -> Program:
+        yield b"", 1000
+
+    guest = Guest(program())
+    console = Console("ttyS0", guest, guest)
+    assert all(console.post(b"x") for _ in range(1024))
+    assert not console.post(b"y")
+    assert not guest.fifo
+    console.pump()
+    assert guest.fifo == b"x" * FIFO and console.unsent == 1024 - FIFO
+    assert console.post(b"y")

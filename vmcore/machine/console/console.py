@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from vmcore._fast.ring import RingQueue
 from vmcore.config.values import parse_seconds
 from vmcore.errors import ConfigError, ConsoleError, GuestTimeout
 from vmcore.machine.console.port import Driver, Port
@@ -22,6 +23,8 @@ SLICE_NS = 1_000_000
 LONGEST_SLICE_NS = 16_000_000
 # Nobody reads: what the guest said first goes, so that a guest that prints forever costs no more than this.
 MOST_UNREAD = 16 << 20
+# What other threads typed and the machine's thread has not looked at.
+MOST_POSTED = 1024
 NS = 1_000_000_000
 
 
@@ -87,6 +90,7 @@ class Console:
         self.dropped = 0
         self._port = port
         self._driver = driver
+        self._posted: RingQueue[bytes] = RingQueue(MOST_POSTED)
         self._out = bytearray()
         self._in = bytearray()
         self._heard = 0
@@ -100,6 +104,8 @@ class Console:
     def pump(self) -> bool:
         """Move bytes both ways, as many as there are and as there is room for; True if any moved."""
         moved = False
+        for data in self._posted.pop_many():
+            self._out += data
         if self._out:
             accepted = self._port.push(bytes(self._out[:4096]))
             del self._out[:accepted]
@@ -131,6 +137,20 @@ class Console:
         """Type `data`. It returns at once; the bytes go out as the guest takes them while the machine runs."""
         self._out += data.encode() if isinstance(data, str) else bytes(data)
         self.pump()
+
+    def post(self, data: str | bytes) -> bool:
+        """Type `data` from any thread.
+
+        Everything else of a console belongs to the thread that runs the machine; it takes what was posted when it next
+        looks at its consoles: between two runs, while it waits in :meth:`expect`, or when all harts are idle.
+        :meth:`vmcore.Machine.stop` makes it look at once.
+
+        Returns
+        -------
+        bool
+            False when 1024 posts wait already; nothing of `data` is typed then.
+        """
+        return self._posted.push(data.encode() if isinstance(data, str) else bytes(data))
 
     def send(self, line: str) -> None:
         """Type `line` and the return key."""

@@ -1,0 +1,50 @@
+"""The same machine twice does the same: every byte of the console, every instruction, every nanosecond."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from vmcore import Machine
+from vmcore.guests import image_path
+from vmcore.machine.stop import StopReason
+
+PROMPT = "vmcore> "
+
+
+def story(harts: int, seed: int) -> tuple[bytes, int, list[int], str, float]:
+    """Boot the bundled guest, work with it, switch it off: all that can be observed of that."""
+    said = bytearray()
+    with Machine(kernel=image_path(), ram="64M", harts=harts, append="console=ttyS0", seed=seed) as vm:
+        vm.console.on_output(said.extend)
+        vm.console.expect(PROMPT, timeout=20)
+        for command in ("ps", "primes 2000", "fault"):
+            vm.console.send(command)
+            vm.console.expect("\n")
+            vm.console.expect(PROMPT)
+        vm.console.send("poweroff")
+        stop = vm.run(timeout=20)
+        assert (stop.reason, stop.code) == (StopReason.POWEROFF, 0)
+        memory = hashlib.sha256(vm.phys[0x8000_0000 : 0x8000_0000 + (64 << 20)]).hexdigest()
+        return bytes(said), stop.icount, [vm.core.icount(i) for i in range(harts)], memory, vm.now
+
+
+@pytest.mark.parametrize("harts", [1, 4])
+def test_the_same_run_twice(harts: int) -> None:
+    first = story(harts, 7)
+    assert len(first[0]) > 200
+    assert story(harts, 7) == first
+
+
+def test_pieces_make_no_difference_up_to_the_prompt() -> None:
+    """Where a run is cut by its budget, nothing that the guest sees changes."""
+    totals = []
+    for pieces in ((1_000_000,), (333_333, 333_333, 333_334), (1, 999_999), (1000,) * 1000):
+        with Machine(kernel=image_path(), ram="64M", harts=2, append="console=ttyS0") as vm:
+            for piece in pieces:
+                assert vm.run(max_insns=piece).reason == StopReason.BUDGET
+            state = [(h.pc, [h.x[i] for i in range(32)], vm.core.icount(h.index)) for h in vm.harts]
+            memory = hashlib.sha256(vm.phys[0x8000_0000 : 0x8000_0000 + (64 << 20)]).hexdigest()
+            totals.append((state, memory, vm.console.read_bytes(), vm.now))
+    assert all(total == totals[0] for total in totals)

@@ -18,8 +18,10 @@ from support.hostile import (
     Act,
     bounded,
     chunks,
+    code,
     do,
     interesting,
+    op,
     run,
     write_acts,
 )
@@ -65,8 +67,8 @@ def board(disks: list[Disk]) -> Iterator[Machine]:
     with Machine(
         ram=RAM, harts=2, disks=disks, console="hvc0", rng=True, aclint=True, flash=[b"flash"], reboot="stop"
     ) as vm:
-        # Hart 1 spins far from what hart 0 does.
-        vm.phys.write(DRAM + RAM - 4096, bytes.fromhex("6f000000"))
+        # Hart 1 waits, far from what hart 0 does.
+        vm.phys.write(DRAM + RAM - 4096, code(op("wfi"), op("jal", imm=-4)))
         vm.harts[1].pc = DRAM + RAM - 4096
         yield vm
 

@@ -7,6 +7,7 @@ with status payload / 2; with an even one it is the address of eight words, a sy
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from vmcore.errors import VmError
@@ -100,7 +101,12 @@ class Htif:
 
     def _respond(self, word: int) -> None:
         if self.fromhost:
-            self._memory.write(self.fromhost, word.to_bytes(8, "little"))
+            self._answer(self.fromhost, word)
+
+    def _answer(self, address: int, word: int) -> None:
+        # Where the program may not write (a ROM holds a readable block), there is no answer and no way to say so.
+        with suppress(VmError):
+            self._memory.write(address, (word & MASK64).to_bytes(8, "little"))
 
     def _system_call(self, block: int) -> int | None:
         try:
@@ -112,7 +118,7 @@ class Htif:
         if number in (SYS_EXIT, SYS_EXIT_GROUP):
             return first & 0xFFFF_FFFF
         result = self._write(first, address, size) if number == SYS_WRITE else -ENOSYS
-        self._memory.write(block, (result & MASK64).to_bytes(8, "little"))
+        self._answer(block, result)
         self._respond(1)
         return None
 

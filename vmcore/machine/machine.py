@@ -47,6 +47,9 @@ EPOCH = 1_767_225_600
 # By the host's clock, an idle machine looks this often whether somebody wants something of it.
 IDLE_POLL = 0.005
 
+# A timer after this (292 years) is one that a guest has switched off.
+LAST_NS = (1 << 63) - 1
+
 BUDGET, PROBE, SBI = EXITS["budget"], EXITS["probe"], EXITS["sbi"]
 DEADLINE, IDLE, STOP = EXITS["deadline"], EXITS["idle"], EXITS["stop"]
 HTIF, POWER = EXITS["htif"], EXITS["power"]
@@ -415,6 +418,8 @@ class Machine:
             return until_ns
         ticks = max(0, min(due) - self.board.clint.mtime)
         timer_ns = self.core.now_ns // 100 * 100 + ticks * (NS // memmap.TIMEBASE_HZ)
+        if timer_ns > LAST_NS:
+            return until_ns
         return timer_ns if until_ns is None else min(timer_ns, until_ns)
 
     def _serve(self, code: int, until_ns: int | None) -> Stop | None:

@@ -56,7 +56,6 @@ def power_off(vm: Machine) -> None:
     vm.console.send("poweroff")
     stop = vm.run(timeout=BOOT)
     assert (stop.reason, stop.code) == (StopReason.POWEROFF, 0)
-    assert "reboot: Power down" in vm.console.read()
     assert vm.exit_code == 0
 
 
@@ -76,13 +75,14 @@ def test_boots_to_a_shell_and_powers_off(debian: Images, firmware: str, harts: i
         assert ask(vm, "nproc") == str(harts)
         assert ask(vm, "cat /proc/cmdline") == append
         assert ask(vm, "grep -c ^processor /proc/cpuinfo") == str(harts)
-        # The guest's clock is the machine's: seconds that nobody spends, and the calendar of virtual time.
-        assert ask(vm, "sleep 2; date +%Y-%m-%d") == "2026-01-01"
+        # The guest's clock is the machine's: seconds that nobody waits for, and the calendar of virtual time.
+        assert ask(vm, "sleep 1; date +%Y-%m-%d") == "2026-01-01"
         # One pipe a hart, all at work together.
-        ask(vm, 'for i in 1 2 3 4; do (seq 2000 | sha256sum > /tmp/$i) & done; wait')
-        expected = hashlib.sha256("".join(f"{i}\n" for i in range(1, 2001)).encode()).hexdigest()
+        ask(vm, "for i in 1 2 3 4; do (seq 500 | sha256sum > /tmp/$i) & done; wait")
+        expected = hashlib.sha256("".join(f"{i}\n" for i in range(1, 501)).encode()).hexdigest()
         assert ask(vm, "cat /tmp/1 /tmp/2 /tmp/3 /tmp/4").split() == [expected, "-"] * 4
         power_off(vm)
+        assert "reboot: Power down" in vm.console.read()
 
 
 # A disk. The stock kernel has only virtio-pci built in; the block driver and ext4 are modules of the initramfs.
@@ -115,7 +115,8 @@ def test_disks_over_virtio_pci(debian: Images, tmp_path: Path) -> None:
     raw.write_bytes(pattern(1, 1 << 20))
     readonly.write_bytes(pattern(2, 1 << 20))
     disks = [filesystem, Disk(raw, serial="vmcore-raw"), Disk(readonly, readonly=True)]
-    boot = {"kernel": debian.kernel, "initrd": debian.initrd_modules, "append": "console=ttyS0"}
+    # Quiet, or the kernel's own lines come in between the answers.
+    boot = {"kernel": debian.kernel, "initrd": debian.initrd_modules, "append": "console=ttyS0 quiet loglevel=1"}
     with Machine(disks=disks, **boot) as vm:
         vm.console.expect(PROMPT, timeout=BOOT)
         assert ask(vm, "cat /sys/block/vda/size /sys/block/vdb/size /sys/block/vdc/size").split() == [
@@ -135,7 +136,7 @@ def test_disks_over_virtio_pci(debian: Images, tmp_path: Path) -> None:
         assert ask(vm, "dd if=/dev/zero of=/dev/vdc bs=512 count=1 2>/dev/null && echo written") == ""
 
         if with_filesystem:
-            assert ask(vm, "mount -t ext4 /dev/vda /mnt && echo mounted").endswith("mounted")
+            assert ask(vm, "mount -t ext4 /dev/vda /mnt && echo mounted") == "mounted"
             ask(vm, "mkdir /mnt/d; seq 20000 > /mnt/d/numbers; echo left-by-the-guest > /mnt/note; sync")
         else:
             ask(vm, "echo left-by-the-guest > /dev/vda; sync")

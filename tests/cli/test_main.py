@@ -5,29 +5,41 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from importlib.metadata import version
+from collections.abc import Callable
 
 import pytest
+from typer.testing import CliRunner, Result
+
+from vmcore.cli.info import version
+from vmcore.cli.main import app
 
 from .conftest import Vmcore
 
 
 def test_the_version(vmcore: Vmcore) -> None:
-    assert vmcore("--version").stdout == f"vmcore {version('vmcore')}\n"
+    assert vmcore("--version").stdout == f"vmcore {version()}\n"
 
 
-def test_help_names_every_command(vmcore: Vmcore) -> None:
-    shown = vmcore("--help")
-    assert shown.returncode == 0
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The command in this process, for what needs no process of its own."""
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *arguments: CliRunner().invoke(app, arguments)
+
+
+def test_help_names_every_command(call: Callable[..., Result]) -> None:
+    shown = call("--help")
+    assert shown.exit_code == 0
     for command in ("demo", "boot", "run", "info", "disasm", "image"):
-        assert re.search(rf"\b{command}\b", shown.stdout)
-        assert vmcore(command, "-h").returncode == 0
+        assert re.search(rf"\b{command}\b", shown.output)
+        assert call(command, "-h").exit_code == 0
 
 
-def test_an_unknown_command_or_option(vmcore: Vmcore) -> None:
-    assert vmcore("fly").returncode == 2
-    assert vmcore("boot", "--warp", "9").returncode == 2
-    assert "No such" in vmcore("fly").stderr
+@pytest.mark.parametrize("arguments", [("fly",), ("boot", "--warp", "9"), ("run",), ("image", "pull")])
+def test_what_it_does_not_know(call: Callable[..., Result], arguments: tuple[str, ...]) -> None:
+    done = call(*arguments)
+    assert done.exit_code == 2
+    assert re.search("No such|Missing", done.output)
 
 
 def test_a_wrong_use_is_one_line_and_status_2(vmcore: Vmcore, tmp_path: object) -> None:
@@ -43,8 +55,8 @@ def test_debugging_shows_where_it_came_from(vmcore: Vmcore, tmp_path: object) ->
     assert "Traceback" not in vmcore("disasm", tmp_path, VMCORE_DEBUG="0").stderr
 
 
-@pytest.mark.parametrize("module", ["numpy", "elftools", "rich.progress", "vmcore.machine", "vmcore._fast"])
-def test_the_command_line_loads_little_before_a_command_runs(module: str) -> None:
+@pytest.mark.parametrize("module", ["rich.progress", "vmcore.images", "vmcore.guests", "vmcore.isa.riscv.doc"])
+def test_the_command_line_loads_only_what_a_command_needs(module: str) -> None:
     program = "import sys, vmcore.cli.main; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert "typer" in loaded
@@ -54,7 +66,7 @@ def test_the_command_line_loads_little_before_a_command_runs(module: str) -> Non
 def test_info(vmcore: Vmcore) -> None:
     shown = vmcore("info", VMCORE_CACHE="/some/where").stdout
     for line in (
-        r"vmcore +\d+\.\d+\.\d+",
+        r"vmcore +\d",
         r"build +(release|debug|trace).*, (gcc|clang) ",
         r"tiers +T0 ",
         r"isa +rv64imafdc",

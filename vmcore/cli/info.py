@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-__all__ = ["info"]
+__all__ = ["info", "version"]
+
+
+def version() -> str:
+    """Return the version of the installed vmcore; a source tree that was never installed has none."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("vmcore")
+    except metadata.PackageNotFoundError:
+        return "0 (a source tree)"
 
 
 def info() -> None:
@@ -12,7 +22,6 @@ def info() -> None:
     import platform
     import sys
     import sysconfig
-    from importlib.metadata import version
 
     from vmcore import images
     from vmcore._fast import build
@@ -25,7 +34,7 @@ def info() -> None:
     gil = f", free-threaded, GIL {'on' if gil_is_on else 'off'}" if free_threaded else ""
     profile = build.PROFILE + (f" with the {build.SANITIZER} sanitizer" if build.SANITIZER else "")
     rows = (
-        ("vmcore", version("vmcore")),
+        ("vmcore", version()),
         ("python", f"{platform.python_implementation()} {platform.python_version()}{gil}"),
         ("host", f"{platform.machine()}, {platform.system()} {platform.release()}"),
         ("build", f"{profile}, {build.COMPILER}"),

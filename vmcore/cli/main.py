@@ -1,7 +1,6 @@
 """The command ``vmcore``: the commands put together, and what becomes of errors.
 
-Only typer is imported here and in the commands' files; what a command works with is imported when it runs, so
-``vmcore --help`` stays quick.
+The commands' files import typer and little else; what a command works with is imported when it runs.
 """
 
 from __future__ import annotations
@@ -31,9 +30,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
-
-        typer.echo(f"vmcore {version('vmcore')}")
+        typer.echo(f"vmcore {info.version()}")
         raise typer.Exit
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
 import select
 import signal
 import sys
@@ -13,6 +12,8 @@ import tty
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Final
+
+from vmcore._fast.ring import RingQueue
 
 __all__ = ["HELP", "Escape", "RawTerminal", "Reader", "write_all"]
 
@@ -95,7 +96,8 @@ class Reader:
     def __init__(self, fd: int, wake: Callable[[], None]) -> None:
         self._fd = fd
         self._wake = wake
-        self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._chunks: RingQueue[bytes] = RingQueue(MOST_CHUNKS)
+        self._news = threading.Event()
         self._leaving = False
         self._end_read, self._end_write = os.pipe()
         self._thread = threading.Thread(target=self._read, name="vmcore-stdin", daemon=True)
@@ -114,23 +116,23 @@ class Reader:
 
     def take(self) -> bytes:
         """Return what was read since the last call; never waits."""
-        data = b""
-        while True:
-            try:
-                data += self._chunks.get_nowait()
-            except queue.Empty:
-                return data
+        return b"".join(self._chunks.pop_many())
 
     def wait(self) -> bytes:
         """Wait until there is something, and return it; nothing means that the input has ended."""
-        if self.ended:
-            return self.take()
-        return self._chunks.get() + self.take()
+        while True:
+            # Cleared before the look: what comes after it sets it again.
+            self._news.clear()
+            ended = self.ended
+            data = self.take()
+            if data or ended:
+                return data
+            self._news.wait()
 
     def _read(self) -> None:
         while not self._leaving:
             watched = [self._end_read]
-            if not self.ended and self._chunks.qsize() < MOST_CHUNKS:
+            if not self.ended and not self._chunks.full:
                 watched.append(self._fd)
             ready, _, _ = select.select(watched, [], [], TICK)
             if self._fd in ready:
@@ -143,9 +145,10 @@ class Reader:
         except OSError:
             # A terminal that is gone.
             chunk = b""
+        # There is room: nothing is read while the queue is full, and nobody else fills it.
+        self._chunks.push(chunk)
         self.ended = not chunk
-        # An empty chunk tells a waiting reader that no more will come.
-        self._chunks.put(chunk)
+        self._news.set()
 
 
 def write_all(data: bytes) -> None:

@@ -1,6 +1,7 @@
 """Registers, CSRs and memory as scripts see them: ``vm.x.a0``, ``vm.csr.mstatus``, ``vm.mem[a:b]``."""
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.long cimport PyLong_AsUnsignedLongLongMask
 from cpython.object cimport PyObject_GenericGetAttr
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -35,7 +36,7 @@ cdef int number_of(dict names, object key, str what) except -1:
 
 cdef inline uint64_t to_address(Core core, object key) except? 0xFFFFFFFFFFFFFFFFu:
     if isinstance(key, int):
-        return <uint64_t>(key & 0xFFFFFFFFFFFFFFFF)
+        return PyLong_AsUnsignedLongLongMask(key)
     if core.resolver is None:
         raise SymbolError(f"no symbol {key!r}: no image with symbols is loaded")
     return <uint64_t>(core.resolver(key) & 0xFFFFFFFFFFFFFFFF)
@@ -270,11 +271,13 @@ cdef class MemoryFace:
 
     def __getitem__(self, key):
         cdef uint64_t a, b
+        cdef slice part
         if isinstance(key, slice):
-            if key.step is not None or key.start is None or key.stop is None:
+            part = <slice>key
+            if part.step is not None or part.start is None or part.stop is None:
                 raise MemoryAccessError(f"memory slice {key!r} needs a start and an end, and no step")
-            a = to_address(self.core, key.start)
-            b = to_address(self.core, key.stop)
+            a = to_address(self.core, part.start)
+            b = to_address(self.core, part.stop)
             if b < a:
                 raise MemoryAccessError(f"memory slice ends at {b:#x}, before its start {a:#x}")
             if b - a > <uint64_t>1 << 36:

@@ -54,6 +54,7 @@ cdef class Core:
     cdef object watch_owners
     cdef bint closed
     cdef bint running
+    cdef void stand_still(self, Hart *h) noexcept
     cdef Hart *hart(self, object index) except NULL
     cdef int check_idle(self) except -1
     cdef int run_system(self, uint64_t budget, uint64_t until_ns) noexcept nogil

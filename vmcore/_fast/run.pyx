@@ -407,10 +407,17 @@ cdef class Core:
         update_contexts(h)
         h.pins.exit_req = 1
 
+    cdef void stand_still(self, Hart *h) noexcept:
+        # Counters and timers bring the clock up to date from where the turn of "their" hart began. Between turns that
+        # is now, for whichever hart is asked.
+        self.sys.q_ns = self.sys.clock.now_ns
+        self.sys.q_icount = h.icount
+
     def csr_read(self, index, number):
         """Return a CSR as M-mode would read it; None when the hart has no such register."""
         cdef Hart *h = self.hart(index)
         cdef uint64_t v = 0
+        self.stand_still(h)
         if csr_get(h, number, &v) == CSR_ILLEGAL:
             return None
         return v
@@ -421,6 +428,7 @@ cdef class Core:
         cdef int status
         if number >> 10 == 3:
             return False
+        self.stand_still(h)
         status = csr_put(h, number, <uint64_t>(value & 0xFFFFFFFFFFFFFFFF))
         # No instruction makes this write: the counters start at the value itself.
         if status != CSR_ILLEGAL and number == 0xB00:

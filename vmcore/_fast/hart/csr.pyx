@@ -88,17 +88,15 @@ cdef void update_stimer(Hart *hart) noexcept nogil:
         return
     hart.mip_soft &= ~<uint64_t>IRQ_STIP
     now = time_ticks(hart.sys)
-    if now >= hart.stimecmp:
-        pins_set(&hart.pins, IRQ_STIP, True)
-        timer_set(hart.sys.clock, hart.stimer, NO_DEADLINE)
-        return
-    pins_set(&hart.pins, IRQ_STIP, False)
-    ticks = hart.stimecmp - <uint64_t>hart.sys.time_off
-    # A deadline beyond what the clock can count never comes.
-    if ticks > NO_DEADLINE // NS_PER_TICK:
+    pins_set(&hart.pins, IRQ_STIP, now >= hart.stimecmp)
+    # When that next changes: time reaches stimecmp, or wraps to 0 (the guest may have set mtime to anything). Counted
+    # from now, so the deadline is never in the past; one beyond what the clock can count never comes.
+    ticks = hart.stimecmp - now if now < hart.stimecmp else 0 - now
+    now = hart.sys.clock.now_ns // <uint64_t>NS_PER_TICK
+    if ticks == 0 or ticks > (NO_DEADLINE - 1) // <uint64_t>NS_PER_TICK - now:
         timer_set(hart.sys.clock, hart.stimer, NO_DEADLINE)
     else:
-        timer_set(hart.sys.clock, hart.stimer, ticks * NS_PER_TICK)
+        timer_set(hart.sys.clock, hart.stimer, (now + ticks) * <uint64_t>NS_PER_TICK)
 
 
 cdef uint64_t next_seed(Hart *hart) noexcept nogil:

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from support.assembler import Assembler
 from support.elf import elf64
 from support.lockstep import (
     CODE_MOST,
@@ -32,9 +33,6 @@ from support.lockstep import (
     Case,
     Outcome,
 )
-
-from vmcore.isa.riscv import BY_MNEMONIC
-from vmcore.isa.riscv.assemble import encode
 
 # Spike's side of the world: the loop and its records are out of the programs' way.
 LOOP = 0xA000_0000
@@ -65,38 +63,6 @@ def _executable() -> Path | None:
         return None
     path = Path(found.origin).parent / "data" / "bin" / "spike"
     return path if path.exists() else None
-
-
-class Assembler:
-    """Instructions by name, with labels."""
-
-    def __init__(self, base: int) -> None:
-        self.base = base
-        self.items: list[tuple[str, dict[str, int], str | None]] = []
-        self.labels: dict[str, int] = {}
-
-    def label(self, name: str) -> None:
-        self.labels[name] = self.base + 4 * len(self.items)
-
-    def emit(self, mnemonic: str, to: str | None = None, **operands: int) -> None:
-        self.items.append((mnemonic, operands, to))
-
-    def value(self, rd: int, value: int) -> None:
-        """Load a 32-bit constant, zero-extended, with four instructions."""
-        high = (value + 0x800) >> 12 & 0xFFFFF
-        low = (value & 0xFFF) - (0x1000 if value & 0x800 else 0)
-        self.emit("lui", rd=rd, imm=high << 12 if high < 1 << 19 else (high << 12) - (1 << 32))
-        self.emit("addiw", rd=rd, rs1=rd, imm=low)
-        self.emit("slli", rd=rd, rs1=rd, imm=32)
-        self.emit("srli", rd=rd, rs1=rd, imm=32)
-
-    def code(self) -> bytes:
-        words = []
-        for index, (mnemonic, operands, to) in enumerate(self.items):
-            if to is not None:
-                operands = {**operands, "imm": self.labels[to] - (self.base + 4 * index)}
-            words.append(encode(BY_MNEMONIC[mnemonic], **operands).to_bytes(4, "little"))
-        return b"".join(words)
 
 
 def _copy(asm: Assembler, source: int, source_at: int, to: int, to_at: int, size: int) -> None:

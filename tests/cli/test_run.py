@@ -125,3 +125,12 @@ def test_disasm_shows_the_program(vmcore: Vmcore) -> None:
     assert shown.returncode == 0
     assert re.search(r"<rest>:\n\s*80000\w+:.*\tj\t0x80000\w+ <rest>", shown.stdout)
     assert "\tj\t" not in vmcore("disasm", program("SPIN"), "--no-aliases").stdout
+
+
+def test_a_file_that_is_no_elf_is_refused_before_it_runs(vmcore: Vmcore, tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("not a program\n")
+    done = vmcore("run", text)
+    assert done.returncode == 2
+    assert "is no ELF file" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -36,6 +36,22 @@ def _write_signature(vm: Machine, path: Path, granularity: int) -> None:
         raise ConfigError(f"the signature cannot be written to {path} ({error.strerror})") from error
 
 
+def _check_elf(path: Path) -> None:
+    # A machine would take anything else for a raw image, and run its bytes without end.
+    from vmcore.errors import LoadError
+
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise LoadError(f"program {path} cannot be read ({error.strerror})", hint="Give an ELF file") from error
+    if magic != b"\x7fELF":
+        raise LoadError(
+            f"program {path} is no ELF file: it begins with {magic.hex() or 'nothing'}",
+            hint="`vmcore boot --bios none --kernel FILE` runs a raw image",
+        )
+
+
 def run(
     elf: Annotated[Path, typer.Argument(metavar="ELF", help="A program for M-mode, linked to memory at 0x80000000.")],
     isa: IsaString = None,
@@ -63,6 +79,7 @@ def run(
     from vmcore.cli import session
     from vmcore.cli.terminal import write_all
 
+    _check_elf(elf)
     with vmcore.Machine(board, ram=ram, harts=harts, isa=isa, kernel=elf, bios="none") as vm:
         vm.console.on_output(write_all)
         stop = vm.run(max_insns=max_insns, timeout=timeout)

@@ -482,10 +482,9 @@ cdef class Core:
         # As the hart itself would access it now, but without setting A or D.
         cdef uint32_t priv = h.priv if want == WANT_X else data_priv(h)
         cdef int status
-        cdef uint8_t adue = h.walk.adue
-        h.walk.adue = 1
+        h.walk.peek = 1
         status = translate(h, gva, 1, want, priv)
-        h.walk.adue = adue
+        h.walk.peek = 0
         return status
 
     def translate(self, index, gva, access="r"):

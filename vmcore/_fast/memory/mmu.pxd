@@ -24,6 +24,7 @@ cdef struct Walk:
     uint8_t sum
     uint8_t mxr
     uint8_t adue              # A and D are set by hardware
+    uint8_t peek              # A and D do not matter and stay as they are: a debugger looks
     uint8_t pbmte
     uint8_t napot
     gpa_t gpa

@@ -74,7 +74,7 @@ cdef int mmu_walk(Walk *w, gva_t gva, uint32_t want) noexcept nogil:
         elif w.priv == 0:
             return WALK_PAGE_FAULT
         need = PTE_A | PTE_D if want & WANT_W else PTE_A
-        if pte & need != need:
+        if pte & need != need and not w.peek:
             if not w.adue:
                 return WALK_PAGE_FAULT
             if not pmp_allows(w.pmp, pte_at, 8, PMP_R | PMP_W, 1):

@@ -53,6 +53,15 @@ def test_what_cannot_run_is_refused(make_elf: Maker, change: dict[str, object], 
         parse_elf(make_elf(**change), "k", BANKS)
 
 
+def test_position_independent_firmware_moves_to_the_memory(make_elf: Maker) -> None:
+    data = make_elf([(0, b"code", 4), (0x4000, b"data", 8)], kind=3, entry=0, symbols={"start": (0, 4, 0x12)})
+    elf = parse_elf(data, "fw", BANKS)
+    assert [s.paddr for s in elf.segments] == [DRAM, DRAM + 0x4000]
+    assert (elf.entry, elf.bias, dict(elf.symbols())) == (DRAM, DRAM, {"start": DRAM})
+    placed = parse_elf(make_elf(kind=3), "fw", BANKS)
+    assert (placed.low, placed.bias) == (DRAM, 0)
+
+
 def test_every_cut_is_noticed(make_elf: Maker) -> None:
     data = make_elf(code=b"\x13\0\0\0" * 8)
     for length in range(4, len(data)):

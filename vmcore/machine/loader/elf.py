@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -64,12 +64,15 @@ class Elf:
         Physical address of its first instruction.
     segments : tuple of Segment
         What is loaded, by ascending address.
+    bias : int
+        How far a position-independent file was moved from the addresses that it is linked to.
     """
 
     name: str
     data: bytes
     entry: int
     segments: tuple[Segment, ...]
+    bias: int = 0
 
     @property
     def low(self) -> int:
@@ -93,7 +96,11 @@ class Elf:
         except (ELFError, KeyError, ValueError, IndexError, AttributeError, TypeError, struct.error, OverflowError):
             return Symbols()
         count = len(raw) // SYMBOL_DTYPE.itemsize
-        return Symbols(np.frombuffer(raw, dtype=SYMBOL_DTYPE, count=count), strings)
+        table = np.frombuffer(raw, dtype=SYMBOL_DTYPE, count=count)
+        if self.bias:
+            table = table.copy()
+            table["value"] += np.uint64(self.bias)
+        return Symbols(table, strings)
 
 
 def is_elf(data: bytes) -> bool:
@@ -103,6 +110,8 @@ def is_elf(data: bytes) -> bool:
 
 def parse_elf(data: bytes, name: str, banks: Sequence[tuple[int, int]]) -> Elf:
     """Check an ELF file and return what to load of it.
+
+    A position-independent file that is linked to addresses below the memory, as firmware is, is moved to its start.
 
     Parameters
     ----------
@@ -148,36 +157,41 @@ def parse_elf(data: bytes, name: str, banks: Sequence[tuple[int, int]]) -> Elf:
         )
         if segment_type != _PT_LOAD or memsz == 0:
             continue
-        segment = Segment(paddr, vaddr, offset, filesz, memsz, bool(rights & _PF_X))
-        _check_segment(segment, index, name, len(data), banks)
-        segments.append(segment)
+        segments.append(Segment(paddr, vaddr, offset, filesz, memsz, bool(rights & _PF_X)))
     if not segments:
         raise LoadError(f"{name} has nothing to load: no PT_LOAD segment among its {phnum} program headers")
     segments.sort(key=lambda s: s.paddr)
+    start = banks[0][0]
+    bias = start if kind == _ET_DYN and segments[-1].paddr + segments[-1].memsz <= start else 0
+    if bias:
+        segments = [replace(s, paddr=s.paddr + bias, vaddr=s.vaddr + bias) for s in segments]
+    for segment in segments:
+        _check_segment(segment, name, len(data), banks)
     for one, two in pairwise(segments):
         if one.paddr + one.memsz > two.paddr:
             raise LoadError(
                 f"{name}: segments {one.paddr:#x}..{one.paddr + one.memsz:#x} and {two.paddr:#x}.."
                 f"{two.paddr + two.memsz:#x} overlap"
             )
-    return Elf(name, data, _physical_entry(entry, segments), tuple(segments))
+    return Elf(name, data, _physical_entry(entry + bias, segments), tuple(segments), bias)
 
 
-def _check_segment(segment: Segment, index: int, name: str, length: int, banks: Sequence[tuple[int, int]]) -> None:
+def _check_segment(segment: Segment, name: str, length: int, banks: Sequence[tuple[int, int]]) -> None:
     end = segment.paddr + segment.memsz
+    where = f"the segment at {segment.paddr:#x}"
     if segment.filesz > segment.memsz:
         raise LoadError(
-            f"{name}: segment {index} has {segment.filesz:#x} bytes in the file and only {segment.memsz:#x} in memory"
+            f"{name}: {where} has {segment.filesz:#x} bytes in the file and only {segment.memsz:#x} in memory"
         )
     if segment.offset + segment.filesz > length:
         raise LoadError(
-            f"{name} is cut off: segment {index} needs bytes {segment.offset:#x}.."
+            f"{name} is cut off: {where} needs bytes {segment.offset:#x}.."
             f"{segment.offset + segment.filesz:#x}, the file ends at {length:#x}"
         )
     if not any(base <= segment.paddr and end <= base + size for base, size in banks):
         memory = ", ".join(f"{base:#x}..{base + size:#x}" for base, size in banks)
         raise LoadError(
-            f"{name}: segment {index} at {segment.paddr:#x}..{end:#x} is outside the memory, which is {memory}",
+            f"{name}: the segment {segment.paddr:#x}..{end:#x} is outside the memory, which is {memory}",
             hint="Link it to the memory, or give the machine more ram",
         )
 

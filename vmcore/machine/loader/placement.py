@@ -113,9 +113,10 @@ def place_initrd(size: int, kernel: Extent, exact: bool, ceiling: int, base: int
     BootError
         There is no room.
     """
-    floor = kernel.end if exact else max(kernel.end, kernel.start + min((ceiling - base) // 2, INITRD_GAP))
-    for alignment in (MEGAPAGE, PAGE):
-        start = _align_up(floor, alignment)
+    # Where QEMU puts it: firmware such as OpenSBI's fw_jump copies the device tree right behind the kernel.
+    apart = max(kernel.end, kernel.start + min((ceiling - base) // 2, INITRD_GAP))
+    floor = kernel.end if exact else apart
+    for start in (_align_up(apart, MEGAPAGE), _align_up(floor, MEGAPAGE), _align_up(floor, PAGE)):
         if start + size <= ceiling:
             return start
     need = _align_up(floor, PAGE) + size

@@ -76,3 +76,22 @@ def make_elf() -> Callable[..., bytes]:
 @pytest.fixture
 def make_image() -> Callable[..., bytes]:
     return _make_image
+
+
+def _assemble(*lines: str) -> bytes:
+    """Encode instructions written as ``"addi rd=10 rs1=0 imm=5"``."""
+    from vmcore.isa.riscv import BY_MNEMONIC
+    from vmcore.isa.riscv.assemble import encode
+
+    code = b""
+    for line in lines:
+        name, *operands = line.split()
+        row = BY_MNEMONIC[name]
+        word = encode(row, **{key: int(value, 0) for key, value in (operand.split("=") for operand in operands)})
+        code += word.to_bytes(2 if word & 3 != 3 else 4, "little")
+    return code
+
+
+@pytest.fixture
+def asm() -> Callable[..., bytes]:
+    return _assemble

@@ -753,7 +753,11 @@ cdef class Core:
         cdef Hart *h
         self.check_idle()
         if max_insns is not None:
-            budget = max_insns
+            try:
+                budget = max_insns
+            except (TypeError, OverflowError):
+                raise ConfigError(f"max_insns={max_insns!r} is no number of instructions",
+                                  hint="Give a whole number from 0 to 2**64 - 1") from None
         if until_ns is not None:
             until = until_ns
         self.running = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from vmcore._fast.run import Core
 from vmcore.errors import ConfigError
 from vmcore.machine.hart import Hart
 from vmcore.machine.machine import Machine
@@ -25,24 +26,24 @@ class CodeHook:
         What is called.
     """
 
-    __slots__ = ("_machine", "address", "callback")
+    __slots__ = ("_core", "address", "callback")
 
-    def __init__(self, machine: Machine, address: int, callback: Callable[[Hart], object]) -> None:
-        self._machine: Machine | None = machine
+    def __init__(self, core: Core, address: int, callback: Callable[[Hart], object]) -> None:
+        self._core: Core | None = core
         self.address = address
         self.callback = callback
-        machine.core.hook_add(address, callback)
+        core.hook_add(address, callback)
 
     @property
     def active(self) -> bool:
         """bool: whether it is still called."""
-        return self._machine is not None
+        return self._core is not None
 
     def remove(self) -> None:
         """Stop calling it. Removing it again does nothing; a callback may remove itself."""
-        if self._machine is not None:
-            machine, self._machine = self._machine, None
-            machine.core.hook_remove(self.address, self.callback)
+        if self._core is not None:
+            core, self._core = self._core, None
+            core.hook_remove(self.address, self.callback)
 
     def __repr__(self) -> str:
         name = getattr(self.callback, "__name__", repr(self.callback))
@@ -64,14 +65,16 @@ class Hooks:
     """
 
     def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+        # Not the machine itself: it holds this object, and a machine that is dropped should be gone at once.
+        self._core = machine.core
+        self._resolve = machine.symbols.resolve
         # Callbacks are given the hart itself; the core calls them with nothing in between.
         machine.core.hook_args = tuple(machine.harts)
         self._hooks: list[CodeHook] = []
 
     def code(self, where: int | str) -> Callable[[Callback], Callback]:
         """Return a decorator that registers a callback for the instruction at `where`, an address or a symbol."""
-        address = self._machine.resolve(where)
+        address = self._resolve(where)
 
         def register(callback: Callback) -> Callback:
             self.add(address, callback)
@@ -91,7 +94,7 @@ class Hooks:
         """
         if not callable(callback):
             raise ConfigError(f"hook {callback!r} cannot be called", hint="Give a function of one argument, the hart")
-        hook = CodeHook(self._machine, self._machine.resolve(where), callback)
+        hook = CodeHook(self._core, self._resolve(where), callback)
         self._hooks = [known for known in self._hooks if known.active]
         self._hooks.append(hook)
         return hook

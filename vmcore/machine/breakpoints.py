@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from vmcore._fast.run import Core
 from vmcore.errors import ConfigError
+from vmcore.machine.loader.symbols import Symbols
 
 __all__ = ["Breakpoints"]
 
@@ -17,13 +18,13 @@ class Breakpoints:
     ----------
     core : Core
         The core.
-    resolve : callable
-        Turns a symbol into an address.
+    symbols : Symbols
+        The names that stand for addresses.
     """
 
-    def __init__(self, core: Core, resolve: Callable[[int | str], int]) -> None:
+    def __init__(self, core: Core, symbols: Symbols) -> None:
         self._core = core
-        self._resolve = resolve
+        self._resolve = symbols.resolve
         self._addresses: set[int] = set()
 
     def add(self, where: int | str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from html import escape
 from threading import Timer
 from types import TracebackType
@@ -198,7 +199,6 @@ class Machine:
         self.core = core = Core(
             settings.harts, self.isa.mask, host_clock=self._host_clock, wall_base_ns=base_ns, seed=settings.seed
         )
-        core.resolver = self._resolve_symbol
         if self._host_clock:
             core.stop_host_clock()
         options = BoardOptions(
@@ -229,6 +229,7 @@ class Machine:
         self.phys = MemoryFace(core)
         # The common case of run() asks for nothing that Python has to serve.
         self._direct = core.run if not self._host_clock else None
+        core.resolver = self.symbols.resolve
         try:
             self._power_on(kernel, initrd, append, bios, bool(flash))
         except BaseException:
@@ -249,7 +250,7 @@ class Machine:
             bios = "builtin" if kernel is not None else "none"
         options = BootOptions(kernel, initrd, append, bios, from_flash, self.settings.seed)
         self._boot = boot = Boot(options, self.board, self.isa)
-        self.symbols = boot.symbols
+        self.symbols.update(boot.symbols)
         if options.builtin:
             self._start_sbi()
         else:
@@ -555,15 +556,12 @@ class Machine:
     def breakpoints(self) -> Breakpoints:
         """Breakpoints: the addresses at which a run ends."""
         if self._breakpoints is None:
-            self._breakpoints = Breakpoints(self.core, self.resolve)
+            self._breakpoints = Breakpoints(self.core, self.symbols)
         return self._breakpoints
 
     def break_at(self, where: int | str) -> int:
         """Add a breakpoint; see :attr:`breakpoints`."""
         return self.breakpoints.add(where)
-
-    def _resolve_symbol(self, name: str) -> int:
-        return self.symbols[name]
 
     def resolve(self, where: int | str) -> int:
         """Return `where` as an address.
@@ -572,10 +570,10 @@ class Machine:
         ------
         SymbolError
             It is a name, and no loaded image has such a symbol.
+        ConfigError
+            It is neither.
         """
-        if isinstance(where, str):
-            return self.symbols[where]
-        return _check_address(where)
+        return self.symbols.resolve(where)
 
     @property
     def exit_code(self) -> int | None:
@@ -638,6 +636,13 @@ class Machine:
         self._direct = None
         self.board.close()
 
+    def __del__(self) -> None:
+        # Devices and core name each other: without this, guest memory would wait for the cycle collector. Where a
+        # view of it is alive, it does wait.
+        if not getattr(self, "_closed", True):
+            with suppress(VmError):
+                self.close()
+
     def __enter__(self) -> Self:
         return self
 
@@ -682,12 +687,6 @@ class Machine:
 def _check_append(append: object) -> None:
     if not isinstance(append, str) or "\0" in append:
         raise ConfigError(f"append={append!r} is no command line", hint="Give a str without NUL characters")
-
-
-def _check_address(where: object) -> int:
-    if isinstance(where, bool) or not isinstance(where, int) or not -(1 << 63) <= where < 1 << 64:
-        raise ConfigError(f"{where!r} is no address", hint="Give a number of 64 bits, or a symbol")
-    return where & (1 << 64) - 1
 
 
 def _extra_banks(banks: Sequence[tuple[int, int | str]]) -> tuple[tuple[int, int], ...]:

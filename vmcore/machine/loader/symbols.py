@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vmcore.errors import SymbolError
+from vmcore.errors import ConfigError, SymbolError
 
 __all__ = ["SYMBOL_DTYPE", "Symbol", "Symbols"]
 
@@ -27,6 +27,12 @@ _RANK = np.full(16, 9, dtype=np.uint8)
 _RANK[[2, 10, 1, 0]] = (0, 0, 1, 2)
 _LOCAL = 0
 MOST_COMPARED = 2000
+
+
+def _check_address(where: object) -> int:
+    if isinstance(where, bool) or not isinstance(where, int) or not -(1 << 63) <= where < 1 << 64:
+        raise ConfigError(f"{where!r} is no address", hint="Give a number of 64 bits, or a symbol")
+    return where & (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,38 +57,20 @@ class Symbol:
     kind: str
 
 
-class Symbols(Mapping[str, int]):
-    """Names to addresses, as a mapping, and back by :meth:`nearest`.
+class _Table:
+    """One image's symbol table; names become Python strings when they are first asked for."""
 
-    The table is kept as an array; names become Python strings when they are first asked for, so an image with
-    a hundred thousand symbols costs nothing until one is used.
-
-    Parameters
-    ----------
-    table : ndarray of SYMBOL_DTYPE, optional
-        The symbol table's entries.
-    strings : bytes, optional
-        The string table that the entries' names point into.
-    """
-
-    def __init__(self, table: NDArray[Any] | None = None, strings: bytes = b"") -> None:
-        if table is None:
-            table = np.empty(0, dtype=SYMBOL_DTYPE)
-        kind = table["info"] & 15
+    def __init__(self, table: NDArray[Any], strings: bytes) -> None:
         section = table["section"]
-        keep = (section != _UNDEFINED) & (section != _COMMON) & (_RANK[kind] < 9)
+        keep = (section != _UNDEFINED) & (section != _COMMON) & (_RANK[table["info"] & 15] < 9)
         keep &= (table["name"] != 0) & (table["name"] < len(strings))
         self._table = table[keep]
         self._strings = strings
         self._names: dict[str, int] | None = None
         self._sorted: tuple[NDArray[Any], list[int]] | None = None
-        self._added: dict[str, Symbol] = {}
 
-    def _name(self, index: int) -> str:
-        start = int(self._table["name"][index])
-        return self._strings[start : self._strings.find(b"\0", start)].decode("utf-8", "replace")
-
-    def _by_name(self) -> dict[str, int]:
+    def names(self) -> dict[str, int]:
+        """Return the row of each name."""
         if self._names is None:
             # Locals first, so that a global of the same name replaces them.
             order = np.argsort((self._table["info"] >> 4) != _LOCAL, kind="stable")
@@ -98,6 +86,13 @@ class Symbols(Mapping[str, int]):
             self._names = names
         return self._names
 
+    def symbol(self, index: int) -> Symbol:
+        """Return a row as a symbol."""
+        row = self._table[index]
+        start = int(row["name"])
+        name = self._strings[start : self._strings.find(b"\0", start)].decode("utf-8", "replace")
+        return Symbol(int(row["value"]), int(row["size"]), name, _KINDS[int(row["info"]) & 15])
+
     def _by_address(self) -> tuple[NDArray[Any], list[int]]:
         if self._sorted is None:
             placed = np.flatnonzero(self._table["section"] != _ABSOLUTE)
@@ -107,19 +102,43 @@ class Symbols(Mapping[str, int]):
             self._sorted = (order, self._table["value"][order].tolist())
         return self._sorted
 
-    def _symbol(self, index: int) -> Symbol:
-        row = self._table[index]
-        return Symbol(int(row["value"]), int(row["size"]), self._name(index), _KINDS[int(row["info"]) & 15])
+    def before(self, address: int) -> Symbol | None:
+        """Return the last symbol at or before `address`."""
+        order, addresses = self._by_address()
+        at = bisect_right(addresses, address)
+        while at:
+            at -= 1
+            symbol = self.symbol(int(order[at]))
+            if not symbol.name.startswith(("$", ".L")):
+                return symbol
+        return None
+
+
+class Symbols(Mapping[str, int]):
+    """Names to addresses, as a mapping, and back by :meth:`nearest`.
+
+    An image with a hundred thousand symbols costs nothing until one is used.
+
+    Parameters
+    ----------
+    table : ndarray of SYMBOL_DTYPE, optional
+        A symbol table's entries.
+    strings : bytes, optional
+        The string table that the entries' names point into.
+    """
+
+    def __init__(self, table: NDArray[Any] | None = None, strings: bytes = b"") -> None:
+        self._tables = [] if table is None else [_Table(table, strings)]
+        self._added: dict[str, Symbol] = {}
 
     def add(self, name: str, address: int, size: int = 0) -> None:
-        """Name an address yourself; the name goes before one of the image's."""
-        self._added[name] = Symbol(address, size, name, "notype")
+        """Name an address yourself; the name goes before one of an image's."""
+        self._added[name] = Symbol(_check_address(address), size, name, "notype")
 
     def update(self, other: Symbols) -> None:
-        """Take all symbols of `other` that have no namesake here."""
-        for name in other:
-            if name not in self:
-                self._added[name] = other.get_symbol(name)
+        """Take in the symbols of `other`; those that are here already go before their namesakes."""
+        self._tables += other._tables
+        self._added = {**other._added, **self._added}
 
     def get_symbol(self, name: str) -> Symbol:
         """Return the symbol called `name`.
@@ -131,13 +150,28 @@ class Symbols(Mapping[str, int]):
         """
         if name in self._added:
             return self._added[name]
-        index = self._by_name().get(name)
-        if index is None:
-            # Likely slips keep the first letter; comparing with every name of a kernel would take seconds.
-            close = get_close_matches(name, [n for n in self if n[:1] == name[:1]][:MOST_COMPARED], n=3)
-            hint = f"Did you mean {', '.join(close)}?" if close else f"{len(self)} symbols are loaded"
-            raise SymbolError(f"symbol {name!r} is not known", hint=hint)
-        return self._symbol(index)
+        for table in self._tables:
+            index = table.names().get(name)
+            if index is not None:
+                return table.symbol(index)
+        # Likely slips keep the first letter; comparing with every name of a kernel would take seconds.
+        close = get_close_matches(name, [n for n in self if n[:1] == name[:1]][:MOST_COMPARED], n=3)
+        hint = f"Did you mean {', '.join(close)}?" if close else f"{len(self)} symbols are loaded"
+        raise SymbolError(f"symbol {name!r} is not known", hint=hint)
+
+    def resolve(self, where: int | str) -> int:
+        """Return `where`, an address or a symbol, as an address of 64 bits.
+
+        Raises
+        ------
+        SymbolError
+            It is a name, and there is no such symbol.
+        ConfigError
+            It is neither.
+        """
+        if isinstance(where, str):
+            return self.get_symbol(where).address
+        return _check_address(where)
 
     def nearest(self, address: int) -> tuple[Symbol, int] | None:
         """Return the symbol that `address` lies in or after, and how far behind its start it is.
@@ -147,22 +181,13 @@ class Symbols(Mapping[str, int]):
         tuple of Symbol and int, or None
             None when no symbol is at or before `address`, or the address is past the end of a symbol with a size.
         """
-        best: Symbol | None = None
-        for symbol in self._added.values():
-            if symbol.address <= address and (best is None or symbol.address >= best.address):
-                best = symbol
-        order, addresses = self._by_address()
-        at = bisect_right(addresses, address)
-        # Skip mapping symbols and labels: a few steps back reach a real name.
-        while at:
-            at -= 1
-            if best is not None and addresses[at] < best.address:
-                break
-            symbol = self._symbol(int(order[at]))
-            if not symbol.name.startswith(("$", ".L")):
-                best = symbol if best is None or symbol.address > best.address else best
-                break
-        if best is None or (best.size and address - best.address >= best.size):
+        found = [symbol for table in self._tables if (symbol := table.before(address)) is not None]
+        found += [symbol for symbol in self._added.values() if symbol.address <= address]
+        if not found:
+            return None
+        # Of several at one address, the one that was added last.
+        best = max(reversed(found), key=lambda symbol: symbol.address)
+        if best.size and address - best.address >= best.size:
             return None
         return best, address - best.address
 
@@ -182,16 +207,16 @@ class Symbols(Mapping[str, int]):
         return self.get_symbol(name).address if name in self else default
 
     def __contains__(self, name: object) -> bool:
-        return name in self._added or name in self._by_name()
+        return name in self._added or any(name in table.names() for table in self._tables)
 
     def __iter__(self) -> Iterator[str]:
-        yield from self._added
-        for name in self._by_name():
-            if name not in self._added:
-                yield name
+        seen = dict.fromkeys(self._added)
+        for table in self._tables:
+            seen.update(dict.fromkeys(table.names()))
+        return iter(seen)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(list(iter(self)))
 
     def __repr__(self) -> str:
         return f"<Symbols: {len(self)} names>"

@@ -105,6 +105,7 @@ class Board:
     pci: PciHost = field(init=False)
     console: VirtioConsole | None = field(init=False, default=None)
     placed: list[Placed] = field(init=False, default_factory=list)
+    _opened: list[VirtioBlock] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         core, options = self.core, self.options
@@ -161,6 +162,7 @@ class Board:
         on_mmio: list[VirtioDevice] = []
         for disk in options.disks:
             block = VirtioBlock(disk.path, readonly=disk.readonly, serial=disk.serial)
+            self._opened.append(block)
             if disk.transport == "mmio":
                 on_mmio.append(block)
             else:
@@ -220,8 +222,5 @@ class Board:
 
     def close(self) -> None:
         """Let go of the host's files."""
-        for slot in self.slots:
-            if slot.device is not None:
-                slot.device.close()
-        if hasattr(self, "pci"):
-            self.pci.close()
+        for block in self._opened:
+            block.close()

@@ -34,14 +34,15 @@ def boot(
     The exit status is that of the guest's power-off. Where a file is wanted, the name of a pulled image does as well:
     `--kernel debian-kernel --initrd busybox`.
     """
-    import vmcore
     from vmcore.cli import session
     from vmcore.errors import BootError
+    from vmcore.machine.disk import Disk
+    from vmcore.machine.machine import Machine
 
     if kernel is None and bios in ("builtin", "none"):
         raise BootError("there is nothing to boot", hint="Give --kernel FILE, or a firmware with --bios FILE.")
-    disks = [vmcore.Disk(item.removesuffix(",ro"), readonly=item.endswith(",ro")) for item in disk or ()]
-    with vmcore.Machine(
+    disks = [Disk(item.removesuffix(",ro"), readonly=item.endswith(",ro")) for item in disk or ()]
+    with Machine(
         board,
         ram=ram,
         harts=harts,

@@ -11,16 +11,16 @@ __all__ = ["demo"]
 
 def demo(harts: Harts = 4) -> None:
     """Boot the bundled guest: at a terminal its shell, elsewhere a tour that ends by itself."""
-    import vmcore
     from vmcore import guests
     from vmcore.cli import session
     from vmcore.cli.output import note
     from vmcore.cli.terminal import HELP
+    from vmcore.machine.machine import Machine
 
     interactive = session.is_interactive()
     if interactive:
         note(HELP)
-    with vmcore.Machine(
+    with Machine(
         "virt",
         ram="64M",
         harts=harts,

@@ -75,12 +75,12 @@ def run(
 
     A limit ends it with status 124 and one line on stderr that says where it stopped.
     """
-    import vmcore
     from vmcore.cli import session
     from vmcore.cli.terminal import write_all
+    from vmcore.machine.machine import Machine
 
     _check_elf(elf)
-    with vmcore.Machine(board, ram=ram, harts=harts, isa=isa, kernel=elf, bios="none") as vm:
+    with Machine(board, ram=ram, harts=harts, isa=isa, kernel=elf, bios="none") as vm:
         vm.console.on_output(write_all)
         stop = vm.run(max_insns=max_insns, timeout=timeout)
         if signature is not None:

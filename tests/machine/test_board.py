@@ -153,6 +153,22 @@ def test_the_console_waits_for_room_in_the_uart(asm: Asm) -> None:
         assert vm.console.unsent == 0
 
 
+def test_what_was_typed_reaches_a_guest_that_polls_in_a_plain_run(asm: Asm) -> None:
+    with Machine(ram="1M") as vm:
+        vm.x.a1, vm.x.a3 = UART, 20_000
+        vm.mem[DRAM:] = asm(
+            "lbu rd=10 rs1=11 imm=5", "andi rd=10 rs1=10 imm=1", "beq rs1=10 rs2=0 imm=-8",
+            "lbu rd=12 rs1=11 imm=0", "addi rd=13 rs1=13 imm=-1", "bne rs1=13 rs2=0 imm=-20", "jal rd=0 imm=0",
+        )  # fmt: skip
+        vm.console.write(b"y" * 20_000)
+        assert vm.console.unsent > 0
+        vm.break_at(DRAM + 24)
+        assert vm.run().reason == "breakpoint"
+        assert vm.console.unsent == 0
+        vm.breakpoints.clear()
+        assert vm.run(max_insns=10).reason == "budget"
+
+
 def test_a_guest_that_prints_is_never_held_up(asm: Asm) -> None:
     """A driver that waits for the transmitter goes on although nobody reads the console."""
     with Machine(ram="1M") as vm:

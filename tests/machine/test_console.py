@@ -29,6 +29,9 @@ class Guest:
         self.started = False
         self.listens = False
 
+    def hold(self) -> None:
+        self.held = True
+
     def push(self, data: bytes) -> int:
         taken = data[: FIFO - len(self.fifo)]
         self.fifo += taken

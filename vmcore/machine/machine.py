@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from html import escape
 from threading import Timer
@@ -47,6 +47,8 @@ NS = 1_000_000_000
 EPOCH = 1_767_225_600
 # By the host's clock, an idle machine looks this often whether somebody wants something of it.
 IDLE_POLL = 0.005
+# Virtual time between two looks at the consoles while typed bytes wait for room.
+TYPING_NS = 1_000_000
 
 # A timer after this (292 years) is one that a guest has switched off.
 LAST_NS = (1 << 63) - 1
@@ -76,6 +78,12 @@ class _Drive:
     def now_ns(self) -> int:
         """Virtual time."""
         return self._get().core.now_ns
+
+    def hold(self) -> None:
+        """Let runs look at the consoles until all that was typed is out."""
+        machine = self._get()
+        machine._direct = None
+        machine._typing = True
 
     def drive(self, until_ns: int, /) -> str | None:
         """Run until virtual time `until_ns`; returns why the guest cannot go on."""
@@ -222,13 +230,13 @@ class Machine:
         self._harts: list[Hart] | None = None
         self._breakpoints: Breakpoints | None = None
         self._until: int | None = None
+        self._typing = False
         self._stopping: StopReason = StopReason.STOPPED
         first = Hart(core, 0)
         self._first = first
         self.x, self.f, self.csr, self.mem = first.x, first.f, first.csr, first.mem
         self.phys = MemoryFace(core)
-        # The common case of run() asks for nothing that Python has to serve.
-        self._direct = core.run if not self._host_clock else None
+        self._direct = self._common_case()
         core.resolver = self.symbols.resolve
         try:
             self._power_on(kernel, initrd, append, bios, bool(flash))
@@ -270,8 +278,7 @@ class Machine:
         self._sbi = SbiServer(firmware)
         self._sbi.restart(0)
         core.serve_sbi(True)
-        if not firmware.sstc:
-            self._direct = None
+        self._direct = self._common_case()
 
     def _firmware_console(self) -> FirmwareConsole:
         return FirmwareConsole(self.board.uart, self.consoles["ttyS0"])
@@ -289,6 +296,7 @@ class Machine:
         self.core.reset()
         self.board.reset()
         self._end = None
+        self._direct = None if self._typing else self._common_case()
         if self._boot is None:
             self._stand_at_memory()
             return
@@ -300,6 +308,12 @@ class Machine:
         self.core.fence_i()
 
     # --- running
+
+    def _common_case(self) -> Callable[[int | None], int] | None:
+        """Return what run() calls without further ado: the core, where Python has no clock or timer to look after."""
+        if self._host_clock or self._end is not None or (self._sbi is not None and not self._sbi.firmware.sstc):
+            return None
+        return self.core.run
 
     def run(
         self,
@@ -410,7 +424,18 @@ class Machine:
                 core.stop_host_clock()
 
     def _next_stop(self, until_ns: int | None) -> int | None:
-        """Return when the core has to return at the latest: the caller's time, or a timer that the firmware keeps."""
+        """Return when the core has to return at the latest.
+
+        That is the caller's time, a timer that the firmware keeps, or soon while typed bytes wait for the guest.
+        """
+        if self._typing:
+            self._pump()
+            self._typing = any(console.unsent for console in self.consoles.values())
+            if self._typing:
+                soon = self.core.now_ns + TYPING_NS
+                until_ns = soon if until_ns is None else min(soon, until_ns)
+            else:
+                self._direct = self._common_case()
         sbi = self._sbi
         if sbi is None or sbi.firmware.sstc:
             return until_ns

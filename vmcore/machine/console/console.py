@@ -137,6 +137,8 @@ class Console:
         """Type `data`. It returns at once; the bytes go out as the guest takes them while the machine runs."""
         self._out += data.encode() if isinstance(data, str) else bytes(data)
         self.pump()
+        if self._out:
+            self._driver.hold()
 
     def post(self, data: str | bytes) -> bool:
         """Type `data` from any thread.

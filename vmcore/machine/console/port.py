@@ -24,5 +24,8 @@ class Driver(Protocol):
     def now_ns(self) -> int:
         """Virtual time."""
 
+    def hold(self) -> None:
+        """Note that typed bytes wait: runs look at the console now and then until all are out."""
+
     def drive(self, until_ns: int, /) -> str | None:
         """Run until virtual time `until_ns`; returns why the guest cannot go on, or None when it can."""

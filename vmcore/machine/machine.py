@@ -5,20 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from html import escape
 from threading import Timer
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
-from weakref import ref
+from typing import TYPE_CHECKING, Self
 
 from vmcore._fast.face import MemoryFace
 from vmcore._fast.run import EXITS, Core
 from vmcore._fast.stop import Stop
 from vmcore.config.settings import MachineSettings, load_settings
-from vmcore.config.values import format_size, parse_choice, parse_count, parse_seconds, parse_size
+from vmcore.config.values import parse_choice, parse_count, parse_seconds, parse_size
 from vmcore.devices.base import Device
-from vmcore.devices.fdt import Tree
-from vmcore.errors import ClosedError, ConfigError, VmError
+from vmcore.errors import ConfigError, VmError
 from vmcore.isa import riscv
 from vmcore.machine import memmap
 from vmcore.machine.board import Board, BoardOptions
@@ -26,8 +23,8 @@ from vmcore.machine.boot import Boot, BootOptions
 from vmcore.machine.breakpoints import Breakpoints
 from vmcore.machine.console.console import Console
 from vmcore.machine.console.firmware import FirmwareConsole
-from vmcore.machine.devicetree import Chosen, build_tree
 from vmcore.machine.disk import DiskSource, to_disk
+from vmcore.machine.drive import Drive
 from vmcore.machine.hart import Hart
 from vmcore.machine.htif import Htif
 from vmcore.machine.late import Late
@@ -36,6 +33,7 @@ from vmcore.machine.loader.symbols import Symbols
 from vmcore.machine.sbi.server import SbiServer
 from vmcore.machine.sbi.words import Firmware, ResetRequest
 from vmcore.machine.stop import StopReason
+from vmcore.machine.view import MachineView
 
 if TYPE_CHECKING:
     from vmcore.inspect.hooks import Hooks
@@ -62,42 +60,7 @@ OUT_OF_BUDGET = StopReason.BUDGET
 riscv.install()
 
 
-class _Drive:
-    """Lets a console run the machine, without keeping it alive."""
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = ref(machine)
-
-    def _get(self) -> Machine:
-        machine = self._machine()
-        if machine is None:
-            raise ClosedError("the console's machine is gone")
-        return machine
-
-    @property
-    def now_ns(self) -> int:
-        """Virtual time."""
-        return self._get().core.now_ns
-
-    def hold(self) -> None:
-        """Let runs look at the consoles until all that was typed is out."""
-        machine = self._get()
-        machine._direct = None
-        machine._typing = True
-
-    def drive(self, until_ns: int, /) -> str | None:
-        """Run until virtual time `until_ns`; returns why the guest cannot go on."""
-        stop = self._get()._run_until(until_ns)
-        if stop.reason is StopReason.TIMEOUT:
-            return None
-        if stop.reason is StopReason.IDLE:
-            return "every hart waits and nothing will wake one,"
-        if stop.reason in (StopReason.POWEROFF, StopReason.EXIT, StopReason.REBOOT):
-            return f"the guest ended ({stop.reason}, code {stop.code})"
-        return f"the machine stopped ({stop!r})"
-
-
-class Machine:
+class Machine(MachineView):
     """A RISC-V computer inside this process.
 
     Parameters
@@ -394,8 +357,15 @@ class Machine:
         self._stopping = StopReason.WATCHDOG
         self.core.request_stop()
 
-    def _run_until(self, until_ns: int) -> Stop:
+    def run_to(self, until_ns: int) -> Stop:
+        """Run until virtual time `until_ns`, in nanoseconds, or until something else ends the run."""
+        self._check_open()
         return self._run(None, None, until_ns)
+
+    def look_at_consoles(self) -> None:
+        """Let runs look at the consoles until all that was typed is out."""
+        self._direct = None
+        self._typing = True
 
     def _run(self, code: int | None, max_insns: int | None, until_ns: int | None) -> Stop:
         """Run, serving exits, until one ends the run; `code` is an exit that the caller has got already."""
@@ -536,32 +506,6 @@ class Machine:
         moved = [console.pump() for console in self.consoles.values()]
         return any(moved)
 
-    def step(self, n: int = 1) -> Stop:
-        """Execute `n` instructions: ``run(max_insns=n)``."""
-        return self.run(max_insns=n)
-
-    def stop(self) -> None:
-        """End the current run (or the next) with reason ``"stopped"``. Any thread, and hooks, may call it."""
-        self.core.request_stop()
-
-    # --- looking
-
-    @property
-    def pc(self) -> int:
-        """int: hart 0's program counter."""
-        return self.core.pc(0)
-
-    @pc.setter
-    def pc(self, value: int | str) -> None:
-        self.core.set_pc(0, self.resolve(value))
-
-    @property
-    def harts(self) -> list[Hart]:
-        """All harts, a list of Hart."""
-        if self._harts is None:
-            self._harts = [self._first, *(Hart(self.core, i) for i in range(1, self.core.nharts))]
-        return self._harts
-
     @property
     def console(self) -> Console:
         """Console: the console that was chosen."""
@@ -571,80 +515,21 @@ class Machine:
     def consoles(self) -> dict[str, Console]:
         """dict: every console by its name in the guest."""
         if self._consoles is None:
-            drive = _Drive(self)
+            drive = Drive(self)
             self._consoles = {"ttyS0": Console("ttyS0", self.board.uart, drive)}
             if self.board.console is not None:
                 self._consoles["hvc0"] = Console("hvc0", self.board.console, drive)
         return self._consoles
 
-    @property
-    def breakpoints(self) -> Breakpoints:
-        """Breakpoints: the addresses at which a run ends."""
-        if self._breakpoints is None:
-            self._breakpoints = Breakpoints(self.core, self.symbols)
-        return self._breakpoints
+    def step(self, n: int = 1) -> Stop:
+        """Execute `n` instructions: ``run(max_insns=n)``."""
+        return self.run(max_insns=n)
 
-    def break_at(self, where: int | str) -> int:
-        """Add a breakpoint; see :attr:`breakpoints`."""
-        return self.breakpoints.add(where)
-
-    def resolve(self, where: int | str) -> int:
-        """Return `where` as an address.
-
-        Raises
-        ------
-        SymbolError
-            It is a name, and no loaded image has such a symbol.
-        ConfigError
-            It is neither.
-        """
-        return self.symbols.resolve(where)
-
-    @property
-    def exit_code(self) -> int | None:
-        """The status with which the guest ended; None while it has not."""
-        return None if self._end is None else self._end.code
-
-    @property
-    def now(self) -> float:
-        """float: virtual seconds since power-on."""
-        return self.core.now_ns / NS
-
-    def _tree(self) -> Tree:
-        if self._boot is not None:
-            return self._boot.tree()
-        return build_tree(self.board, self.isa, Chosen(seed=self.settings.seed))
-
-    @property
-    def fdt(self) -> str:
-        """str: the device tree as source text."""
-        return self._tree().to_dts()
-
-    @property
-    def fdt_blob(self) -> bytes:
-        """bytes: the device tree as guests get it."""
-        return self._tree().to_blob()
-
-    def stats(self) -> dict[str, Any]:
-        """Return counters of the engine, instructions of each hart, and the virtual time."""
-        self._check_open()
-        core = self.core
-        return {
-            **core.stats(),
-            "hart_instructions": [core.icount(i) for i in range(core.nharts)],
-            "virtual_seconds": self.now,
-        }
+    def stop(self) -> None:
+        """End the current run (or the next) with reason ``"stopped"``. Any thread, and hooks, may call it."""
+        self.core.request_stop()
 
     # --- the end
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClosedError("the machine is closed", hint="Make a new one")
-
-    @property
-    def closed(self) -> bool:
-        """bool: whether it is closed."""
-        return self._closed
 
     def close(self) -> None:
         """Give memory and files back to the host. Closing again does nothing.
@@ -680,33 +565,6 @@ class Machine:
             # An error that is on its way says more than that a view was left behind by it.
             if error is None:
                 raise
-
-    def __repr__(self) -> str:
-        settings = self.settings
-        what = f"Machine {settings.board}: {settings.harts} x {self.isa.string()[:8]}, {format_size(settings.ram)}"
-        if self._closed:
-            return f"<{what}, closed>"
-        where = self.symbols.describe(self.core.pc(0))
-        return f"<{what}, {self.core.icount()} instructions, hart 0 at {where}>"
-
-    def _repr_html_(self) -> str:
-        settings = self.settings
-        rows = {
-            "board": settings.board,
-            "harts": f"{settings.harts} × {self.isa.string()}",
-            "memory": format_size(settings.ram),
-            "clock": settings.clock,
-        }
-        if self._closed:
-            rows["state"] = "closed"
-        else:
-            rows["state"] = "running" if self._end is None else f"ended: {self._end.reason}, code {self._end.code}"
-            rows["time"] = f"{self.now:.6f} s"
-            rows["instructions"] = f"{self.core.icount():,}"
-            for hart in self.harts:
-                rows[f"hart {hart.index}"] = f"{self.symbols.describe(hart.pc)}{' (waiting)' if hart.waiting else ''}"
-        body = "".join(f"<tr><th>{escape(k)}</th><td><code>{escape(v)}</code></td></tr>" for k, v in rows.items())
-        return f"<table>{body}</table>"
 
 
 def _check_append(append: object) -> None:

@@ -243,12 +243,11 @@ cdef int zero_block(Hart *hart, Op *op) noexcept nogil:
 
 
 cdef int check_block(Hart *hart, Op *op) noexcept nogil:
-    # Allowed where a load or a store is.
+    # Allowed where a load or a store is. Neither page tables nor PMP let a store through where a load is refused, so
+    # the load says it all, and also whether it is a page fault or an access fault.
     cdef gva_t gva = hart.x[op.rs1] & ~<uint64_t>63
     cdef uint32_t priv = data_priv(hart)
     cdef int status = translate(hart, gva, 64, WANT_R, priv)
-    if status != WALK_OK:
-        status = translate(hart, gva, 64, WANT_W, priv)
     if status == WALK_OK and find_bank(&hart.sys.mem, hart.walk.gpa) == NULL:
         if find_region(&hart.sys.mem, hart.walk.gpa) < 0:
             status = WALK_ACCESS_FAULT

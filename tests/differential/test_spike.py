@@ -1,7 +1,7 @@
 """Every instruction and whole programs against Spike, thousands of cases a process."""
 
 import pytest
-from support import cases
+from support import cases, paging
 from support.amount import CASES, rng, scaled
 from support.lockstep import minimised, report
 from support.oracles import SPIKE_LACKS, SPIKE_STYLE, against_spike
@@ -34,3 +34,15 @@ def test_rows(hart):
 def test_programs(hart):
     source = rng("spike programs")
     check(hart, [cases.program(source, ROWS, SPIKE_STYLE) for _ in range(scaled(300))])
+
+
+def test_page_tables(hart):
+    source = rng("spike page tables")
+    check(hart, [paging.case(source) for _ in range(scaled(2500))])
+
+
+def test_page_tables_are_passed_as_well_as_refused(hart):
+    # What is compared above must not be page faults alone.
+    source = rng("page tables")
+    causes = {hart.run(paging.case(source)).cause for _ in range(1500)}
+    assert causes >= {1, 2, 3, 4, 5, 6, 7, 12, 13, 15}

@@ -1,4 +1,4 @@
-"""A small assembler for the tests' own loops and trap handlers: rows by name, labels, 32-bit constants."""
+"""A small assembler for the tests' own loops and trap handlers: rows by name, labels, constants."""
 
 from __future__ import annotations
 
@@ -21,13 +21,11 @@ class Assembler:
         self.items.append((mnemonic, operands, to))
 
     def value(self, rd: int, value: int) -> None:
-        """Load a 32-bit constant, zero-extended, with four instructions."""
-        high = (value + 0x800) >> 12 & 0xFFFFF
-        low = (value & 0xFFF) - (0x1000 if value & 0x800 else 0)
-        self.emit("lui", rd=rd, imm=high << 12 if high < 1 << 19 else (high << 12) - (1 << 32))
-        self.emit("addiw", rd=rd, rs1=rd, imm=low)
-        self.emit("slli", rd=rd, rs1=rd, imm=32)
-        self.emit("srli", rd=rd, rs1=rd, imm=32)
+        """Load a constant below 2**43: eleven bits after eleven, so that none of them is a sign."""
+        self.emit("addi", rd=rd, rs1=0, imm=value >> 33)
+        for shift in (22, 11, 0):
+            self.emit("slli", rd=rd, rs1=rd, imm=11)
+            self.emit("ori", rd=rd, rs1=rd, imm=value >> shift & 0x7FF)
 
     def code(self) -> bytes:
         words = []

@@ -30,13 +30,15 @@ C_EBREAK = b"\x02\x90"
 WINDOW = RAM + 0x38_0000
 WINDOW_HALF = 256
 EDGE = 64
+# The pages that hold them; what is not in a window is zero.
+PAGES = (WINDOW - 4096, WINDOW, RAM_END - 4096)
 WINDOWS = ((WINDOW - WINDOW_HALF, 2 * WINDOW_HALF), (RAM_END - EDGE, EDGE))
 DATA = 2 * WINDOW_HALF + EDGE
 CODE_MOST = 512
 
 FS_INITIAL = 1 << 13
 MSTATUS, MTVEC, MEPC, MCAUSE, MTVAL, FCSR = 0x300, 0x305, 0x341, 0x342, 0x343, 0x003
-PMPCFG0, PMPADDR0 = 0x3A0, 0x3B0
+PMPCFG0, PMPADDR0, SATP, MENVCFG = 0x3A0, 0x3B0, 0x180, 0x30A
 BREAKPOINT = 3
 ENDLESS = -1
 INSTRUCTIONS_MOST = 20_000
@@ -96,23 +98,29 @@ class VmcoreHart:
         install()
         self.core = core = Core(1, (isa or Isa.default()).mask)
         core.add_ram(RAM, RAM_SIZE)
-        # Less privileged modes may access everything.
-        core.csr_write(0, PMPADDR0, M64)
-        core.csr_write(0, PMPCFG0, 0x1F)
         core.memory.write(FILL[0], C_EBREAK * ((FILL[1] - FILL[0]) // 2))
         core.csr_write(0, MTVEC, HANDLER)
         core.probe_add(HANDLER)
+        self.unprotect()
+
+    def unprotect(self) -> None:
+        """Let less privileged modes access everything, untranslated."""
+        for csr, value in ((PMPCFG0, 0), (PMPADDR0, M64), (PMPCFG0, 0x1F), (SATP, 0), (MENVCFG, 0)):
+            self.core.csr_write(0, csr, value)
 
     def prepare(self, case: Case) -> None:
         """Put memory and registers into the state before."""
         core = self.core
         core.memory.write(case.address, case.code)
+        for page in PAGES:
+            core.memory.write(page, bytes(4096))
         for base, piece in split_data(case.data):
             core.memory.write(base, piece)
         core.fence_i()
         core.flush_tlb(0)  # also forgets a reservation
         core.set_priv(0, 3)
         core.csr_write(0, MSTATUS, FS_INITIAL)
+        self.unprotect()
         core.csr_write(0, FCSR, case.fcsr)
         core.csr_write(0, MCAUSE, 63)
         for number in range(1, 32):

@@ -23,22 +23,27 @@ from support.lockstep import (
     FILL,
     FS_INITIAL,
     MCAUSE,
+    MENVCFG,
     MEPC,
     MSTATUS,
     MTVAL,
     MTVEC,
+    PAGES,
+    PMPADDR0,
+    PMPCFG0,
     RAM,
     RAM_SIZE,
+    SATP,
     WINDOWS,
     Case,
     Outcome,
 )
 
-# Spike's side of the world: the loop and its records are out of the programs' way.
-LOOP = 0xA000_0000
+# Spike's side of the world: the loop and its records, at a place that no program and no page table comes upon.
+LOOP = 0x6_9000_0000
 RECORDS = LOOP + 0x1000
 ROOM = 0x1000_0000
-MSCRATCH, PMPCFG0, PMPADDR0 = 0x340, 0x3A0, 0x3B0
+MSCRATCH = 0x340
 MPP_M = 3 << 11
 
 ISA = ("rv64gc_zicsr_zifencei_zicntr_zihpm_zicclsm_zba_zbb_zbc_zbs_zbkb_zbkc_zbkx_zknd_zkne_zknh_zksed_zksh_zkr_zicond_"
@@ -76,12 +81,8 @@ def _loop(end: int, tohost: int) -> bytes:
     """Return the loop's code."""
     asm = Assembler(LOOP)
     asm.value(5, 0)
-    handler_items = len(asm.items) - 4  # patched below, when the handler's place is known
+    before = len(asm.items)  # patched below, when the handler's place is known
     asm.emit("csrrw", rd=0, rs1=5, imm=MTVEC)
-    asm.emit("addi", rd=6, rs1=0, imm=-1)
-    asm.emit("csrrw", rd=0, rs1=6, imm=PMPADDR0)
-    asm.emit("addi", rd=6, rs1=0, imm=0x1F)
-    asm.emit("csrrw", rd=0, rs1=6, imm=PMPCFG0)
     # c.ebreak all around the programs.
     asm.value(5, FILL[0])
     asm.value(6, FILL[1])
@@ -94,6 +95,14 @@ def _loop(end: int, tohost: int) -> bytes:
     asm.emit("csrrw", rd=0, rs1=5, imm=MSCRATCH)
     asm.label("next")
     asm.emit("csrrs", rd=31, rs1=0, imm=MSCRATCH)
+    # Less privileged modes may access everything, untranslated.
+    asm.emit("csrrw", rd=0, rs1=0, imm=PMPCFG0)
+    asm.emit("addi", rd=6, rs1=0, imm=-1)
+    asm.emit("csrrw", rd=0, rs1=6, imm=PMPADDR0)
+    asm.emit("addi", rd=6, rs1=0, imm=0x1F)
+    asm.emit("csrrw", rd=0, rs1=6, imm=PMPCFG0)
+    asm.emit("csrrw", rd=0, rs1=0, imm=SATP)
+    asm.emit("csrrw", rd=0, rs1=0, imm=MENVCFG)
     asm.value(5, end)
     asm.emit("beq", "done", rs1=31, rs2=5)
     # The program, halfword by halfword.
@@ -107,6 +116,13 @@ def _loop(end: int, tohost: int) -> bytes:
     asm.emit("addi", rd=8, rs1=8, imm=2)
     asm.emit("addi", rd=7, rs1=7, imm=-1)
     asm.emit("bne", "code", rs1=7, rs2=0)
+    for page in PAGES:
+        asm.value(10, page)
+        asm.value(11, page + 4096)
+        asm.label(f"zero {page}")
+        asm.emit("cbo.zero", rs1=10)
+        asm.emit("addi", rd=10, rs1=10, imm=64)
+        asm.emit("bltu", f"zero {page}", rs1=10, rs2=11)
     at = DATA_AT
     for base, size in WINDOWS:
         asm.value(10, base)
@@ -137,6 +153,8 @@ def _loop(end: int, tohost: int) -> bytes:
         asm.emit("sd", rs1=31, rs2=6, imm=at)
     for number in range(32):
         asm.emit("fsd", rs1=31, rs2=number, imm=F + 8 * number)
+    # A PMP entry that covers a part of an access stops M-mode as well.
+    asm.emit("csrrw", rd=0, rs1=0, imm=PMPCFG0)
     at = DATA_AT
     for base, size in WINDOWS:
         asm.value(10, base)
@@ -163,7 +181,7 @@ def _loop(end: int, tohost: int) -> bytes:
     asm.emit("jal", "stay", rd=0)
     patched = Assembler(LOOP)
     patched.value(5, asm.labels["handler"])
-    asm.items[handler_items : handler_items + 4] = patched.items
+    asm.items[:before] = patched.items
     return asm.code()
 
 

@@ -54,15 +54,15 @@ cdef struct Slab:
     Slab *next
     Slab *pending_next
     uint64_t unused[5]
-    # From here on a cache line is written either by the owner or by others. A word of `claim` and of `remote` is found
-    # from the same word of `free` at a fixed distance.
+    # From here on a cache line is written either by the owner or by others. The same word of the three rows is found at
+    # fixed distances.
     uint64_t free[SLAB_WORDS]
     uint64_t claim[SLAB_WORDS]
     uint64_t remote[SLAB_WORDS]
 
 # Where cells of one size come from.
 cdef struct Bin:
-    uint64_t *word            # the word of `free` whose `claim` is handed out
+    uint64_t *claim           # the word that is handed out
     char *origin              # the cell of its bit 0
     uint32_t size
     uint32_t unused0

@@ -90,7 +90,7 @@ cdef uint64_t recips[SLAB_CLASSES]
 cdef uint32_t spans[SLAB_CLASSES]                     # in units
 cdef uint16_t small[SMALL_ROWS]              # place of the bin in a heap, by (size + 7) // 8
 cdef uint16_t middle[MIDDLE_ROWS]            # the same by (size - 1) // 512
-cdef uint64_t nothing[3 * SLAB_WORDS]                 # three rows of nothing
+cdef uint64_t nothing[1]                              # a claim without a cell
 cdef uintptr_t base = 0                               # of the arena; 0 long: no address is in it yet
 cdef uint64_t extent = 0
 cdef void **owners = NULL
@@ -111,8 +111,14 @@ cdef inline uint64_t bytes_of(Slab *s) noexcept nogil:
     return <uint64_t>s.units << UNIT_SHIFT
 
 
+cdef inline uint64_t place(uint64_t cls) noexcept nogil:
+    # Of a class's bin in a heap.
+    return <uintptr_t>&(<Heap *>NULL).bins[0] + cls * sizeof(Bin)
+
+
 cdef uint32_t slab_class(size_t size) noexcept nogil:
-    return (small[(size + 7) >> 3] if size <= SLAB_SMALL else middle[(size - 1) >> 9]) // sizeof(Bin)
+    cdef uint64_t at = small[(size + 7) >> 3] if size <= SLAB_SMALL else middle[(size - 1) >> 9]
+    return <uint32_t>((at - place(0)) // sizeof(Bin))
 
 
 # Lists of slabs -------------------------------------------------------------------------------------------------------
@@ -275,7 +281,7 @@ cdef void collect(Heap *h) noexcept nogil:
 # Taking a cell --------------------------------------------------------------------------------------------------------
 
 cdef inline void aim_nowhere(Bin *bin) noexcept nogil:
-    bin.word = nothing
+    bin.claim = nothing
     bin.current = NULL
 
 
@@ -301,16 +307,16 @@ cdef bint look_around(Bin *bin) noexcept nogil:
             slab_poke(&s.claim[i], taken)
             # ORDER: whoever no longer sees a cell in `free` sees it in `claim`.
             slab_publish(&s.free[i], free ^ taken)
-            bin.word = &s.free[i]
+            bin.claim = &s.claim[i]
             bin.origin = s.start + <uint64_t>i * 64 * bin.size
             return True
     return False
 
 
 cdef void unclaim(Bin *bin) noexcept nogil:
-    cdef uint64_t *word = bin.word
-    slab_poke(word, slab_peek(word) | slab_peek(word + CLAIM))
-    slab_publish(word + CLAIM, 0)
+    cdef uint64_t *free = bin.claim - CLAIM
+    slab_poke(free, free[0] | free[CLAIM])
+    slab_publish(&free[CLAIM], 0)
 
 
 cdef void retire(Heap *h, Bin *bin) noexcept nogil:
@@ -364,7 +370,7 @@ cdef void *refill(Heap *h, Bin *bin) noexcept nogil:
     while True:
         if bin.current != NULL:
             if look_around(bin):
-                return pop(bin)
+                return pop(bin, bin.claim[0])
             # Asked directly: a slab is left when all its free cells are taken, and those that were given back too.
             if flag_peek(&bin.current.pending) and drain(h, bin.current):
                 continue
@@ -380,25 +386,22 @@ cdef void *refill(Heap *h, Bin *bin) noexcept nogil:
         s.state = CURRENT
         s.until = INT64_MAX       # no number of frees reaches zero
         bin.current = s
-        bin.word = s.free
+        bin.claim = s.claim
 
 
-cdef inline void *pop(Bin *bin) noexcept nogil:
-    cdef uint64_t claim = slab_peek(bin.word + CLAIM)
-    slab_poke(bin.word + CLAIM, claim & (claim - 1))
+cdef inline void *pop(Bin *bin, uint64_t claim) noexcept nogil:
+    slab_poke(bin.claim, claim & (claim - 1))
     return bin.origin + slab_lowest(claim) * bin.size
 
 
 cdef inline void *take(Heap *h, uint64_t offset) noexcept nogil:
-    # `offset` is the bin's place in the heap: a table with class times size of a bin saves a shift.
+    # `offset` is the bin's place in the heap: a table with places saves a multiplication. What only its owner writes the
+    # owner reads as it likes.
     cdef Bin *bin = <Bin *>(<char *>h + offset)
-    cdef uint64_t *word = bin.word
-    # What only its owner writes the owner reads as it likes.
-    cdef uint64_t claim = word[CLAIM]
+    cdef uint64_t claim = bin.claim[0]
     if vmcore_unlikely(claim == 0):
         return slow.refill(h, bin)
-    slab_poke(word + CLAIM, claim & (claim - 1))
-    return bin.origin + slab_lowest(claim) * bin.size
+    return pop(bin, claim)
 
 
 cdef void *slab_alloc(size_t size) noexcept nogil:
@@ -421,7 +424,7 @@ cdef void *slab_alloc_aligned(size_t size, size_t align) noexcept nogil:
     cls = slab_class(size if size > align else align)
     while cls < SLAB_CLASSES and sizes[cls] & (align - 1):
         cls += 1
-    return take(mine(), cls * sizeof(Bin)) if cls < SLAB_CLASSES else large_new(size)
+    return take(mine(), place(cls)) if cls < SLAB_CLASSES else large_new(size)
 
 
 cdef void *slab_calloc(size_t size) noexcept nogil:
@@ -778,7 +781,7 @@ cdef void heap_drop(Heap *h) noexcept nogil:
 
 
 cdef void *heap_alloc(Heap *h, uint32_t cls) noexcept nogil:
-    return take(h, cls * sizeof(Bin))
+    return take(h, place(cls))
 
 
 cdef int heap_free(Heap *h, void *block) noexcept nogil:
@@ -983,26 +986,26 @@ cdef void lay_out() noexcept:
     cls = 0
     for i in range(SMALL_ROWS):
         cls += i * 8 > sizes[cls]
-        small[i] = <uint16_t>(cls * sizeof(Bin))
+        small[i] = <uint16_t>place(cls)
     cls = 0
     for i in range(MIDDLE_ROWS):
         while (i + 1) * 512 > sizes[cls]:
             cls += 1
-        middle[i] = <uint16_t>(cls * sizeof(Bin))
+        middle[i] = <uint16_t>place(cls)
 
 
 cdef int set_up() except -1:
     global base, extent, owners
     cdef Arena *arena = arena_get()
     slow.refill, slow.event, slow.elsewhere, slow.refuse = refill, event, elsewhere, refuse
+    if arena != NULL:
+        base, extent, owners = arena.base, arena.size, arena.owners
     lay_out()
     heap_clear(<Heap *>&slab_nobody)
     if pthread_key_create(&slab_key, thread_gone):
         raise MemoryError("the process has no thread-specific key left for the allocator")
     if pthread_atfork(before_fork, after_fork, after_fork_in_child):
         raise MemoryError("no memory to register the allocator's fork handlers")
-    if arena != NULL:
-        base, extent, owners = arena.base, arena.size, arena.owners
     return 0
 
 set_up()

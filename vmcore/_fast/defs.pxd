@@ -32,17 +32,29 @@ cdef enum:
 
 # What a device may touch of a hart. `lines` are the interrupt inputs as bits of mip; a device on any thread
 # changes them with pins_set() and only the hart folds them into what the guest sees.
+#
+# `budget` is what compiled code counts down (jit/convention.pxd). Whoever wants the hart's attention sets its top bit,
+# so that one test at each poll sees both. The hart's own subtraction may overwrite the bit at that very moment; then
+# the hart looks at exit_req at the end of its quantum, which is never far.
 cdef struct HartPins:
-    uint64_t lines
     uint32_t exit_req
+    uint64_t lines
+    uint64_t budget
+
+cdef enum:
+    RAISED_BIT = 63
+
+cdef inline void pins_raise(HartPins *pins) noexcept nogil:
+    # ORDER: what the hart is to look at was written before this release store asks it to.
+    vmcore_store32(&pins.exit_req, 1)
+    vmcore_or64(&pins.budget, <uint64_t>1 << RAISED_BIT)
 
 cdef inline void pins_set(HartPins *pins, uint64_t bits, bint level) noexcept nogil:
     if level:
         vmcore_or64(&pins.lines, bits)
     else:
         vmcore_and64(&pins.lines, ~bits)
-    # ORDER: the line is changed before this release store asks the hart to look at it.
-    vmcore_store32(&pins.exit_req, 1)
+    pins_raise(pins)
 
 # An interrupt wire: `set(sink, n, level)` drives input n of whatever it is connected to (a PLIC source).
 ctypedef void (*irq_set_t)(void *sink, uint32_t n, bint level) noexcept nogil

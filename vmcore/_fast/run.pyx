@@ -5,7 +5,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from vmcore._fast.defs cimport NO_DEADLINE, clock_advance, clock_next, gva_t, vmcore_load32, vmcore_store32
+from vmcore._fast.defs cimport NO_DEADLINE, clock_advance, clock_next, gva_t, pins_raise, vmcore_load32, vmcore_store32
 from vmcore._fast.dev.bus cimport ClockHandle, CompiledDevice, Pins
 from vmcore._fast.dev.clint cimport Clint
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
@@ -626,8 +626,11 @@ cdef class Core:
 
     def request_stop(self):
         """End the current (or the next) run with ``EXITS["stop"]``. Safe from any thread and from signal handlers."""
+        cdef uint32_t i
         if self.sys != NULL:
             vmcore_store32(&self.sys.request, 1)
+            for i in range(self.nharts):
+                pins_raise(&self.sys.harts[i].pins)
 
     cdef int run_system(self, uint64_t budget, uint64_t until_ns) noexcept nogil:
         # Returns EXIT_*. Budgets count instructions of all harts together.

@@ -3,18 +3,27 @@
 A page is decoded in runs, from an address that is jumped to up to the next unconditional transfer. Where a run meets
 operations that exist, a GOTO joins them; at the page's end stands PAGE_END, and a four-byte instruction in the last
 halfword becomes STRADDLE, which is decoded anew each time. Pages are counted and dropped when they pass a limit.
+
+Everything of a page, compiled code included, is made from the bytes that were saved when it was first decoded. Stores
+that come later mark the page; a fence.i compares the bytes and drops the page if they differ. (Until then a hart may
+execute either: unprivileged specification, chapter Zifencei.)
+
+Where a compiler is at work, each place that is jumped to begins with a COUNT, which becomes CODE once the block behind
+it is compiled. Both count for nothing themselves. A place inside a run that is jumped to later gets its COUNT elsewhere,
+followed by a GOTO.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
 
 from vmcore._fast.defs cimport gpa_t, gva_t
 from vmcore._fast.hart.decode cimport decode_one
 from vmcore._fast.hart.handlers cimport find_handler
 from vmcore._fast.hart.state cimport MAX_RUN, NUM_DCTX, CodePage, Hart, Op, System, handler_t
 from vmcore._fast.hart.translate cimport forget_code
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free, vm_realloc
+from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_realloc
 from vmcore._fast.memory.guestmem cimport gld16, gld32
-from vmcore._fast.memory.ram cimport PG_CODE, PG_MARKED, PG_WRITABLE, Bank, find_bank, page_r
+from vmcore._fast.memory.ram cimport PG_CODE, PG_MARKED, PG_WRITABLE, Bank, find_bank
 from vmcore._fast.memory.tlb cimport TLB_SIZE, TlbEntry, empty_tag
 
 cdef enum:
@@ -27,18 +36,22 @@ cdef handler_t fn_goto_new = NULL
 cdef handler_t fn_page_end = NULL
 cdef handler_t fn_straddle = NULL
 cdef handler_t fn_probe = NULL
+cdef handler_t fn_count = NULL
+cdef handler_t fn_code = NULL
 # Handlers after which nothing falls through.
 cdef handler_t ends[MAX_ENDS]
 cdef uint32_t nends = 0
 
 
 cdef int bind() except -1:
-    global fn_goto, fn_goto_new, fn_page_end, fn_straddle, fn_probe, nends
+    global fn_goto, fn_goto_new, fn_page_end, fn_straddle, fn_probe, fn_count, fn_code, nends
     fn_goto = find_handler("@goto")
     fn_goto_new = find_handler("@goto_new")
     fn_page_end = find_handler("@page_end")
     fn_straddle = find_handler("@straddle")
     fn_probe = find_handler("@probe")
+    fn_count = find_handler("@count")
+    fn_code = find_handler("@code")
     for i, name in enumerate(("jal", "jalr", "mret", "sret", "illegal")):
         ends[<int>i] = find_handler(name)
         nends = <uint32_t>(i + 1)
@@ -74,7 +87,10 @@ cdef void free_page(System *sys, CodePage *page) noexcept nogil:
     cdef Bank *b = find_bank(&sys.mem, page.gpa)
     if b != NULL:
         b.state[(page.gpa - b.base) >> 12] &= ~<uint8_t>(PG_CODE | PG_MARKED)
-    sys.code_bytes -= sizeof(CodePage) + page.capacity * sizeof(Op)
+    sys.code_bytes -= sizeof(CodePage) + 4096 + page.capacity * sizeof(Op)
+    if page.code != NULL:
+        sys.forget(sys, page)
+    vm_free(page.saved)
     vm_free(page.ops)
     vm_free(page)
 
@@ -91,6 +107,7 @@ cdef void drop_if(System *sys, bint everything, bint cold) noexcept nogil:
     cdef CodePage *page
     cdef Bank *b
     cdef bint drop
+    cdef bint dropped = False
     for i in range(HASH_MASK + 1):
         link = &sys.pages[i]
         while link[0] != NULL:
@@ -101,11 +118,18 @@ cdef void drop_if(System *sys, bint everything, bint cold) noexcept nogil:
             else:
                 b = find_bank(&sys.mem, page.gpa)
                 drop = (b.state[(page.gpa - b.base) >> 12] & PG_MARKED) != 0
+                if drop and memcmp(page.saved, b.host + (page.gpa - b.base), 4096) == 0:
+                    # What was written is what was there, or lies elsewhere: it stays marked, as it may be written again.
+                    drop = False
+                    sys.mem.marked = 1
             if drop:
                 link[0] = page.next
                 free_page(sys, page)
+                dropped = True
             else:
                 link = &page.next
+    if not dropped:
+        return
     sys.code_serial += 1
     for i in range(sys.nharts):
         sys.harts[i].page = NULL
@@ -146,13 +170,18 @@ cdef CodePage *get_page(System *sys, gpa_t gpa) noexcept nogil:
     page = <CodePage *>vm_calloc(1, sizeof(CodePage))
     if page == NULL:
         return NULL
+    page.saved = <uint8_t *>vm_alloc(4096)
+    if page.saved == NULL:
+        vm_free(page)
+        return NULL
     page.gpa = gpa
     page.next = head[0]
     head[0] = page
-    sys.code_bytes += sizeof(CodePage)
+    sys.code_bytes += sizeof(CodePage) + 4096
     index = (gpa - b.base) >> 12
     shoot_down_writes(sys, b, index)
     b.state[index] = (b.state[index] & ~<uint8_t>PG_MARKED) | PG_CODE
+    memcpy(page.saved, b.host + (index << 12), 4096)
     return page
 
 
@@ -184,6 +213,13 @@ cdef inline Op *append(CodePage *page, handler_t fn, uint32_t off, int32_t imm) 
     return op
 
 
+cdef inline void append_counter(System *sys, CodePage *page, uint32_t off) noexcept nogil:
+    if page.code != NULL and page.code[off >> 1]:
+        append(page, fn_code, off, <int32_t>page.code[off >> 1])
+    else:
+        append(page, fn_count, off, <int32_t>sys.hot_after)
+
+
 cdef bint decode_at(Hart *hart, CodePage *page, uint32_t off) noexcept nogil:
     cdef System *sys = hart.sys
     cdef uint64_t host
@@ -194,7 +230,7 @@ cdef bint decode_at(Hart *hart, CodePage *page, uint32_t off) noexcept nogil:
     cdef handler_t fn
     if page.map[off >> 1]:
         return True
-    host = <uint64_t>page_r(&sys.mem, page.gpa)
+    host = <uint64_t>page.saved
     sys.n_decoded += 1
     while True:
         if not reserve(hart, page, 4):
@@ -210,6 +246,8 @@ cdef bint decode_at(Hart *hart, CodePage *page, uint32_t off) noexcept nogil:
             append(page, fn_goto_new, off, 0)
             return True
         slot[0] = <uint16_t>(page.count + 1)
+        if n == 0 and sys.compile != NULL:
+            append_counter(sys, page, off)
         if (sys.probe_map[off >> 4] >> ((off >> 1) & 7)) & 1:
             append(page, fn_probe, off, 0)
         insn = gld16(host + off)
@@ -226,6 +264,37 @@ cdef bint decode_at(Hart *hart, CodePage *page, uint32_t off) noexcept nogil:
         n += 1
         if not falls_through(fn):
             return True
+
+
+cdef bint decode_counted(Hart *hart, CodePage *page, uint32_t off) noexcept nogil:
+    cdef uint16_t *slot = &page.map[off >> 1]
+    cdef handler_t fn
+    cdef uint32_t inner
+    if not decode_at(hart, page, off):
+        return False
+    if hart.sys.compile == NULL:
+        return True
+    inner = slot[0] - 1
+    fn = page.ops[inner].fn
+    if fn == fn_count or fn == fn_code:
+        return True
+    if not reserve(hart, page, 2):
+        return False
+    slot[0] = <uint16_t>(page.count + 1)
+    append_counter(hart.sys, page, off)
+    append(page, fn_goto, off, (<int32_t>inner - <int32_t>page.count) * <int32_t>sizeof(Op))
+    return True
+
+
+cdef void set_code(CodePage *page, uint32_t off, uint32_t code) noexcept nogil:
+    cdef uint32_t index = page.map[off >> 1]
+    if index and page.ops[index - 1].fn == fn_count:
+        page.ops[index - 1].fn = fn_code
+        page.ops[index - 1].imm = <int32_t>code
+
+
+cdef bint is_counter(handler_t fn) noexcept nogil:
+    return fn == fn_count or fn == fn_code
 
 
 cdef bint is_probed(const System *sys, gva_t gva) noexcept nogil:

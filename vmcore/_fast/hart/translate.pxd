@@ -26,3 +26,7 @@ cdef void flush_all(Hart *hart) noexcept nogil
 
 # The decoded operations of every page went or moved: forget pointers to them.
 cdef void forget_code(Hart *hart) noexcept nogil
+
+# Code is fetched from the page of gva, which a translation of `span` bytes covers: a flush of any address in it has to
+# forget that.
+cdef void note_fetch(Hart *hart, gva_t gva, uint64_t span) noexcept nogil

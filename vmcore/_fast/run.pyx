@@ -20,6 +20,7 @@ from vmcore._fast.hart.state cimport (
     DataCtx, FetchEntry, Hart, JumpEntry, System)
 from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, forget_code, translate, update_contexts
 from vmcore._fast.hart.trap cimport mip_of
+from vmcore._fast.jit.cache cimport CodeCache, cache_close, cache_open
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
 from vmcore._fast.memory.mmu cimport WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W, WANT_X
 from vmcore._fast.memory.pmp cimport pmp_update
@@ -27,6 +28,7 @@ from vmcore._fast.memory.ram cimport MAX_REGIONS, PG_WATCH, Bank, Ram, Region, f
 
 # The modules of handlers register what they execute when they are imported.
 from vmcore._fast.hart import control, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys
+from vmcore._fast.jit import emit_flow, emit_int, emit_mem, emit_sys
 from vmcore.errors import ClosedError, ConfigError, DeviceError, MemoryAccessError, VmError
 
 cdef enum:
@@ -34,6 +36,8 @@ cdef enum:
     CODE_LIMIT = 96 << 20     # bytes of decoded operations
     # Instructions between two looks at the host's signals: well below 100 ms at any speed.
     SIGNAL_POLL = 4_000_000
+    # Executions of a place before it is compiled, when nobody says otherwise.
+    HOT_AFTER = 16
 
 EXITS = {
     "budget": EXIT_BUDGET, "probe": EXIT_PROBE, "sbi": EXIT_SBI, "deadline": EXIT_DEADLINE, "idle": EXIT_IDLE,
@@ -41,6 +45,7 @@ EXITS = {
 }
 
 HANDLER_MODULES = (ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys)
+EMITTER_MODULES = (emit_flow, emit_int, emit_mem, emit_sys)
 control.bind_links()
 
 
@@ -80,7 +85,8 @@ cdef class Core:
     One thread only, but for :meth:`request_stop`.
     """
 
-    def __cinit__(self, nharts=1, isa_mask=0, host_clock=False, ns_per_insn=1, wall_base_ns=0, seed=0):
+    def __cinit__(self, nharts=1, isa_mask=0, host_clock=False, ns_per_insn=1, wall_base_ns=0, seed=0,
+                  tier="auto"):
         cdef uint32_t i, count
         cdef Hart *h
         if not 1 <= nharts <= MAX_HARTS:
@@ -117,7 +123,13 @@ cdef class Core:
             h.stimer = self.clock.new_timer(fire_stimer, h, 0)
             install_paths(h)
             self.reset_hart(h)
-        self.quantum_left = QUANTUM
+        if tier not in ("auto", "t0", "t1"):
+            raise ConfigError(f"tier={tier!r}: allowed are 'auto', 't0' and 't1'")
+        if tier != "t0" and not cache_open(self.sys, HOT_AFTER if tier == "auto" else 1) and tier == "t1":
+            raise ConfigError("tier='t1': this host gives no memory for compiled code",
+                              hint="vmcore info says why; tier='auto' goes on without")
+        self.quantum = QUANTUM if count > 1 else QUANTUM_ALONE
+        self.quantum_left = self.quantum
         self.sys.clock.changed = 0
         if host_clock:
             self.sys.host_base_ns = vmcore_monotonic_ns()
@@ -211,6 +223,7 @@ cdef class Core:
         self.memory.mem = NULL
         self.clock.clock.ntimers = 0
         drop_all(self.sys)
+        cache_close(self.sys)
         free_banks(&self.sys.mem)
         vm_free(self.sys.probes)
         vm_free(self.hart_block)
@@ -234,6 +247,7 @@ cdef class Core:
                           hint="Release them (del, or memoryview.release) before closing the machine")
         self.closed = True
         drop_all(self.sys)
+        cache_close(self.sys)
         free_banks(&self.sys.mem)
         self.hooks.clear()
 
@@ -355,7 +369,7 @@ cdef class Core:
             self.reset_hart(self.sys.harts[i])
         self.current = 0
         self.last = 0
-        self.quantum_left = QUANTUM
+        self.quantum_left = self.quantum
 
     def x(self, index, number):
         """Return integer register `number` (0 to 31)."""
@@ -660,7 +674,7 @@ cdef class Core:
             # Whose turn is it?
             if self.quantum_left == 0:
                 self.current = (self.current + 1) % self.nharts
-                self.quantum_left = QUANTUM
+                self.quantum_left = self.quantum
             h = NULL
             for _turn in range(self.nharts):
                 h = sys.harts[self.current]
@@ -670,7 +684,7 @@ cdef class Core:
                     break
                 h = NULL
                 self.current = (self.current + 1) % self.nharts
-                self.quantum_left = QUANTUM
+                self.quantum_left = self.quantum
             if h == NULL:
                 if sys.host_clock or due == NO_DEADLINE:
                     if not sys.host_clock and until_ns != NO_DEADLINE:
@@ -824,6 +838,14 @@ cdef class Core:
     def stats(self):
         """Return counters of the engine as a dict."""
         cdef System *s = self.sys
-        return {"instructions": self.icount(), "decoded_runs": s.n_decoded, "tlb_fills": s.n_fills,
+        cdef CodeCache *c = <CodeCache *>s.cache
+        figures = {"instructions": self.icount(), "decoded_runs": s.n_decoded, "tlb_fills": s.n_fills,
                 "page_walks": s.n_walks, "traps": s.n_traps, "mmio": s.n_mmio, "code_bytes": s.code_bytes,
-                "evictions": s.code_serial}
+                "evictions": s.code_serial,
+                "t1_insns": sum(s.harts[<int>i].n_code for i in range(s.nharts)),
+                "exits": sum(s.harts[<int>i].n_exits for i in range(s.nharts))}
+        figures["t0_insns"] = figures["instructions"] - figures["t1_insns"]
+        if c != NULL:
+            figures.update(t1_blocks=c.n_blocks, t1_compiled=c.n_insns, t1_code_bytes=c.n_bytes, t1_failed=c.n_failed,
+                           t1_evictions=c.n_evictions, t1_compile_ns=c.compile_ns)
+        return figures

@@ -8,6 +8,7 @@ from vmcore._fast.hart.access cimport (
 from vmcore._fast.hart.clock cimport pc_after, pc_of, sync_count
 from vmcore._fast.hart.codepage cimport bind, decode_at, decode_counted, get_page, is_counter, is_probed, set_code
 from vmcore._fast.hart.decode cimport decode_one
+from vmcore._fast.hart.fpregs cimport settle_fp
 from vmcore._fast.hart.handlers cimport find_handler, register_handler
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport (
@@ -165,6 +166,8 @@ cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept
         hart.pins.budget |= <uint64_t>1 << RAISED_BIT
     hart.n_exits += 1
     hart.sys.enter_code(hart, code)
+    if hart.fp_live:
+        settle_fp(hart)
     after = hart.pins.budget
     if after >> 62 == 2:
         # Not used up, but raised.

@@ -48,6 +48,7 @@ cdef enum:
     LAST_ID = 127
     FETCHED_WORDS = 64
     NUM_STUBS = 32
+    TLB_ARRAY = 16 * (1 << 10)   # bytes from the read to the write entries of a data context
     RET_BITS = 4
     RET_SIZE = 1 << RET_BITS  # of the shadow return stack
 

@@ -143,7 +143,8 @@ cdef inline uint8_t *x_modrm_m(uint8_t *p, int reg, int base, int32_t disp) noex
 
 cdef inline uint8_t *x_modrm_x(uint8_t *p, int reg, int base, int index, int scale_log2, int32_t disp) noexcept nogil:
     cdef uint32_t mod = x_mod(base, disp)
-    VMCORE_ASSERT(index != RSP and scale_log2 & ~3 == 0)
+    VMCORE_ASSERT(index != RSP)
+    VMCORE_ASSERT(scale_log2 & ~3 == 0)
     p[0] = mod << 6 | (reg & 7) << 3 | 4
     p[1] = scale_log2 << 6 | (index & 7) << 3 | base & 7
     return x_disp(p + 2, mod, disp)

@@ -4,7 +4,7 @@ The emit functions themselves are in ``asm.pxd``, for compiled code only.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memset
 
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_free

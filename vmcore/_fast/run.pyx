@@ -1,5 +1,7 @@
 """The run loop: whose turn it is, for how long, and what its exits mean; and Core, which owns a machine's state."""
 
+import os
+
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -20,6 +22,7 @@ from vmcore._fast.hart.state cimport (
     DataCtx, FetchEntry, Hart, JumpEntry, System)
 from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, forget_code, translate, update_contexts
 from vmcore._fast.hart.trap cimport mip_of
+from vmcore._fast.jit.codebuf cimport code_generation
 from vmcore._fast.jit.cache cimport CodeCache, cache_close, cache_open
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
 from vmcore._fast.memory.mmu cimport WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W, WANT_X
@@ -43,6 +46,9 @@ EXITS = {
     "budget": EXIT_BUDGET, "probe": EXIT_PROBE, "sbi": EXIT_SBI, "deadline": EXIT_DEADLINE, "idle": EXIT_IDLE,
     "stop": EXIT_STOP, "htif": EXIT_HTIF, "power": EXIT_POWER,
 }
+
+# auto: what is executed often is compiled. t0: nothing is. t1: everything is, at once (for tests, mostly).
+TIERS = ("auto", "t0", "t1")
 
 HANDLER_MODULES = (ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys)
 EMITTER_MODULES = (emit_flow, emit_int, emit_mem, emit_sys)
@@ -79,6 +85,10 @@ cdef class Core:
         Virtual nanoseconds that an instruction takes.
     wall_base_ns : int
         Nanoseconds since 1970 at virtual time 0.
+    seed : int
+        Of the entropy source (Zkr).
+    tier : str, optional
+        One of :data:`TIERS`; by default what the environment variable ``VMCORE_TIER`` says, else ``"auto"``.
 
     Notes
     -----
@@ -86,7 +96,7 @@ cdef class Core:
     """
 
     def __cinit__(self, nharts=1, isa_mask=0, host_clock=False, ns_per_insn=1, wall_base_ns=0, seed=0,
-                  tier="auto"):
+                  tier=None):
         cdef uint32_t i, count
         cdef Hart *h
         if not 1 <= nharts <= MAX_HARTS:
@@ -123,8 +133,10 @@ cdef class Core:
             h.stimer = self.clock.new_timer(fire_stimer, h, 0)
             install_paths(h)
             self.reset_hart(h)
-        if tier not in ("auto", "t0", "t1"):
-            raise ConfigError(f"tier={tier!r}: allowed are 'auto', 't0' and 't1'")
+        if tier is None:
+            tier = os.environ.get("VMCORE_TIER", "auto")
+        if tier not in TIERS:
+            raise ConfigError(f"tier={tier!r}: allowed are {', '.join(map(repr, TIERS))}")
         if tier != "t0" and not cache_open(self.sys, HOT_AFTER if tier == "auto" else 1) and tier == "t1":
             raise ConfigError("tier='t1': this host gives no memory for compiled code",
                               hint="vmcore info says why; tier='auto' goes on without")
@@ -769,6 +781,9 @@ cdef class Core:
         cdef int reason
         cdef Hart *h
         self.check_idle()
+        if self.sys.cache != NULL and code_generation() != (<CodeCache *>self.sys.cache).generation:
+            raise ClosedError("this machine belongs to the process that was forked from",
+                              hint="Make machines in the child; code compiled by the parent cannot be run there")
         if max_insns is not None:
             try:
                 budget = max_insns

@@ -36,6 +36,8 @@ class MachineSettings:
         ``"virtual"`` or ``"host"``.
     seed : int
         Seed of everything random that the guest can see.
+    tier : str
+        What executes: ``"auto"``, ``"t0"`` or ``"t1"``.
     """
 
     board: str = "virt"
@@ -44,6 +46,7 @@ class MachineSettings:
     isa: str | None = None
     clock: str = "virtual"
     seed: int = 0
+    tier: str = "auto"
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
@@ -53,6 +56,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "isa": lambda v: _text(v, "isa"),
     "clock": lambda v: parse_choice(v, "clock", ("virtual", "host")),
     "seed": lambda v: parse_count(v, "seed", least=0, most=(1 << 64) - 1),
+    "tier": lambda v: parse_choice(v, "tier", ("auto", "t0", "t1")),
 }
 
 ENVIRONMENT = {name: f"VMCORE_{name.upper()}" for name in _CHECKS}

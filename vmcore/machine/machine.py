@@ -103,6 +103,9 @@ class Machine(MachineView):
         Seed of everything random that the guest can see.
     reboot : str, default "restart"
         What a guest's reboot does: ``"restart"`` resets the machine and goes on, ``"stop"`` ends the run.
+    tier : str, default "auto"
+        What executes the guest: ``"auto"`` compiles what runs often, ``"t0"`` only interprets, ``"t1"`` compiles
+        everything at once.
 
     Attributes
     ----------
@@ -156,9 +159,12 @@ class Machine(MachineView):
         clock: str | None = None,
         seed: int | None = None,
         reboot: str = "restart",
+        tier: str | None = None,
     ) -> None:
         self._closed = True  # Until there is something to close.
-        given = {"board": board, "ram": ram, "harts": harts, "isa": isa, "clock": clock, "seed": seed}
+        given = {
+            "board": board, "ram": ram, "harts": harts, "isa": isa, "clock": clock, "seed": seed, "tier": tier
+        }  # fmt: skip
         self.settings: MachineSettings = load_settings(given)
         settings = self.settings
         self.isa = riscv.Isa.default() if settings.isa is None else riscv.parse_isa(settings.isa)
@@ -168,7 +174,12 @@ class Machine(MachineView):
         self._host_clock = settings.clock == "host"
         base_ns = time.time_ns() if self._host_clock else EPOCH * NS
         self.core = core = Core(
-            settings.harts, self.isa.mask, host_clock=self._host_clock, wall_base_ns=base_ns, seed=settings.seed
+            settings.harts,
+            self.isa.mask,
+            host_clock=self._host_clock,
+            wall_base_ns=base_ns,
+            seed=settings.seed,
+            tier=settings.tier,
         )
         if self._host_clock:
             core.stop_host_clock()

@@ -35,6 +35,7 @@ cdef struct CodeCache:
     uint64_t at               # where the next block goes: address at which it runs, and where that segment ends
     uint64_t end
     uint64_t stubs_bytes
+    uint32_t generation       # of the code memory
     uint64_t limit            # bytes of segments
     uint64_t n_blocks
     uint64_t n_insns

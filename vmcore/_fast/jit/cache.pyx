@@ -7,7 +7,9 @@ from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.hart.codepage cimport drop_all
 from vmcore._fast.hart.state cimport CODE_UNIT, CodePage, Hart, System, enter_t
 from vmcore._fast.jit.block cimport Block, translate_block
-from vmcore._fast.jit.codebuf cimport CodeSegment, code_base, code_rw_delta, code_segment_free, code_segment_new
+from vmcore._fast.jit.codebuf cimport (
+    CodeSegment, CodeStats, code_begin_write, code_end_write, code_rw_delta, code_segment_free, code_segment_new,
+    code_stats)
 from vmcore._fast.jit.stubs cimport install_stubs, write_stubs
 from vmcore._fast.jit.x64.asm cimport Asm, x_open
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_realloc
@@ -39,8 +41,8 @@ cdef bint new_segment(CodeCache *c) noexcept nogil:
     if code_segment_new(s) != 0:
         return False
     c.nsegments += 1
-    c.at = s.exec_base
-    c.end = s.exec_base + s.size
+    c.at = <uint64_t>s.exec_base
+    c.end = c.at + s.size
     return True
 
 
@@ -50,10 +52,18 @@ cdef void release_segments(CodeCache *c, uint32_t keep) noexcept nogil:
         code_segment_free(&c.segments[c.nsegments])
 
 
+cdef bint write_code(uint64_t at, const void *what, uint64_t n) noexcept nogil:
+    # `at`: the address at which it is executed.
+    if code_begin_write(<uint8_t *>at, n) != 0:
+        return False
+    memcpy(<void *>(at + <uint64_t>code_rw_delta()), what, n)
+    return code_end_write(<uint8_t *>at, n) == 0
+
+
 cdef void patch(uint64_t site, uint64_t target) noexcept nogil:
     # site: address at which the displacement is executed.
     cdef int32_t distance = <int32_t>(target - (site + 4))
-    memcpy(<void *>(site + code_rw_delta()), &distance, 4)
+    write_code(site, &distance, 4)
 
 
 cdef bint place(System *sys, CodeCache *c, uint64_t n) noexcept nogil:
@@ -61,14 +71,14 @@ cdef bint place(System *sys, CodeCache *c, uint64_t n) noexcept nogil:
     c.at = (c.at + CODE_UNIT - 1) & ~<uint64_t>(CODE_UNIT - 1)
     if c.at + n <= c.end:
         return True
-    if c.nsegments * (c.end - c.segments[c.nsegments - 1].exec_base) < c.limit and new_segment(c):
+    if c.nsegments * c.segments[0].size < c.limit and new_segment(c):
         return True
     c.n_evictions += 1
     drop_all(sys)
     # The first segment begins with the stubs.
     release_segments(c, 1)
-    c.at = c.segments[0].exec_base + c.stubs_bytes
-    c.end = c.segments[0].exec_base + c.segments[0].size
+    c.at = <uint64_t>c.segments[0].exec_base + c.stubs_bytes
+    c.end = <uint64_t>c.segments[0].exec_base + c.segments[0].size
     return False
 
 
@@ -101,7 +111,8 @@ cdef uint32_t compile_block(Hart *hart, CodePage *page, uint32_t off) noexcept n
         return 0
     if not place(sys, c, size):
         return 0
-    memcpy(<void *>(c.at + code_rw_delta()), b.a.start, size)
+    if not write_code(c.at, b.a.start, size):
+        return 0
     target = <uint32_t>((c.at - sys.code_base) // CODE_UNIT)
     page.code[off >> 1] = target
     u.blocks[u.nblocks].at = target
@@ -148,6 +159,7 @@ cdef void forget_page(System *sys, CodePage *page) noexcept nogil:
 cdef bint cache_open(System *sys, uint32_t hot_after) noexcept nogil:
     cdef CodeCache *c = <CodeCache *>vm_calloc(1, sizeof(CodeCache))
     cdef Asm a
+    cdef CodeStats memory
     cdef uint32_t i
     if c == NULL:
         return False
@@ -156,12 +168,19 @@ cdef bint cache_open(System *sys, uint32_t hot_after) noexcept nogil:
         vm_free(c.segments)
         vm_free(c)
         return False
-    x_open(&a, <uint8_t *>(c.at + code_rw_delta()), <uint8_t *>(c.end + code_rw_delta()))
-    write_stubs(&a, 0 - code_rw_delta(), c.stubs)
+    x_open(&a, c.stage, c.stage + STAGE_BYTES)
+    write_stubs(&a, c.at - <uint64_t>a.start, c.stubs)
     c.stubs_bytes = <uint64_t>(a.at - a.start)
+    if not write_code(c.at, a.start, c.stubs_bytes):
+        release_segments(c, 0)
+        vm_free(c.segments)
+        vm_free(c)
+        return False
     c.at += c.stubs_bytes
+    code_stats(&memory)
+    c.generation = c.segments[0].generation
     sys.cache = c
-    sys.code_base = code_base()
+    sys.code_base = <uint64_t>memory.exec_base
     sys.hot_after = hot_after
     sys.forget = forget_page
     sys.enter_code = <enter_t>c.stubs[STUB_COUNT]

@@ -55,6 +55,11 @@ EMITTER_MODULES = (emit_flow, emit_int, emit_mem, emit_sys)
 control.bind_links()
 
 
+cdef inline size_t HART_BYTES() noexcept nogil:
+    # A multiple of a cache line.
+    return (sizeof(Hart) + 63) & ~<size_t>63
+
+
 cdef void fire_stimer(void *dev, uint32_t arg) noexcept nogil:
     update_stimer(<Hart *>dev)
 
@@ -121,7 +126,7 @@ cdef class Core:
         self.hook_args = tuple(range(nharts))
         self.watch_owners = []
         self.pins_handles = []
-        self.hart_block = vm_calloc(count, sizeof(Hart) + NUM_DCTX * sizeof(DataCtx) + JUMP_SIZE * sizeof(JumpEntry)
+        self.hart_block = vm_calloc(count, HART_BYTES() + NUM_DCTX * sizeof(DataCtx) + JUMP_SIZE * sizeof(JumpEntry)
                                     + FETCH_SIZE * sizeof(FetchEntry) + 64)
         if self.hart_block == NULL:
             raise MemoryError("no memory for the harts of a machine")
@@ -153,7 +158,7 @@ cdef class Core:
         cdef Hart *h
         for i in range(self.nharts):
             h = <Hart *>at
-            at += (sizeof(Hart) + 63) & ~<size_t>63
+            at += HART_BYTES()
             self.sys.harts[i] = h
             h.index = i
             h.sys = self.sys

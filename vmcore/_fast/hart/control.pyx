@@ -173,6 +173,10 @@ cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept
         # Not used up, but raised.
         after &= ~(<uint64_t>1 << RAISED_BIT)
     hart.n_code += budget - after
+    if hart.exit_kind == EXIT_STEP:
+        hart.n_steps += 1
+    elif <int64_t>after >= 0:
+        hart.n_misses += 1
     return (after + CODE_SLACK) << 4
 
 

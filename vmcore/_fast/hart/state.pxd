@@ -258,6 +258,8 @@ cdef struct Hart:
     handler_t stop_fn
     uint64_t n_code           # instructions retired in compiled code, and how often it was left
     uint64_t n_exits
+    uint64_t n_steps          # ... to have T0 execute an instruction
+    uint64_t n_misses         # ... because the L1 table did not know where to go on
     CodeEntry l1[L1_SIZE]
 
 # Bits of mstatus.

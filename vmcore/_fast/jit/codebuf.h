@@ -34,7 +34,7 @@
 #define MAP_NORESERVE 0
 #endif
 
-/* The step of a method that failed; errno says how, but for the last three. */
+/* The step of a method that failed; errno says how, up to VMCORE_CODE_COMMIT. */
 enum {
     VMCORE_CODE_OK,
     VMCORE_CODE_CREATE,
@@ -45,7 +45,8 @@ enum {
     VMCORE_CODE_COMMIT,
     VMCORE_CODE_RAN_WRONG,
     VMCORE_CODE_FAULTED,
-    VMCORE_CODE_NO_BACK_END
+    VMCORE_CODE_NO_BACK_END,
+    VMCORE_CODE_FILE_LIMIT
 };
 
 /* A file without a name in `folder`, or -1. */

@@ -17,7 +17,7 @@ cdef extern from "jit/codebuf.h" nogil:
     enum:
         VMCORE_CODE_OK, VMCORE_CODE_CREATE, VMCORE_CODE_RESIZE, VMCORE_CODE_MAP_WRITE, VMCORE_CODE_MAP_EXEC
         VMCORE_CODE_MPROTECT, VMCORE_CODE_COMMIT, VMCORE_CODE_RAN_WRONG, VMCORE_CODE_FAULTED, VMCORE_CODE_NO_BACK_END
-        VMCORE_CODE_BACK_END
+        VMCORE_CODE_FILE_LIMIT, VMCORE_CODE_BACK_END
     int vmcore_code_memfd()
     int vmcore_code_file(const char *folder)
     void vmcore_code_close(int fd)
@@ -109,6 +109,8 @@ cdef int map_range(CodeMethod method) noexcept nogil:
         limit = vmcore_code_file_limit()
         if limit < size:
             size = <size_t>limit & ~<size_t>(CODE_SEGMENT_SIZE - 1)
+        if size == 0:
+            return VMCORE_CODE_FILE_LIMIT
         fd = open_file(method)
         if fd < 0:
             return VMCORE_CODE_CREATE
@@ -255,6 +257,9 @@ cdef int set_writable(uint8_t *exec_base, size_t size, bint writable) noexcept n
     cdef size_t head = <uintptr_t>exec_base & (PAGE - 1)
     if code_method() != CODE_MPROTECT:
         return 0
+    if <size_t>(exec_base - store.exec_base) >= store.size:
+        # Of the store that this process was forked with: something else may be there now.
+        return -1
     return vmcore_code_writable(exec_base - head, (head + size + PAGE - 1) & ~<size_t>(PAGE - 1), writable)
 
 
@@ -321,6 +326,7 @@ _STEPS = {
     VMCORE_CODE_RAN_WRONG: "code that was written was not what ran",
     VMCORE_CODE_FAULTED: "code could not be run, although the mapping was granted",
     VMCORE_CODE_NO_BACK_END: "no machine code is made for this processor",
+    VMCORE_CODE_FILE_LIMIT: "files of this process may not be that large (ulimit -f)",
 }
 
 

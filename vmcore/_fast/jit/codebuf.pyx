@@ -82,24 +82,7 @@ cdef void read_environment() noexcept nogil:
 
 # --- opening ----------------------------------------------------------------------------------------------------------
 
-cdef int open_file(CodeMethod method) noexcept nogil:
-    """Return a descriptor for the method, or -1."""
-    cdef const char *folder
-    cdef int fd
-    if method == CODE_MEMFD:
-        return vmcore_code_memfd()
-    if method == CODE_SHM:
-        return vmcore_code_file(b"/dev/shm")
-    folder = getenv(b"TMPDIR")
-    if folder != NULL and folder[0] != 0:
-        fd = vmcore_code_file(folder)
-        if fd >= 0:
-            return fd
-    fd = vmcore_code_file(b"/tmp")
-    return fd if fd >= 0 else vmcore_code_file(b"/var/tmp")
-
-
-cdef int map_range(CodeMethod method) noexcept nogil:
+cdef int map_range(CodeMethod method, const char *folder) noexcept nogil:
     """Map as much as the process may have, from CODE_RANGE downwards; return the step that failed, or 0."""
     cdef size_t size = CODE_RANGE
     cdef uint64_t limit
@@ -111,7 +94,7 @@ cdef int map_range(CodeMethod method) noexcept nogil:
             size = <size_t>limit & ~<size_t>(CODE_SEGMENT_SIZE - 1)
         if size == 0:
             return VMCORE_CODE_FILE_LIMIT
-        fd = open_file(method)
+        fd = vmcore_code_memfd() if method == CODE_MEMFD else vmcore_code_file(folder)
         if fd < 0:
             return VMCORE_CODE_CREATE
     while True:
@@ -155,14 +138,29 @@ cdef int run_stubs(CodeMethod method) noexcept nogil:
     return VMCORE_CODE_OK
 
 
-cdef int try_method(CodeMethod method) noexcept nogil:
-    cdef int step = map_range(method)
+cdef int try_folder(CodeMethod method, const char *folder) noexcept nogil:
+    cdef int step = map_range(method, folder)
     if step != VMCORE_CODE_OK:
         return step
     step = run_stubs(method)
     if step != VMCORE_CODE_OK:
         unmap_range()
     return step
+
+
+cdef int try_method(CodeMethod method) noexcept nogil:
+    """Return the step that failed, or 0; of several folders the last one's."""
+    cdef const char *chosen = getenv(b"TMPDIR")
+    if method == CODE_SHM:
+        return try_folder(method, b"/dev/shm")
+    if method != CODE_FILE:
+        return try_folder(method, NULL)
+    # Any of them may be full, read-only or mounted so that nothing can be run.
+    if chosen != NULL and chosen[0] != 0 and try_folder(method, chosen) == VMCORE_CODE_OK:
+        return VMCORE_CODE_OK
+    if try_folder(method, b"/tmp") == VMCORE_CODE_OK:
+        return VMCORE_CODE_OK
+    return try_folder(method, b"/var/tmp")
 
 
 cdef void open_store() noexcept nogil:

@@ -316,7 +316,7 @@ def test_a_forked_child_starts_afresh(run: Run, method: str) -> None:
 
 @pytest.mark.parametrize("method", ["memfd", "mprotect"])
 def test_threads_share_the_store_while_the_process_forks(method: str) -> None:
-    # A Python of its own: ThreadSanitizer allows no threads in a forked child.
+    # A Python of its own: ThreadSanitizer has no threads in the server's children.
     code = """
         keep = threading.Event()
         trouble = []

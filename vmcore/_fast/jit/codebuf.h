@@ -176,7 +176,14 @@ static void vmcore_code_write_stub(uint8_t *at, uint32_t value) {
     at[5] = 0xC3;
 }
 
-#ifdef __linux__
+/* ThreadSanitizer takes a clone() for a fork() and forgets which threads it has, in the memory that is still ours. */
+#if defined(__linux__) && !defined(__SANITIZE_THREAD__)
+#define VMCORE_CODE_CLONE 1
+#else
+#define VMCORE_CODE_CLONE 0
+#endif
+
+#if VMCORE_CODE_CLONE
 typedef struct {
     vmcore_code_stub stub;
     uint32_t expected;
@@ -207,7 +214,7 @@ __attribute__((no_sanitize_address)) static int vmcore_code_child(void *argument
  * Where there may be no more processes, the stub runs here. */
 static int vmcore_code_try(uint8_t *exec, uint32_t expected) {
     vmcore_code_stub stub = (vmcore_code_stub)(uintptr_t)exec;
-#ifdef __linux__
+#if VMCORE_CODE_CLONE
     static char stack[65536] __attribute__((aligned(64)));
     VmcoreCodeTry t = {stub, expected};
     pid_t pid = clone(vmcore_code_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK, &t);

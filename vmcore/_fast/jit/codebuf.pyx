@@ -6,7 +6,7 @@ from libc.stdlib cimport getenv
 from libc.string cimport memcpy, memset, strcmp
 from posix.mman cimport munmap
 
-from vmcore._fast.defs cimport VMCORE_ASSERT, vmcore_load32, vmcore_store32
+from vmcore._fast.defs cimport VMCORE_ASSERT, vmcore_load32, vmcore_load64, vmcore_store32, vmcore_store64
 
 import os
 from collections import namedtuple
@@ -40,10 +40,11 @@ cdef enum:
     PAGE = 4096
     SMALLEST_RANGE = 4 << 20
 
-# All of it is guarded by vmcore_code_lock; `opened` and `generation` are also read without.
+# All of it is guarded by vmcore_code_lock; the first three are also read without, by atomic loads.
 cdef struct Store:
-    uint32_t opened           # 0: no method was tried yet
+    uint32_t opened           # 0: no method was tried yet; else the CodeMethod, plus 1
     uint32_t generation
+    int64_t delta             # write_base - exec_base
     CodeMethod method
     size_t size
     uint8_t *exec_base
@@ -186,17 +187,20 @@ cdef void open_store() noexcept nogil:
         store.size = 0
         store.exec_base = NULL
         store.write_base = NULL
-    # ORDER: the store is complete before this release store lets others read it without the lock.
-    vmcore_store32(&store.opened, 1)
+    vmcore_store64(&store.delta, <uint64_t>(store.write_base - store.exec_base))
+    # ORDER: the distance of the views is written before this release store says that there are any.
+    vmcore_store32(&store.opened, <uint32_t>store.method + 1)
 
 
 cdef CodeMethod code_method() noexcept nogil:
-    if not vmcore_load32(&store.opened):
+    cdef uint32_t opened = vmcore_load32(&store.opened)
+    if not opened:
         vmcore_code_lock()
         if not store.opened:
             open_store()
+        opened = store.opened
         vmcore_code_unlock()
-    return store.method
+    return <CodeMethod>(opened - 1)
 
 
 # --- segments ---------------------------------------------------------------------------------------------------------
@@ -244,7 +248,7 @@ cdef void code_segment_free(const CodeSegment *segment) noexcept nogil:
 
 cdef int64_t code_rw_delta() noexcept nogil:
     code_method()
-    return store.write_base - store.exec_base
+    return <int64_t>vmcore_load64(&store.delta)
 
 
 cdef bint code_is_concurrent() noexcept nogil:
@@ -253,12 +257,15 @@ cdef bint code_is_concurrent() noexcept nogil:
 
 cdef int set_writable(uint8_t *exec_base, size_t size, bint writable) noexcept nogil:
     cdef size_t head = <uintptr_t>exec_base & (PAGE - 1)
+    cdef int failed = -1
     if code_method() != CODE_MPROTECT:
         return 0
-    if <size_t>(exec_base - store.exec_base) >= store.size:
-        # Of the store that this process was forked with: something else may be there now.
-        return -1
-    return vmcore_code_writable(exec_base - head, (head + size + PAGE - 1) & ~<size_t>(PAGE - 1), writable)
+    vmcore_code_lock()
+    # An address of the store that this process was forked with is refused: something else may be there now.
+    if <size_t>(exec_base - store.exec_base) < store.size:
+        failed = vmcore_code_writable(exec_base - head, (head + size + PAGE - 1) & ~<size_t>(PAGE - 1), writable)
+    vmcore_code_unlock()
+    return failed
 
 
 cdef int code_begin_write(uint8_t *exec, size_t size) noexcept nogil:
@@ -366,21 +373,24 @@ def how():
         ``VMCORE_CODE_MEMORY`` names no method.
     """
     cdef int i
-    cdef CodeMethod method
+    cdef Store seen
     cdef dict failed = {}
     with nogil:
-        method = code_method()
+        code_method()
+        vmcore_code_lock()
+        seen = store
+        vmcore_code_unlock()
     if forced < 0:
         given = os.environ.get("VMCORE_CODE_MEMORY", "")
         allowed = ", ".join([NAMES[i].decode() for i in range(1, CODE_METHODS)])
         raise ConfigError(f"VMCORE_CODE_MEMORY is {given!r}", hint=f"Allowed are {allowed} and none.")
     for i in range(CODE_METHODS):
-        if store.failed[i] != VMCORE_CODE_OK:
-            reason = _STEPS[store.failed[i]]
-            if store.failed[i] < VMCORE_CODE_RAN_WRONG:
-                reason += f" ({os.strerror(store.error[i])})"
+        if seen.failed[i] != VMCORE_CODE_OK:
+            reason = _STEPS[seen.failed[i]]
+            if seen.failed[i] < VMCORE_CODE_RAN_WRONG:
+                reason += f" ({os.strerror(seen.error[i])})"
             failed[NAMES[i].decode()] = reason
-    return How(NAMES[<int>method].decode(), forced != CODE_METHODS, failed)
+    return How(NAMES[<int>seen.method].decode(), forced != CODE_METHODS, failed)
 
 
 def stats():

@@ -1,7 +1,8 @@
 /* What the store of machine code asks of the system: memory that is written in one place and run in another, a try
  * whether code in it really runs, and notice of fork().
  *
- * No file descriptor is kept: a program that closes "all" of its descriptors would hand our number to a file of its own.
+ * No file descriptor is kept: a program that closes "all" of its descriptors would hand our number to a file of its
+ * own.
  */
 #ifndef VMCORE_CODEBUF_H
 #define VMCORE_CODEBUF_H

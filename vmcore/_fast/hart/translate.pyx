@@ -4,6 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from vmcore._fast.defs cimport gva_t
+from vmcore._fast.hart.isabits cimport BIT_S, has
 from vmcore._fast.hart.state cimport (
     FETCHED_WORDS, ID_SHIFT, LAST_ID, MSTATUS_MXR, MSTATUS_SUM, NUM_DCTX, NUM_FCTX, PRIV_M, FetchCtx, Hart)
 from vmcore._fast.memory.mmu cimport (WALK_ACCESS_FAULT, WALK_OK, WANT_R, WANT_W, WANT_X, mmu_walk)
@@ -36,8 +37,8 @@ cdef void deal_ids(Hart *hart) noexcept nogil:
 
 cdef void renew(Hart *hart, FetchCtx *ctx) noexcept nogil:
     # Neither the serial number nor the id that the context had will be met again: whatever they tag is gone.
-    hart.sys.next_serial += 1
-    ctx.serial = hart.sys.next_serial
+    hart.next_serial += 1
+    ctx.serial = hart.next_serial
     if hart.next_id > LAST_ID or hart.next_id == 0:
         deal_ids(hart)
     else:
@@ -94,6 +95,9 @@ cdef void update_contexts(Hart *hart) noexcept nogil:
         hart.dctx_now = &hart.dctx[victim]
         hart.tlb_r = hart.dctx[victim].r
         hart.tlb_w = hart.dctx[victim].w
+    # cbo.zero: menvcfg.CBZE below M-mode, senvcfg.CBZE below S-mode (CMO specification, section 2.4).
+    hart.zero_ok = ((hart.priv == PRIV_M or (hart.menvcfg >> 7) & 1)
+                    and (hart.priv != 0 or not has(hart.isa, BIT_S) or (hart.senvcfg >> 7) & 1))
     key = <uint64_t>1 << 63 | hart.priv << 4
     if hart.priv != PRIV_M and levels:
         key |= levels | asid << ASID_SHIFT
@@ -165,13 +169,17 @@ cdef void flush_all(Hart *hart) noexcept nogil:
     forget_code(hart)
 
 
-cdef void forget_code(Hart *hart) noexcept nogil:
+cdef void forget_jumps(Hart *hart) noexcept nogil:
     cdef uint32_t i
     for i in range(NUM_FCTX):
-        hart.sys.next_serial += 1
-        hart.fctx[i].serial = hart.sys.next_serial
-    deal_ids(hart)
+        hart.next_serial += 1
+        hart.fctx[i].serial = hart.next_serial
     use_fetch_context(hart, hart.fctx_key)
+
+
+cdef void forget_code(Hart *hart) noexcept nogil:
+    deal_ids(hart)
+    forget_jumps(hart)
 
 
 cdef inline uint32_t fetched_bit(gva_t gva) noexcept nogil:

@@ -6,7 +6,7 @@
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.hart.state cimport CODE_SLACK, SINK, CodePage, Hart, Op, System
+from vmcore._fast.hart.state cimport CODE_SLACK, SINK, CodeBundle, Hart, Op, System
 from vmcore._fast.jit.convention cimport (
     HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_OP, at_budget,
     at_page_base, at_stub, at_x)
@@ -47,7 +47,7 @@ cdef struct Block:
     Asm a
     System *sys
     Hart *hart
-    CodePage *page
+    CodeBundle *bundle
     uint32_t start            # offset of the first instruction in the page
     uint32_t off              # of the current one
     uint32_t next             # of the one behind it
@@ -68,7 +68,7 @@ cdef int register_emitter(str name, emit_t emit, bint pure) except -1
 cdef emit_t emitter_of(uint32_t handler) noexcept nogil
 
 # The block at `off`, into b.a. False: nothing can be compiled there.
-cdef bint translate_block(Block *b, Hart *hart, CodePage *page, uint32_t off) noexcept nogil
+cdef bint translate_block(Block *b, Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil
 
 cdef inline uint32_t info_of(const Block *b, uint32_t acc) noexcept nogil:
     return b.off >> 1 | (b.count - 1) << INFO_COUNT_SHIFT | acc << INFO_ACC_SHIFT

@@ -4,11 +4,11 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.decode cimport decode_number
 from vmcore._fast.hart.handlers cimport handler_number
-from vmcore._fast.hart.state cimport L1_MASK, SINK, CodePage, Hart, Op
+from vmcore._fast.hart.state cimport L1_MASK, SINK, CodeBundle, Hart, Op
 from vmcore._fast.jit.convention cimport (
     STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_STEP, at_budget, at_l1, at_l1_tag, at_page_base, at_stub)
 from vmcore._fast.jit.x64.asm cimport (
-    CC_NE, CC_S, F_ADD_I, F_AND_I, F_CMP, F_MOV, F_MOV_MR, F_SUB_I, F_XOR, RAX, RBP, RCX, RDX, x_call_m, x_jcc, x_jmp,
+    CC_NE, CC_S, F_ADD_I, F_AND_I, F_CMP, F_MOV, F_MOV_MR, F_SHR_I, F_SUB_I, F_XOR, RAX, RBP, RCX, RDX, x_call_m, x_jcc, x_jmp,
     x_jmp_m, x_jmp_to, x_jmp_x, x_mov_imm, x_open, x_patch32, x_rm, x_rmi, x_rr, x_rri, x_rx)
 from vmcore._fast.memory.guestmem cimport gld16, gld32
 
@@ -35,6 +35,8 @@ cdef emit_t emitter_of(uint32_t handler) noexcept nogil:
 cdef void go_rax(Block *b) noexcept nogil:
     # The table of compiled code is looked up in line: one indirect jump for each place that makes it.
     x_rr(&b.a, F_MOV, 0, RCX, RAX)
+    x_rri(&b.a, F_SHR_I, 0, 0, RCX, 12)
+    x_rr(&b.a, F_XOR, 0, RCX, RAX)
     x_rri(&b.a, F_AND_I, 0, 0, RCX, L1_MASK << 1)
     x_rr(&b.a, F_MOV, 1, RDX, RAX)
     x_rm(&b.a, F_XOR, 1, RDX, RBP, at_l1_tag())
@@ -102,14 +104,14 @@ cdef void emit_stubs(Block *b) noexcept nogil:
         i += 1
 
 
-cdef bint translate_block(Block *b, Hart *hart, CodePage *page, uint32_t off) noexcept nogil:
-    cdef uint8_t *bytes_ = page.saved
+cdef bint translate_block(Block *b, Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
+    cdef uint8_t *bytes_ = bundle.saved
     cdef uint32_t insn, length
     cdef Op op
     cdef emit_t emit
     b.hart = hart
     b.sys = hart.sys
-    b.page = page
+    b.bundle = bundle
     b.start = off
     b.next = off
     b.count = 0
@@ -124,7 +126,7 @@ cdef bint translate_block(Block *b, Hart *hart, CodePage *page, uint32_t off) no
         if off >= 4096:
             go_far(b, 4096)
             break
-        if b.insns and (page.code[off >> 1] or b.insns >= MAX_INSNS or b.nstubs > MAX_STUBS // 2
+        if b.insns and (bundle.code[off >> 1] or b.insns >= MAX_INSNS or b.nstubs > MAX_STUBS // 2
                         or b.nlinks > MAX_LINKS // 2 or b.a.end - b.a.at < STUB_ROOM):
             go_to(b, off)
             break

@@ -19,7 +19,7 @@ cdef struct Compiled:
     uint16_t insns
 
 # What is known of a page's blocks: it is made, linked and dropped as a whole.
-cdef struct Bundle:
+cdef struct PageBlocks:
     Pending *pending
     uint32_t npending
     uint32_t pending_room

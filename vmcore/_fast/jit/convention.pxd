@@ -105,6 +105,9 @@ cdef inline int32_t at_fp_live() noexcept nogil:
 cdef inline int32_t at_fs() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).fs - HART_BIAS()
 
+cdef inline int32_t at_zero_ok() noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).zero_ok - HART_BIAS()
+
 cdef inline int32_t at_mxcsr() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).mxcsr - HART_BIAS()
 

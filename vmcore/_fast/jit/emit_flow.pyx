@@ -92,7 +92,7 @@ cdef void e_jal(Block *b, const Op *op) noexcept nogil:
     put_return(b, op.rd)
     if not in_page(target):
         go_far(b, target)
-    elif target > <int32_t>b.off and op.rd == SINK and b.page.code[target >> 1] == 0:
+    elif target > <int32_t>b.off and op.rd == SINK and b.bundle.code[target >> 1] == 0:
         # Forward to a place that is not compiled yet: the block goes on there.
         b.next = <uint32_t>target
         return

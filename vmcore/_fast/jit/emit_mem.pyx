@@ -12,11 +12,11 @@ from vmcore._fast.hart.state cimport ACC_ATOMIC, ACC_READ, ACC_WRITE, SINK, TLB_
 from vmcore._fast.jit.block cimport (
     AWAY_MISS, AWAY_STEP, Block, add_imm, away, info_of, load_x, op_x, put_x, register_emitter, step, target_x, use_x)
 from vmcore._fast.jit.convention cimport (
-    HOST_OF, at_dctx_key, at_res_addr, at_res_ctx, at_res_size, at_x)
+    HOST_OF, at_dctx_key, at_res_addr, at_res_ctx, at_res_size, at_zero_ok)
 from vmcore._fast.jit.x64.asm cimport (
-    CC_A, CC_AE, CC_B, CC_BE, CC_E, CC_G, CC_GE, CC_L, CC_LE, CC_NE, F_ADD, F_AND, F_AND_I, F_CMP, F_CMP_I, F_LEA,
-    F_LOCK_CMPXCHG, F_LOCK_XADD, F_MOV, F_MOV16_MR, F_MOV8_MR, F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8,
-    F_MOV_MI, F_MOV_MR, F_OR, F_SHR_I, F_TEST_I, F_XCHG_MR, F_XOR, R14, RAX, RBP, RCX, RDX, x_cmov, x_jcc, x_jcc8,
+    CC_A, CC_AE, CC_B, CC_BE, CC_E, CC_G, CC_GE, CC_L, CC_LE, CC_NE, F_ADD, F_AND, F_AND_I, F_CMP, F_CMP8_MI, F_CMP_I, F_LEA,
+    F_LOCK_CMPXCHG, F_LOCK_XADD, F_MOV, F_MOV16_MR, F_MOV8_MR, F_MOVDQU_STORE, F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8,
+    F_MOV_MI, F_MOV_MR, F_OR, F_PXOR, F_SHR_I, F_TEST_I, F_XCHG_MR, F_XOR, R14, RAX, RBP, RCX, RDX, x_cmov, x_jcc, x_jcc8,
     x_jcc_to, x_jmp8, x_mov_imm, x_patch8, x_rm, x_rmi, x_rr, x_rri, x_rx)
 from vmcore._fast.memory.tlb cimport TLB_MASK
 
@@ -271,6 +271,20 @@ cdef void e_sc_d(Block *b, const Op *op) noexcept nogil:
     store_conditional(b, op, 1)
 
 
+cdef void e_cbo_zero(Block *b, const Op *op) noexcept nogil:
+    # 64 bytes, aligned: never across a page. (What faults reports the operand itself, which is T0's affair.)
+    cdef int i
+    x_rmi(&b.a, F_CMP8_MI, 0, 0, RBP, at_zero_ok(), 0)
+    away(b, x_jcc(&b.a, CC_E), AWAY_STEP, info_of(b, 0))
+    load_x(b, op.rs1, RAX)
+    x_rri(&b.a, F_AND_I, 1, 0, RAX, -64)
+    find_host(b, 8, ACC_WRITE)
+    x_rr(&b.a, F_PXOR, 0, 0, 0)
+    for i in range(4):
+        x_rx(&b.a, F_MOVDQU_STORE, 0, 0, RCX, RAX, 0, 16 * i)
+
+
+register_emitter("cbo.zero", e_cbo_zero, False)
 register_emitter("lb", e_lb, False)
 register_emitter("lbu", e_lbu, False)
 register_emitter("lh", e_lh, False)

@@ -1,0 +1,192 @@
+"""How fast is vmcore? Every kernel under Debian's riscv64 Linux, in vmcore, in QEMU, and native: CPU seconds, ratios.
+
+Each run is a process. Its CPU seconds, all threads and Python's own start included, count from the moment when the
+guest has booted and says so; what the same run with an empty kernel takes from there on is taken off. The row `boot` is
+what lies before that moment. Both machines have one hart and Sv39.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from measure import geomean, interleave, parser, ratio, report
+
+import guests
+from subjects import QEMU, QEMU_WANTED, Guests, Native, Qemu, Run, Vmcore
+
+BOOT, AGAIN = "boot", "boot_again"
+# No process is measured finer than this.
+LEAST = 1e-4
+HOW_TO_GET = (
+    "QEMU {wanted} or later is what vmcore is compared with. Debian 13 has it; Debian 12 gets it by `apt-get install "
+    "-t bookworm-backports qemu-system-misc` (see README.md)."
+)
+
+
+@dataclass
+class Row:
+    """What is known about one row: the seconds of each subject's rounds, and vmcore's counters in the last of them."""
+
+    name: str
+    seconds: dict[str, list[float]]
+    counters: dict[str, float]
+    stats: dict[str, Any]
+
+    def speed(self) -> tuple[float, float, float] | None:
+        """Return how many times as fast as QEMU vmcore is: median, least, most."""
+        return ratio(self.seconds["qemu"], self.seconds["vmcore"]) if "qemu" in self.seconds else None
+
+    def cells(self) -> list[str]:
+        """Return the row as it is printed."""
+        middle = {who: median(values) for who, values in self.seconds.items()}
+        cells = [self.name.replace("_", "-")]
+        cells += [f"{middle[who]:.3f}" if who in middle else "" for who in ("native", "qemu", "vmcore")]
+        speed = self.speed()
+        cells.append("{:.2f} ({:.2f}-{:.2f})".format(*speed) if speed else "")
+        cells.append(f"{middle['vmcore'] / middle['native']:.1f}" if "native" in middle else "")
+        count = self.counters
+        instructions = count.get("instructions", 0)
+        cells.append(f"{instructions / 1e6:.0f}")
+        tiers = [count[key] for key in ("t0_insns", "t1_insns", "t2_insns") if key in count]
+        cells.append("/".join(f"{100 * tier / max(sum(tiers), 1):.1f}" for tier in tiers))
+        cells.append(f"{count['l1_hit_pct']:.1f}" if "l1_hit_pct" in count else "")
+        cells.append(f"{instructions / max(count['exits'], 1):.0f}" if "exits" in count else "")
+        return cells
+
+
+HEAD = ["row", "native s", "QEMU s", "vmcore s", "of QEMU's speed", "/ native", "Minsn", "T0/T1 %", "L1 hit %", "insn/exit"]
+WIDTHS = [14, 8, 8, 8, 19, 8, 6, 12, 8, 9]
+
+
+def line(cells: list[str]) -> str:
+    """Return the cells in their columns."""
+    first, *rest = zip(cells, WIDTHS, strict=False)
+    return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]).rstrip()
+
+
+def counters(run: Run) -> dict[str, float]:
+    """Return vmcore's counters from the kernel's begin to its end; a percentage cannot be told apart, it is the last."""
+    found = {}
+    for key, value in run.stats.items():
+        if isinstance(value, (int, float)):
+            found[key] = value if key.endswith("_pct") else value - run.stats_before.get(key, 0)
+    return found
+
+
+class Table:
+    """The rows, printed as they come.
+
+    Parameters
+    ----------
+    subjects : dict
+        Who is compared: name, and what runs a kernel by its name.
+    rounds : int
+        How often.
+    """
+
+    def __init__(self, subjects: dict[str, Callable[[str], Run]], rounds: int) -> None:
+        self._subjects, self._rounds = subjects, rounds
+        self.rows: list[Row] = []
+        self._empty: dict[str, float] = {}
+        print(line(HEAD), flush=True)
+
+    def _runs(self, name: str) -> dict[str, list[Run]]:
+        return interleave(self._rounds, {who: lambda run=run: run(name) for who, run in self._subjects.items()})
+
+    def _add(self, name: str, seconds: dict[str, list[float]], count: dict[str, float], stats: dict[str, Any]) -> None:
+        self.rows.append(Row(name, seconds, count, stats))
+        print(line(self.rows[-1].cells()), flush=True)
+
+    def empty(self, label: str) -> None:
+        """Run nothing: what that takes is taken off every kernel, and what comes before it is a row."""
+        runs = self._runs(guests.EMPTY)
+        self._empty = {who: median(run.after for run in of) for who, of in runs.items()}
+        last = runs["vmcore"][-1]
+        # On the bare machine there is no boot, and the row is the cost of the whole process.
+        seconds = {who: [run.before or run.total for run in of] for who, of in runs.items() if who != "native"}
+        self._add(label, seconds, counters(Run(0, 0, last.stats_before or last.stats)), last.stats_before)
+
+    def again(self, vmcore: Vmcore) -> None:
+        """Boot with a cache folder that an earlier boot has filled; QEMU, which has none, is the first boot's."""
+        with tempfile.TemporaryDirectory() as folder:
+            cache = Path(folder)
+            vmcore.run(guests.EMPTY, cache)
+            if not any(cache.iterdir()):
+                print("boot-again      vmcore keeps no code on disk: a second boot is like the first")
+                return
+            runs = [vmcore.run(guests.EMPTY, cache) for _ in range(self._rounds)]
+        seconds = {"vmcore": [run.before for run in runs]}
+        seconds |= {who: values for who, values in self.rows[0].seconds.items() if who == "qemu"}
+        self._add(AGAIN, seconds, counters(Run(0, 0, runs[-1].stats_before)), runs[-1].stats_before)
+
+    def kernel(self, name: str) -> None:
+        """Run a kernel."""
+        runs = self._runs(name)
+        seconds = {who: [max(run.after - self._empty[who], LEAST) for run in of] for who, of in runs.items()}
+        last = runs["vmcore"][-1]
+        self._add(name, seconds, counters(last), last.stats)
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Print the geometric means, and return them."""
+        found = {}
+        groups = {**guests.GROUPS, "all": tuple(name for group in guests.GROUPS.values() for name in group)}
+        for label, names in groups.items():
+            rows = [row for row in self.rows if row.name in names]
+            if not rows:
+                continue
+            to_native = [median(row.seconds["vmcore"]) / median(row.seconds["native"]) for row in rows]
+            means = {"rows": len(rows), "to_native": geomean(to_native)}
+            speeds = [speed[0] for row in rows if (speed := row.speed())]
+            if speeds:
+                means["speed"] = geomean(speeds)
+            found[label] = means
+            speed = f"{means['speed']:.2f}" if speeds else ""
+            print(line([f"geomean {label}", "", "", f"{len(rows)} rows", speed, f"{means['to_native']:.1f}"]))
+        return found
+
+
+def main() -> None:
+    """Build, run, print."""
+    options = parser(__doc__ or "", rounds=1)
+    options.add_argument("--only", nargs="+", metavar="ROW", default=[], help="kernels or groups of kernels")
+    options.add_argument("--bare", action="store_true", help="in S-mode on the bare machine instead of under Linux")
+    options.add_argument("--tier", choices=("auto", "t0", "t1"), help="how vmcore runs code; default: as it decides")
+    arguments = options.parse_args()
+    names = guests.kernels(hosted=not arguments.bare)
+    only = [name.replace("-", "_") for name in arguments.only]
+    unknown = set(only) - {*names, *guests.GROUPS, BOOT}
+    if unknown:
+        raise SystemExit(f"no row is called {', '.join(sorted(unknown))}; rows are {', '.join([BOOT, *names])}")
+    if only:
+        names = [name for name in names if name in only or any(name in guests.GROUPS.get(group, ()) for group in only)]
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = Guests(Path(folder), "bare" if arguments.bare else "linux")
+        vmcore = Vmcore(made, arguments.tier)
+        subjects: dict[str, Callable[[str], Run]] = {"vmcore": vmcore.run}
+        peer = None
+        if Qemu.installed():
+            qemu = Qemu(made)
+            subjects["qemu"], peer = qemu.run, ".".join(map(str, qemu.version))
+            print(f"{QEMU} {peer}, one hart, Sv39, {'bare S-mode' if arguments.bare else 'Debian kernel'}")
+        if peer is None or qemu.version < QEMU_WANTED:
+            print(HOW_TO_GET.format(wanted=".".join(map(str, QEMU_WANTED))))
+        subjects["native"] = Native(made).run
+        table = Table(subjects, arguments.rounds)
+        table.empty("start" if arguments.bare else BOOT)
+        if not arguments.bare and (not only or BOOT in only):
+            table.again(vmcore)
+        for name in names:
+            table.kernel(name)
+        means = table.summary()
+    rows = {row.name: {"seconds": row.seconds, "counters": row.counters, "stats": row.stats} for row in table.rows}
+    report(arguments, {"qemu": peer, "tier": arguments.tier, "rows": rows, "geomeans": means})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,9 @@
 """How fast is vmcore? Every kernel under Debian's riscv64 Linux, in vmcore, in QEMU, and native: CPU seconds, ratios.
 
-Each run is a process. Its CPU seconds, all threads and Python's own start included, count from the moment when the
-guest has booted and says so; what the same run with an empty kernel takes from there on is taken off. The row `boot` is
-what lies before that moment. Both machines have one hart and Sv39.
+Each run is a process. Its CPU seconds, all threads included, count from the moment when the guest has booted, is at rest
+and says so; what the same run with an empty kernel takes from there on is taken off. The row `boot` is what a process
+takes from its start, Python's imports included, until the guest's first program runs; `boot-rest` until the guest is at
+rest, which is when the kernel has tested its ciphers. Both machines have one hart and Sv39.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from measure import geomean, interleave, parser, ratio, report
 import guests
 from subjects import QEMU, QEMU_WANTED, Guests, Native, Qemu, Run, Vmcore
 
-BOOT, AGAIN = "boot", "boot_again"
+# The rows of the boot, and the moments that they last until.
+BOOTS = {"boot": "init", "boot_rest": "ready"}
+AGAIN = "_again"
 # No process is measured finer than this.
 LEAST = 1e-4
 HOW_TO_GET = (
@@ -50,7 +53,7 @@ class Row:
         cells.append("{:.2f} ({:.2f}-{:.2f})".format(*speed) if speed else "")
         cells.append(f"{middle['vmcore'] / middle['native']:.1f}" if "native" in middle else "")
         count = self.counters
-        instructions = count.get("instructions", 0)
+        instructions = count["instructions"]
         cells.append(f"{instructions / 1e6:.0f}")
         tiers = [count[key] for key in ("t0_insns", "t1_insns", "t2_insns") if key in count]
         cells.append("/".join(f"{100 * tier / max(sum(tiers), 1):.1f}" for tier in tiers))
@@ -69,15 +72,6 @@ def line(cells: list[str]) -> str:
     return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]).rstrip()
 
 
-def counters(run: Run) -> dict[str, float]:
-    """Return vmcore's counters from the kernel's begin to its end; a percentage cannot be told apart, it is the last."""
-    found = {}
-    for key, value in run.stats.items():
-        if isinstance(value, (int, float)):
-            found[key] = value if key.endswith("_pct") else value - run.stats_before.get(key, 0)
-    return found
-
-
 class Table:
     """The rows, printed as they come.
 
@@ -92,44 +86,48 @@ class Table:
     def __init__(self, subjects: dict[str, Callable[[str], Run]], rounds: int) -> None:
         self._subjects, self._rounds = subjects, rounds
         self.rows: list[Row] = []
-        self._empty: dict[str, float] = {}
+        self._empties: dict[str, list[Run]] = {}
         print(line(HEAD), flush=True)
 
     def _runs(self, name: str) -> dict[str, list[Run]]:
         return interleave(self._rounds, {who: lambda run=run: run(name) for who, run in self._subjects.items()})
 
-    def _add(self, name: str, seconds: dict[str, list[float]], count: dict[str, float], stats: dict[str, Any]) -> None:
-        self.rows.append(Row(name, seconds, count, stats))
-        print(line(self.rows[-1].cells()), flush=True)
+    def _add(self, row: Row) -> None:
+        self.rows.append(row)
+        print(line(row.cells()), flush=True)
 
-    def empty(self, label: str) -> None:
-        """Run nothing: what that takes is taken off every kernel, and what comes before it is a row."""
-        runs = self._runs(guests.EMPTY)
-        self._empty = {who: median(run.after for run in of) for who, of in runs.items()}
-        last = runs["vmcore"][-1]
-        # On the bare machine there is no boot, and the row is the cost of the whole process.
-        seconds = {who: [run.before or run.total for run in of] for who, of in runs.items() if who != "native"}
-        self._add(label, seconds, counters(Run(0, 0, last.stats_before or last.stats)), last.stats_before)
+    def _boots(self, runs: dict[str, list[Run]], suffix: str = "") -> None:
+        for name, moment in BOOTS.items():
+            last = runs["vmcore"][-1]
+            seconds = {who: [run.seconds[moment] for run in of] for who, of in runs.items() if of[-1].seconds}
+            self._add(Row(name + suffix, seconds, last.counters(end=moment), last.stats[moment]))
+
+    def empty(self) -> None:
+        """Run nothing: what that takes is taken off every kernel, and what comes before it are the rows of the boot."""
+        self._empties = self._runs(guests.EMPTY)
+        if "ready" in self._empties["vmcore"][0].seconds:
+            self._boots(self._empties)
 
     def again(self, vmcore: Vmcore) -> None:
-        """Boot with a cache folder that an earlier boot has filled; QEMU, which has none, is the first boot's."""
+        """Boot with a cache folder that an earlier boot has filled; QEMU, which has none, boots as it did before."""
         with tempfile.TemporaryDirectory() as folder:
             cache = Path(folder)
             vmcore.run(guests.EMPTY, cache)
             if not any(cache.iterdir()):
-                print("boot-again      vmcore keeps no code on disk: a second boot is like the first")
+                print("(vmcore keeps no code on disk: a second boot is like the first)")
                 return
             runs = [vmcore.run(guests.EMPTY, cache) for _ in range(self._rounds)]
-        seconds = {"vmcore": [run.before for run in runs]}
-        seconds |= {who: values for who, values in self.rows[0].seconds.items() if who == "qemu"}
-        self._add(AGAIN, seconds, counters(Run(0, 0, runs[-1].stats_before)), runs[-1].stats_before)
+        self._boots({**self._empties, "vmcore": runs}, AGAIN)
 
     def kernel(self, name: str) -> None:
         """Run a kernel."""
         runs = self._runs(name)
-        seconds = {who: [max(run.after - self._empty[who], LEAST) for run in of] for who, of in runs.items()}
+        seconds = {}
+        for who, of in runs.items():
+            nothing = median(run.work for run in self._empties[who])
+            seconds[who] = [max(run.work - nothing, LEAST) for run in of]
         last = runs["vmcore"][-1]
-        self._add(name, seconds, counters(last), last.stats)
+        self._add(Row(name, seconds, last.counters("ready"), last.stats["end"]))
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Print the geometric means, and return them."""
@@ -159,9 +157,9 @@ def main() -> None:
     arguments = options.parse_args()
     names = guests.kernels(hosted=not arguments.bare)
     only = [name.replace("-", "_") for name in arguments.only]
-    unknown = set(only) - {*names, *guests.GROUPS, BOOT}
+    unknown = set(only) - {*names, *guests.GROUPS, *BOOTS}
     if unknown:
-        raise SystemExit(f"no row is called {', '.join(sorted(unknown))}; rows are {', '.join([BOOT, *names])}")
+        raise SystemExit(f"no row is called {', '.join(sorted(unknown))}; rows are {', '.join([*BOOTS, *names])}")
     if only:
         names = [name for name in names if name in only or any(name in guests.GROUPS.get(group, ()) for group in only)]
 
@@ -178,8 +176,8 @@ def main() -> None:
             print(HOW_TO_GET.format(wanted=".".join(map(str, QEMU_WANTED))))
         subjects["native"] = Native(made).run
         table = Table(subjects, arguments.rounds)
-        table.empty("start" if arguments.bare else BOOT)
-        if not arguments.bare and (not only or BOOT in only):
+        table.empty()
+        if not arguments.bare and (not only or "boot" in only):
             table.again(vmcore)
         for name in names:
             table.kernel(name)

@@ -20,7 +20,6 @@ from vmcore.isa.riscv.extensions import Isa
 
 QEMU = "qemu-system-riscv64"
 QEMU_WANTED = (10, 0)
-READY, RIGHT = b"bench: ready", b"bench: right"
 RAM = {"linux": "512M", "bare": "128M"}
 
 
@@ -30,25 +29,29 @@ class Run:
 
     Parameters
     ----------
-    before : float
-        Until the kernel began: start of the process, imports, boot. 0 where that is not known.
     total : float
         All of it.
+    seconds : dict
+        Those until a moment, start of the process and imports included: ``"init"``, when the guest's first program
+        has been started, and ``"ready"``, when the guest is at rest and the kernel begins.
     stats : dict
-        The engine's counters at the end, of vmcore.
-    stats_before : dict
-        The same when the kernel began.
+        vmcore's counters at these moments and at the ``"end"``.
     """
 
-    before: float
     total: float
-    stats: dict[str, Any] = field(default_factory=dict)
-    stats_before: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    stats: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
-    def after(self) -> float:
-        """The seconds from the kernel's begin to the end of the process."""
-        return self.total - self.before
+    def work(self) -> float:
+        """The seconds from the kernel's begin to the end of the process; all of them where nobody says when it is."""
+        return self.total - self.seconds.get("ready", 0.0)
+
+    def counters(self, begin: str = "", end: str = "end") -> dict[str, float]:
+        """Return vmcore's counters between two moments; of a percentage, which has no difference, the last value."""
+        first, last = self.stats.get(begin, {}), self.stats.get(end, {})
+        numbers = {key: value for key, value in last.items() if isinstance(value, (int, float))}
+        return {key: value if key.endswith("_pct") else value - first.get(key, 0) for key, value in numbers.items()}
 
 
 class Guests:
@@ -70,6 +73,7 @@ class Guests:
             self._initrd = folder / "initramfs"
             program = guests.build_linux(folder).read_bytes()
             with self._initrd.open("wb") as file, images.CpioWriter(file) as archive:
+                archive.folder("proc")
                 archive.device("dev/console", "c", 5, 1)
                 archive.file("init", program, 0o755)
 
@@ -93,7 +97,7 @@ class Native:
         """Run a kernel."""
         with Child([str(self._program), name, "1"]) as child:
             total, _ = child.wait()
-        return Run(0.0, total)
+        return Run(total)
 
 
 class Vmcore:
@@ -119,7 +123,7 @@ class Vmcore:
         with Child([sys.executable, str(script), order], VMCORE_CACHE=str(cache)) as child:
             total, said = child.wait()
         answer = json.loads(said)
-        return Run(answer.get("before", 0.0), total, answer["stats"], answer.get("stats_before", {}))
+        return Run(total, answer["seconds"], answer["stats"])
 
 
 class Qemu:
@@ -148,14 +152,16 @@ class Qemu:
             command += [f"-{option}", value]
         if self._guests.form == "bare":
             with Child([*command, "-bios", "none"]) as child:
-                return Run(0.0, child.wait()[0])
+                return Run(child.wait()[0])
+        seconds = {}
         with Child(command) as child:
-            if not any(READY in line for line in child.output):
-                raise child.failure(f"the guest never said {READY!r}")
-            before = child.seconds()
-            child.input.write(b"\n")
-            child.input.flush()
+            for moment in ("init", "ready"):
+                if not any(f"bench: {moment}".encode() in line for line in child.output):
+                    raise child.failure(f"the guest never said that it is at {moment!r}")
+                seconds[moment] = child.seconds()
+                child.input.write(b"\n")
+                child.input.flush()
             total, said = child.wait()
-            if RIGHT not in said:
-                raise child.failure(f"the guest never said {RIGHT!r}", said)
-        return Run(before, total)
+            if b"bench: right" not in said:
+                raise child.failure("the guest's kernel did not come out right", said)
+        return Run(total, seconds)

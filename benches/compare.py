@@ -1,9 +1,9 @@
-"""How fast is vmcore? Every kernel under Debian's riscv64 Linux, in vmcore, in QEMU, and native: CPU seconds, ratios.
+"""How fast is vmcore? Kernels under Debian's riscv64 Linux, in vmcore, in QEMU, and native: CPU seconds and ratios.
 
-Each run is a process. Its CPU seconds, all threads included, count from the moment when the guest has booted, is at rest
-and says so; what the same run with an empty kernel takes from there on is taken off. The row `boot` is what a process
-takes from its start, Python's imports included, until the guest's first program runs; `boot-rest` until the guest is at
-rest, which is when the kernel has tested its ciphers. Both machines have one hart and Sv39.
+Each run is a process. Its CPU seconds, those of all threads, count from the moment when the guest has booted, is at
+rest and says so; what the same run with an empty kernel takes from there on is taken off. The row `boot` is what a
+process takes from its start, Python's imports included, until the guest's first program runs; `boot-rest` until the
+guest is at rest, which is when the kernel has tested its ciphers. Both machines have one hart and Sv39.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from statistics import median
 from typing import Any
 
 from measure import geomean, interleave, parser, ratio, report
+from subjects import QEMU, QEMU_WANTED, Guests, Native, Qemu, Run, Vmcore
 
 import guests
-from subjects import QEMU, QEMU_WANTED, Guests, Native, Qemu, Run, Vmcore
 
 # The rows of the boot, and the moments that they last until.
 BOOTS = {"boot": "init", "boot_rest": "ready"}
@@ -29,6 +29,30 @@ HOW_TO_GET = (
     "QEMU {wanted} or later is what vmcore is compared with. Debian 13 has it; Debian 12 gets it by `apt-get install "
     "-t bookworm-backports qemu-system-misc` (see README.md)."
 )
+
+
+# What the engine says of itself: title, counter, what it is divided by (counters that are summed up, if any), factor.
+# A column is there where vmcore has its counters.
+TIERS = ("t0_insns", "t1_insns", "t2_insns")
+ENGINE = (
+    ("T1 %", "t1_insns", TIERS, 100.0),
+    ("T2 %", "t2_insns", TIERS, 100.0),
+    ("L1 hit %", "l1_hit_pct", (), 1.0),
+    ("L3 hit %", "l3_hit_pct", (), 1.0),
+    ("insn/exit", "instructions", ("exits",), 1.0),
+    ("compile us/insn", "compile_ns", ("compiled_insns",), 1e-3),
+    ("code B/insn", "compiled_bytes", ("compiled_insns",), 1.0),
+)
+HEAD = ("row", "native s", "QEMU s", "vmcore s", "of QEMU's speed", "/ native", "Minsn")
+WIDTHS = (15, 8, 8, 8, 19, 8, 6)
+
+
+def line(*cells: str) -> str:
+    """Return the cells in their columns: those of HEAD, then the engine's, each as wide as its title."""
+    widths = (*WIDTHS, *(max(len(cell), 9) for cell in cells[len(WIDTHS) :]))
+    pairs = enumerate(zip(cells, widths, strict=False))
+    first, *rest = (f"{cell:{'<' if at == 0 else '>'}{width}}" for at, (cell, width) in pairs)
+    return "  ".join([first, *rest]).rstrip()
 
 
 @dataclass
@@ -44,32 +68,24 @@ class Row:
         """Return how many times as fast as QEMU vmcore is: median, least, most."""
         return ratio(self.seconds["qemu"], self.seconds["vmcore"]) if "qemu" in self.seconds else None
 
-    def cells(self) -> list[str]:
-        """Return the row as it is printed."""
+    def engine(self) -> dict[str, str]:
+        """Return the engine's columns, as far as their counters are there."""
+        count, found = self.counters, {}
+        for title, key, below, factor in ENGINE:
+            parts = [count[part] for part in below if part in count]
+            if key in count and (parts or not below):
+                found[title] = f"{count[key] * factor / (max(sum(parts), 1) if below else 1):.4g}"
+        return found
+
+    def __str__(self) -> str:
         middle = {who: median(values) for who, values in self.seconds.items()}
-        cells = [self.name.replace("_", "-")]
-        cells += [f"{middle[who]:.3f}" if who in middle else "" for who in ("native", "qemu", "vmcore")]
+        seconds = [f"{middle[who]:.3f}" if who in middle else "" for who in ("native", "qemu", "vmcore")]
         speed = self.speed()
-        cells.append("{:.2f} ({:.2f}-{:.2f})".format(*speed) if speed else "")
-        cells.append(f"{middle['vmcore'] / middle['native']:.1f}" if "native" in middle else "")
-        count = self.counters
-        instructions = count["instructions"]
-        cells.append(f"{instructions / 1e6:.0f}")
-        tiers = [count[key] for key in ("t0_insns", "t1_insns", "t2_insns") if key in count]
-        cells.append("/".join(f"{100 * tier / max(sum(tiers), 1):.1f}" for tier in tiers))
-        cells.append(f"{count['l1_hit_pct']:.1f}" if "l1_hit_pct" in count else "")
-        cells.append(f"{instructions / max(count['exits'], 1):.0f}" if "exits" in count else "")
-        return cells
-
-
-HEAD = ["row", "native s", "QEMU s", "vmcore s", "of QEMU's speed", "/ native", "Minsn", "T0/T1 %", "L1 hit %", "insn/exit"]
-WIDTHS = [14, 8, 8, 8, 19, 8, 6, 12, 8, 9]
-
-
-def line(cells: list[str]) -> str:
-    """Return the cells in their columns."""
-    first, *rest = zip(cells, WIDTHS, strict=False)
-    return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]).rstrip()
+        of_qemu = "{:.2f} ({:.2f}-{:.2f})".format(*speed) if speed else ""
+        to_native = f"{middle['vmcore'] / middle['native']:.1f}" if "native" in middle else ""
+        millions = f"{self.counters['instructions'] / 1e6:.0f}"
+        engine = [f"{value:>{len(title)}}" for title, value in self.engine().items()]
+        return line(self.name.replace("_", "-"), *seconds, of_qemu, to_native, millions, *engine)
 
 
 class Table:
@@ -87,14 +103,15 @@ class Table:
         self._subjects, self._rounds = subjects, rounds
         self.rows: list[Row] = []
         self._empties: dict[str, list[Run]] = {}
-        print(line(HEAD), flush=True)
 
     def _runs(self, name: str) -> dict[str, list[Run]]:
         return interleave(self._rounds, {who: lambda run=run: run(name) for who, run in self._subjects.items()})
 
     def _add(self, row: Row) -> None:
+        if not self.rows:
+            print(line(*HEAD, *row.engine()))
         self.rows.append(row)
-        print(line(row.cells()), flush=True)
+        print(row, flush=True)
 
     def _boots(self, runs: dict[str, list[Run]], suffix: str = "") -> None:
         for name, moment in BOOTS.items():
@@ -144,7 +161,7 @@ class Table:
                 means["speed"] = geomean(speeds)
             found[label] = means
             speed = f"{means['speed']:.2f}" if speeds else ""
-            print(line([f"geomean {label}", "", "", f"{len(rows)} rows", speed, f"{means['to_native']:.1f}"]))
+            print(line(f"geomean {label}", "", "", f"{len(rows)} rows", speed, f"{means['to_native']:.1f}"))
         return found
 
 

@@ -52,7 +52,7 @@ class Child:
 
     def __init__(self, command: Sequence[str], **environment: str) -> None:
         self.command = command
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the context is left
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=os.environ | environment
         )

@@ -21,14 +21,12 @@ GROUPS = {
     "system": ("syscalls", "faults", "switches", "forks"),
 }
 
-WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 # The loops of a kernel stay loops: none becomes a call of the C library, which differs from machine to machine.
 CODE = ["-std=c11", "-O2", "-g0", "-fno-builtin", "-fno-math-errno", f"-I{HERE}"]
-ZIG = [sys.executable, "-m", "ziglang", "cc", "-mcpu=baseline_rv64", "-fno-sanitize=all", *WARNINGS]
-BARE = (
-    "-target riscv64-freestanding-none -mcmodel=medany -ffreestanding -fno-pic -fno-stack-protector "
-    "-fno-unwind-tables -fno-asynchronous-unwind-tables -nostdlib -static"
-).split()
+ZIG = [sys.executable, "-m", "ziglang", "cc", "-mcpu=baseline_rv64", "-fno-sanitize=all", "-fomit-frame-pointer"]
+ZIG += ["-Wall", "-Wextra", "-Werror"]
+BARE = ["-target", "riscv64-freestanding-none", "-mcmodel=medany", "-ffreestanding", "-fno-pic", "-nostdlib", "-static"]
+BARE += ["-fno-stack-protector", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
 LINUX = ["-target", "riscv64-linux-musl", "-static", "-s"]
 NATIVE = ["cc", "-fno-tree-loop-distribute-patterns"]
 

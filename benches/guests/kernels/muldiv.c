@@ -37,7 +37,7 @@ int kernel(void)
 {
     uint64_t seed = hidden(1);
 
-    for (int round = 0; round < 400000; round++) {
+    for (int round = 0; round < 800000; round++) {
         uint64_t a, b, factor, quotient;
         seed = seed * 6364136223846793005ul + 1442695040888963407ul;
         a = (seed >> 36) | 1;

@@ -4,7 +4,7 @@
 #include "board.h"
 
 #define SIZE 4096
-#define ROUNDS 30000
+#define ROUNDS 12000
 
 static char from[SIZE + 1], to[SIZE + 1];
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -105,7 +106,7 @@ class Table:
         self._empties: dict[str, list[Run]] = {}
 
     def _runs(self, name: str) -> dict[str, list[Run]]:
-        return interleave(self._rounds, {who: lambda run=run: run(name) for who, run in self._subjects.items()})
+        return interleave(self._rounds, {who: partial(run, name) for who, run in self._subjects.items()})
 
     def _add(self, row: Row) -> None:
         if not self.rows:
@@ -160,8 +161,8 @@ class Table:
             if speeds:
                 means["speed"] = geomean(speeds)
             found[label] = means
-            speed = f"{means['speed']:.2f}" if speeds else ""
-            print(line(f"geomean {label}", "", "", f"{len(rows)} rows", speed, f"{means['to_native']:.1f}"))
+            of_qemu = f"{means['speed']:.2f}" if speeds else ""
+            print(line(f"geomean {label}", "", "", f"{len(rows)} rows", of_qemu, f"{means['to_native']:.1f}"))
         return found
 
 

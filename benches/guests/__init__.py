@@ -70,6 +70,9 @@ def _program(compiler: list[str], out: Path) -> Path:
 
 
 def _compile(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise SystemExit(f"there is no C compiler called {command[0]}: install one, for example gcc") from None
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}\nfailed:\n{done.stderr}")

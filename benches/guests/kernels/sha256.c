@@ -1,4 +1,5 @@
-/* SHA-256 (FIPS 180-4) of the letter a, a million times, and all that twelve times: shifts, rotates and additions, hardly a branch. */
+/* SHA-256 (FIPS 180-4) of the letter a, a million times, twelve times over: shifts, rotates, additions, hardly a branch.
+ */
 #include "board.h"
 
 static uint32_t constants[64];

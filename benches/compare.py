@@ -75,7 +75,8 @@ class Row:
         for title, key, below, factor in ENGINE:
             parts = [count[part] for part in below if part in count]
             if key in count and (parts or not below):
-                found[title] = f"{count[key] * factor / (max(sum(parts), 1) if below else 1):.4g}"
+                value = count[key] * factor / (max(sum(parts), 1) if below else 1)
+                found[title] = f"{value:{'.0f' if value >= 1000 else '.4g'}}"
         return found
 
     def __str__(self) -> str:

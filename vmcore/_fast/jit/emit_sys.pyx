@@ -1,7 +1,7 @@
 """Block code for CSRs and fences, and for whatever is run by calling its handler."""
 
 from vmcore._fast.hart.state cimport Op
-from vmcore._fast.jit.block cimport Block, call_handler, register_emitter
+from vmcore._fast.jit.block cimport Block, call_handler, register_emitter, step
 from vmcore._fast.jit.convention cimport at_budget
 from vmcore._fast.jit.x64.asm cimport F_SUB_I, RBP, x_rmi
 
@@ -19,6 +19,12 @@ cdef void e_fence(Block *b, const Op *op) noexcept nogil:
     return
 
 
+cdef void e_pause(Block *b, const Op *op) noexcept nogil:
+    # A hint to let others go first, where there are others.
+    if b.sys.nharts > 1:
+        step(b)
+
+
 cdef void e_call(Block *b, const Op *op) noexcept nogil:
     # A handler that reads and writes registers only. It may refuse (a rounding mode that is reserved).
     call_handler(b, op)
@@ -27,6 +33,7 @@ cdef void e_call(Block *b, const Op *op) noexcept nogil:
 for _name in ("csrrw", "csrrwi", "csrrs", "csrrsi", "csrrc", "csrrci"):
     register_emitter(_name, e_csr, False)
 register_emitter("fence", e_fence, False)
+register_emitter("pause", e_pause, False)
 
 # Scalar cryptography, carry-less products and permutations: too rare to have code of their own.
 for _name in (

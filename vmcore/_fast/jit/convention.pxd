@@ -48,7 +48,8 @@ cdef enum:
     STUB_MISS = 3             # call; rax: address, edx: info. Returns when the TLB has it, rax kept; or leaves like STEP
     STUB_OP = 4               # call; ecx: imm, edx: rd | rs1 << 8 | handler << 16, eax: info. Runs T0's handler; or leaves
     STUB_FP = 5               # call; edx: info. Makes fp_live; or leaves like STEP
-    STUB_COUNT = 6
+    STUB_CLEAN = 6            # call; edx: what may be loose (jit/block.pxd). Makes NaNs canonical; rax kept
+    STUB_COUNT = 7
     FN_MISS = 16
     FN_OP = 17
     FN_FP = 18
@@ -104,6 +105,9 @@ cdef inline int32_t at_fp_live() noexcept nogil:
 
 cdef inline int32_t at_fs() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).fs - HART_BIAS()
+
+cdef inline int32_t at_frm() noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).frm - HART_BIAS()
 
 cdef inline int32_t at_mxcsr() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).mxcsr - HART_BIAS()

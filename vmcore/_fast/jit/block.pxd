@@ -8,8 +8,7 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, 
 
 from vmcore._fast.hart.state cimport CODE_SLACK, SINK, CodePage, Hart, Op, System
 from vmcore._fast.jit.convention cimport (
-    HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_OP, at_budget,
-    at_page_base, at_stub, at_x)
+    HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_OP, at_budget, at_page_base, at_stub, at_x)
 from vmcore._fast.jit.x64.asm cimport (
     CC_S, F_ADD_I, F_LEA, F_MOV, F_MOV_MI, F_MOV_MR, F_SUB_I, F_XOR, RAX, RBP, RCX, RDX, Asm, x_call_m, x_jcc, x_jmp,
     x_mov_imm, x_rm, x_rmi, x_rr, x_rri)
@@ -19,6 +18,7 @@ cdef enum:
     MAX_STUBS = 192
     MAX_LINKS = 96
     STAGE_BYTES = 32768
+    NOT_HELD = 0xFF
 
 # What lies out of line.
 cdef enum Away:
@@ -40,7 +40,8 @@ cdef struct Stub:
     uint32_t kind
     uint32_t info
     uint32_t count
-    uint32_t loose            # as it was in the block at that place
+    uint32_t loose            # as they were in the block at that place
+    uint8_t held[2]
     uint32_t handler          # for `late`: the instruction
     Op op
     late_t late
@@ -68,6 +69,8 @@ cdef struct Block:
     bint fs_dirty             # mstatus.FS is known to be dirty
     uint32_t boxed            # floating-point registers that are known to hold a boxed single
     uint32_t loose            # xmm registers, see clean()
+    uint8_t held[2]           # what is not pinned and yet in a scratch register: floating-point register, or NOT_HELD
+    uint32_t latest           # the scratch register that was used last
     uint32_t nstubs
     uint32_t nlinks
     Stub stubs[MAX_STUBS]
@@ -96,6 +99,8 @@ cdef inline void away(Block *b, uint8_t *field, uint32_t kind, uint32_t info) no
     s.info = info
     s.count = b.count
     s.loose = b.loose
+    s.held[0] = b.held[0]
+    s.held[1] = b.held[1]
     b.nstubs += 1
 
 cdef inline void away_late(Block *b, uint8_t *field, late_t late, const Op *op) noexcept nogil:
@@ -178,6 +183,13 @@ cdef inline void clean_all(Block *b) noexcept nogil:
     if b.loose:
         clean(b, b.loose)
 
+# --- scratch registers of xmm -----------------------------------------------------------------------------------------
+# hart.f[] is always up to date for what is not pinned; xmm0 and xmm1 remember what was read or written last.
+
+cdef inline void forget_f(Block *b) noexcept nogil:
+    b.held[0] = NOT_HELD
+    b.held[1] = NOT_HELD
+
 # --- leaving ----------------------------------------------------------------------------------------------------------
 
 # Subtract what has been executed. The flags then say whether to leave (CC_S).
@@ -221,4 +233,5 @@ cdef inline void call_handler(Block *b, const Op *op) noexcept nogil:
     x_mov_imm(&b.a, RDX, op.rd | <uint32_t>op.rs1 << 8 | b.handler << 16)
     x_call_m(&b.a, RBP, at_stub(STUB_OP))
     b.fp_ready = False
+    forget_f(b)
     b.fs_dirty = False

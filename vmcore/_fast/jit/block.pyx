@@ -6,11 +6,12 @@ from vmcore._fast.hart.decode cimport decode_number
 from vmcore._fast.hart.handlers cimport handler_number
 from vmcore._fast.hart.state cimport L1_MASK, SINK, CodePage, Hart, Op
 from vmcore._fast.jit.convention cimport (
-    STUB_CLEAN, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_STEP, at_budget, at_l1, at_l1_tag, at_page_base, at_stub)
+    STUB_CLEAN, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_STEP, at_budget, at_f, at_l1, at_l1_tag, at_page_base,
+    at_stub)
 from vmcore._fast.jit.x64.asm cimport (
-    CC_NE, CC_NP, CC_P, CC_S, F_ADD_I, F_AND_I, F_CMP, F_MOV, F_MOV_MR, F_SUB_I, F_UCOMISD, F_UCOMISS, F_XOR, RAX, RBP,
-    RCX, RDX, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m, x_jmp_to, x_jmp_x, x_mov_imm, x_open, x_patch32,
-    x_patch8, x_rm, x_rmi, x_rr, x_rri, x_rx)
+    CC_NE, CC_NP, CC_P, CC_S, F_ADD_I, F_AND_I, F_CMP, F_MOV, F_MOVSD_LOAD, F_MOV_MR, F_SUB_I, F_UCOMISD, F_UCOMISS,
+    F_XOR, RAX, RBP, RCX, RDX, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m, x_jmp_to, x_jmp_x, x_mov_imm, x_open,
+    x_patch32, x_patch8, x_rm, x_rmi, x_rr, x_rri, x_rx)
 from vmcore._fast.memory.guestmem cimport gld16, gld32
 
 cdef extern from *:
@@ -132,6 +133,7 @@ cdef void emit_stubs(Block *b) noexcept nogil:
             x_patch32(s.field, b.a.at)
         b.count = s.count
         b.loose = s.loose
+        forget_f(b)
         if s.kind == AWAY_CLEAN:
             x_mov_imm(&b.a, RDX, s.info)
             x_call_m(&b.a, RBP, at_stub(STUB_CLEAN))
@@ -151,6 +153,9 @@ cdef void emit_stubs(Block *b) noexcept nogil:
         if s.kind == AWAY_MISS:
             x_mov_imm(&b.a, RDX, s.info)
             x_call_m(&b.a, RBP, at_stub(STUB_MISS))
+            for k in range(2):
+                if s.held[k] != NOT_HELD:
+                    x_rm(&b.a, F_MOVSD_LOAD, 0, k, RBP, at_f(s.held[k]))
             x_jmp_to(&b.a, s.back)
         elif s.kind == AWAY_TAKEN:
             go_to(b, s.info)
@@ -191,6 +196,8 @@ cdef bint translate_block(Block *b, Hart *hart, CodePage *page, uint32_t off) no
     b.fs_dirty = False
     b.boxed = 0
     b.loose = 0
+    b.latest = 0
+    forget_f(b)
     while not b.ended:
         b.off = b.next
         off = b.off

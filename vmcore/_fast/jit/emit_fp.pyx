@@ -8,11 +8,11 @@ low 32 bits of a register keeps the others, so the result is boxed because the f
 from libc.stdint cimport uint8_t, uint32_t
 
 from vmcore._fast.hart.state cimport SINK, Op
-from vmcore._fast.jit.block cimport Block, Stub, away_late, put_x, register_emitter, target_x
+from vmcore._fast.jit.block cimport Block, Stub, away_late, forget_f, put_x, register_emitter, target_x
 from vmcore._fast.jit.convention cimport XMM_OF, at_f, at_mxcsr
 from vmcore._fast.jit.fpu cimport (
-    LOOSE32, LOOSE64, RAW, RAW_BOXED, XMM0, XMM1, begin, call_fp, can_round, check_mode, land, load_f, mark_dirty, op_f,
-    put_f, reads, rs2_of, rs3_of, target_f, use_f)
+    LOOSE32, LOOSE64, NOWHERE, RAW, RAW_BOXED, XMM0, XMM1, begin, call_fp, can_round, check_mode, free_f, land, load_f,
+    mark_dirty, op_f, put_f, reads, rs2_of, rs3_of, target_f, use_f, where_f)
 from vmcore._fast.jit.host cimport HAS_FMA, find_features, host_bits
 from vmcore._fast.jit.x64.asm cimport (
     CC_A, CC_AE, CC_E, CC_NP, CC_P, F_ADDSD, F_ADDSS, F_AND, F_AND_I, F_ANDPS, F_COMISD, F_COMISS, F_DIVSD, F_DIVSS,
@@ -37,7 +37,7 @@ cdef inline uint32_t loose_kind(bint single) noexcept nogil:
 cdef void arithmetic(Block *b, const Op *op, int form, bint commutes, bint single) noexcept nogil:
     cdef uint32_t rs1 = op.rs1
     cdef uint32_t rs2 = rs2_of(op)
-    cdef int to = target_f(op.rd)
+    cdef int one, two, to
     cdef uint32_t stub
     if not can_round(op):
         call_fp(b, op)
@@ -47,14 +47,18 @@ cdef void arithmetic(Block *b, const Op *op, int form, bint commutes, bint singl
     reads(b, rs2, single)
     stub = check_mode(b, op)
     mark_dirty(b)
-    if to == XMM_OF[rs2] and rs1 != rs2:
-        if commutes:
-            op_f(b, form, to, rs1)
-        else:
-            load_f(b, XMM0, rs1)
-            op_f(b, form, XMM0, rs2)
-            to = XMM0
+    one = where_f(b, rs1)
+    two = where_f(b, rs2)
+    to = XMM_OF[op.rd]
+    if op.rd == rs2 and two >= 0 and commutes:
+        # In place; also where rd is not pinned but at hand.
+        op_f(b, form, two, rs1)
+        to = two
     else:
+        if to < 0 and one >= 0 and op.rd == rs1 and one != two:
+            to = one
+        elif to < 0 or (op.rd == rs2 and rs1 != rs2):
+            to = free_f(b, two)
         load_f(b, to, rs1)
         op_f(b, form, to, rs2)
     put_f(b, op.rd, to, loose_kind(single))
@@ -94,7 +98,7 @@ cdef void e_fdiv_s(Block *b, const Op *op) noexcept nogil:
 
 
 cdef inline void square_root(Block *b, const Op *op, int form, bint single) noexcept nogil:
-    cdef int to = target_f(op.rd)
+    cdef int to
     cdef uint32_t stub
     if not can_round(op):
         call_fp(b, op)
@@ -103,6 +107,7 @@ cdef inline void square_root(Block *b, const Op *op, int form, bint single) noex
     reads(b, op.rs1, single)
     stub = check_mode(b, op)
     mark_dirty(b)
+    to = target_f(b, op.rd, where_f(b, op.rs1))
     # Loaded first: the other bits of `to` must be those of a box, and must not make this wait for its old value.
     load_f(b, to, op.rs1)
     x_rr(&b.a, form, 0, to, to)
@@ -123,23 +128,18 @@ cdef void e_fsqrt_s(Block *b, const Op *op) noexcept nogil:
 # into at once, and made canonical: a plain multiplication of the factors raises the flag. They are still there, as
 # the result overwrites neither of them before.
 
-cdef int fused_target(const Op *op) noexcept nogil:
-    cdef int to = target_f(op.rd)
-    return XMM0 if to == XMM_OF[op.rs1] or to == XMM_OF[rs2_of(op)] else to
-
-
 cdef inline void late_fused(Block *b, const Stub *s, bint single) noexcept nogil:
-    # Of the multiplication's flags only the invalid one counts.
+    # Of the multiplication's flags only the invalid one counts. The result is in the register that `info` names.
     x_rm(&b.a, F_STMXCSR, 0, 0, RBP, at_mxcsr())
-    load_f(b, XMM1, s.op.rs1)
-    op_f(b, F_MULSS if single else F_MULSD, XMM1, rs2_of(&s.op))
+    load_f(b, s.info, s.op.rs1)
+    op_f(b, F_MULSS if single else F_MULSD, s.info, rs2_of(&s.op))
     x_rm(&b.a, F_STMXCSR, 0, 0, RBP, at_mxcsr() + 4)
     x_rm(&b.a, F_MOV, 0, RAX, RBP, at_mxcsr() + 4)
     x_rri(&b.a, F_AND_I, 0, 0, RAX, 1)
     x_rm(&b.a, F_OR_MR, 0, RAX, RBP, at_mxcsr())
     x_rm(&b.a, F_LDMXCSR, 0, 0, RBP, at_mxcsr())
     x_mov_imm(&b.a, RAX, 0xFFFFFFFF7FC00000 if single else 0x7FF8000000000000)
-    x_rr(&b.a, F_MOVQ_XR, 0, fused_target(&s.op), RAX)
+    x_rr(&b.a, F_MOVQ_XR, 0, s.info, RAX)
     x_jmp_to(&b.a, s.back)
 
 
@@ -152,8 +152,9 @@ cdef void late_fused_s(Block *b, const Stub *s) noexcept nogil:
 
 
 cdef inline void vop_f(Block *b, int form, int reg, int two, uint32_t r) noexcept nogil:
-    if XMM_OF[r] >= 0:
-        x_vrr(&b.a, form, 0, reg, two, XMM_OF[r])
+    cdef int place = where_f(b, r)
+    if place >= 0:
+        x_vrr(&b.a, form, 0, reg, two, place)
     else:
         x_vrm(&b.a, form, 0, reg, two, RBP, at_f(r))
 
@@ -162,7 +163,7 @@ cdef void fused(Block *b, const Op *op, int form, bint single) noexcept nogil:
     cdef uint32_t rs1 = op.rs1
     cdef uint32_t rs2 = rs2_of(op)
     cdef uint32_t rs3 = rs3_of(op)
-    cdef int to = fused_target(op)
+    cdef int to, one, two, three
     cdef uint32_t stub
     if not host_bits & HAS_FMA or not can_round(op):
         call_fp(b, op)
@@ -175,13 +176,22 @@ cdef void fused(Block *b, const Op *op, int form, bint single) noexcept nogil:
     mark_dirty(b)
     if single:
         form += TO_SINGLE
-    if to == XMM_OF[rs3]:
-        vop_f(b, form + TO_231, to, use_f(b, rs1, XMM1), rs2)
+    one = where_f(b, rs1)
+    two = where_f(b, rs2)
+    three = where_f(b, rs3)
+    if op.rd == rs3 and three >= 0 and rs1 != rs3 and rs2 != rs3:
+        # The sum grows in place.
+        to = three
+        vop_f(b, form + TO_231, to, use_f(b, rs1, to), rs2)
     else:
+        to = XMM_OF[op.rd]
+        if to < 0 or op.rd == rs1 or op.rd == rs2:
+            to = free_f(b, two)
         load_f(b, to, rs1)
-        vop_f(b, form + TO_213, to, use_f(b, rs2, XMM1), rs3)
+        vop_f(b, form + TO_213, to, use_f(b, rs2, to), rs3)
     x_rr(&b.a, F_UCOMISS if single else F_UCOMISD, 0, to, to)
     away_late(b, x_jcc(&b.a, CC_P), late_fused_s if single else late_fused_d, op)
+    b.stubs[b.nstubs - 1].info = <uint32_t>to
     put_f(b, op.rd, to, RAW_BOXED if single else RAW)
     land(b, stub)
 
@@ -225,7 +235,7 @@ cdef void e_fnmadd_s(Block *b, const Op *op) noexcept nogil:
 
 cdef inline void late_choice(Block *b, const Stub *s, bint largest, bint single) noexcept nogil:
     cdef int compare = F_UCOMISS if single else F_UCOMISD
-    cdef int to = target_f(s.op.rd)
+    cdef int to = XMM_OF[s.op.rd]
     cdef uint8_t *nans
     cdef uint8_t *done[3]
     cdef int i
@@ -250,7 +260,7 @@ cdef inline void late_choice(Block *b, const Stub *s, bint largest, bint single)
     if not b.a.full:
         for i in range(3):
             x_patch8(done[i], b.a.at)
-    if to != XMM0:
+    if to >= 0:
         x_rr(&b.a, F_MOVAPS, 0, to, XMM0)
     x_jmp_to(&b.a, s.back)
 
@@ -275,13 +285,15 @@ cdef inline void choose(Block *b, const Op *op, bint largest, bint single) noexc
     cdef int form = (F_MAXSS if largest else F_MINSS) if single else (F_MAXSD if largest else F_MINSD)
     cdef uint32_t rs1 = op.rs1
     cdef uint32_t rs2 = rs2_of(op)
-    cdef int to = target_f(op.rd)
+    cdef int to = XMM_OF[op.rd] if XMM_OF[op.rd] >= 0 else XMM0
     cdef uint32_t stub
     begin(b, op)
     reads(b, rs1, single)
     reads(b, rs2, single)
     mark_dirty(b)
-    op_f(b, F_UCOMISS if single else F_UCOMISD, use_f(b, rs1, XMM0), rs2)
+    op_f(b, F_UCOMISS if single else F_UCOMISD, use_f(b, rs1, NOWHERE), rs2)
+    # Both scratch registers are used out of line, and xmm0 here.
+    forget_f(b)
     if single:
         away_late(b, x_jcc(&b.a, CC_E), late_max_s if largest else late_min_s, op)
     else:
@@ -321,7 +333,7 @@ cdef void equal(Block *b, const Op *op, bint single) noexcept nogil:
     begin(b, op)
     reads(b, op.rs1, single)
     reads(b, rs2_of(op), single)
-    op_f(b, F_UCOMISS if single else F_UCOMISD, use_f(b, op.rs1, XMM0), rs2_of(op))
+    op_f(b, F_UCOMISS if single else F_UCOMISD, use_f(b, op.rs1, NOWHERE), rs2_of(op))
     if op.rd != SINK:
         x_setcc(&b.a, CC_NP, RAX)
         x_setcc(&b.a, CC_E, RCX)
@@ -336,7 +348,7 @@ cdef void less(Block *b, const Op *op, int cc, bint single) noexcept nogil:
     begin(b, op)
     reads(b, op.rs1, single)
     reads(b, rs2_of(op), single)
-    op_f(b, F_COMISS if single else F_COMISD, use_f(b, rs2_of(op), XMM0), op.rs1)
+    op_f(b, F_COMISS if single else F_COMISD, use_f(b, rs2_of(op), NOWHERE), op.rs1)
     if op.rd != SINK:
         x_setcc(&b.a, cc, RAX)
         x_rr(&b.a, F_MOVZX8, 0, to, RAX)

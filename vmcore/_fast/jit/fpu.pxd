@@ -9,16 +9,16 @@ from vmcore._fast.hart.fpregs cimport DYNAMIC, FS_DIRTY
 from vmcore._fast.hart.softcore cimport RMM
 from vmcore._fast.hart.state cimport Op
 from vmcore._fast.jit.block cimport (
-    AWAY_STEP, Block, Stub, away, away_late, call_handler, clean, info_of)
+    AWAY_STEP, NOT_HELD, Block, Stub, away, away_late, call_handler, clean, forget_f, info_of)
 from vmcore._fast.jit.convention cimport STUB_FP, STUB_OP, XMM_OF, at_f, at_fp_live, at_frm, at_fs, at_stub
 from vmcore._fast.jit.x64.asm cimport (
-    CC_E, CC_NE, F_ANDPS, F_CMP8_MI, F_CMP_I, F_MOV8_MI, F_MOVAPS, F_MOVQ_RX, F_MOVSD_LOAD, F_MOVSD_STORE, F_SAR_I, RAX,
-    RBP, RCX, RDX, x_call_m, x_jcc, x_jmp_to, x_mov_imm, x_rm, x_rmi, x_rr, x_rri)
+    CC_E, CC_NE, F_ANDPS, F_CMP8_MI, F_CMP_I, F_MOV8_MI, F_MOVAPS, F_MOVQ_RX, F_MOVSD_LOAD, F_MOVSD_STORE, F_SAR_I,
+    RAX, RBP, RCX, RDX, x_call_m, x_jcc, x_jmp_to, x_mov_imm, x_rm, x_rmi, x_rr, x_rri)
 
 cdef enum:
-    # Scratch registers are 0 to 3; what is not pinned is computed in this one, which clean() knows.
-    XMM0 = 0
-    XMM1, XMM2, XMM3
+    XMM0 = 0                  # the scratch registers
+    XMM1 = 1
+    NOWHERE = -1
     NO_STUB = 0xFFFFFFFF
 
 # What put_f() is given.
@@ -106,6 +106,7 @@ cdef inline uint32_t to_handler(Block *b, uint8_t *field, const Op *op) noexcept
 cdef inline void land(Block *b, uint32_t stub) noexcept nogil:
     if stub != NO_STUB:
         b.stubs[stub].back = b.a.at
+        forget_f(b)
 
 cdef inline bint is_legal(const Op *op) noexcept nogil:
     return rm_of(op) <= RMM or rm_of(op) == DYNAMIC
@@ -128,32 +129,51 @@ cdef inline void mark_dirty(Block *b) noexcept nogil:
 
 # --- registers ------------------------------------------------------------------------------------------------------------
 
-# All 64 bits of f[r] into `to`.
-cdef inline void load_f(Block *b, int to, uint32_t r) noexcept nogil:
-    if XMM_OF[r] < 0:
-        x_rm(&b.a, F_MOVSD_LOAD, 0, to, RBP, at_f(r))
-    elif XMM_OF[r] != to:
-        x_rr(&b.a, F_MOVAPS, 0, to, XMM_OF[r])
-
-# An xmm register that holds f[r]; `scratch` if it has to be loaded.
-cdef inline int use_f(Block *b, uint32_t r, int scratch) noexcept nogil:
+# The xmm register that holds f[r], or NOWHERE.
+cdef inline int where_f(const Block *b, uint32_t r) noexcept nogil:
     if XMM_OF[r] >= 0:
         return XMM_OF[r]
-    load_f(b, scratch, r)
-    return scratch
+    return XMM0 if b.held[0] == r else XMM1 if b.held[1] == r else NOWHERE
+
+# A scratch register that may be written: the one used longer ago, unless it is `but`.
+cdef inline int free_f(Block *b, int but) noexcept nogil:
+    cdef int n = 1 - <int>b.latest
+    if n == but:
+        n = 1 - n
+    b.held[n] = NOT_HELD
+    b.latest = <uint32_t>n
+    return n
+
+# All 64 bits of f[r] into `to`.
+cdef inline void load_f(Block *b, int to, uint32_t r) noexcept nogil:
+    cdef int place = where_f(b, r)
+    if place < 0:
+        x_rm(&b.a, F_MOVSD_LOAD, 0, to, RBP, at_f(r))
+    elif place != to:
+        x_rr(&b.a, F_MOVAPS, 0, to, place)
+
+# An xmm register that holds f[r]; if it has to be loaded, a scratch register other than `but`.
+cdef inline int use_f(Block *b, uint32_t r, int but) noexcept nogil:
+    cdef int place = where_f(b, r)
+    if place < 0:
+        place = free_f(b, but)
+        x_rm(&b.a, F_MOVSD_LOAD, 0, place, RBP, at_f(r))
+        b.held[place] = <uint8_t>r
+    return place
 
 # reg op= f[r], for a scalar form.
 cdef inline void op_f(Block *b, int form, int reg, uint32_t r) noexcept nogil:
-    if XMM_OF[r] >= 0:
-        x_rr(&b.a, form, 0, reg, XMM_OF[r])
+    cdef int place = where_f(b, r)
+    if place >= 0:
+        x_rr(&b.a, form, 0, reg, place)
     else:
         x_rm(&b.a, form, 0, reg, RBP, at_f(r))
 
-# Where to compute f[rd].
-cdef inline int target_f(uint32_t rd) noexcept nogil:
-    return XMM_OF[rd] if XMM_OF[rd] >= 0 else XMM0
+# Where to compute f[rd]: its own register, or a scratch register other than `but`.
+cdef inline int target_f(Block *b, uint32_t rd, int but) noexcept nogil:
+    return XMM_OF[rd] if XMM_OF[rd] >= 0 else free_f(b, but)
 
-# f[rd] <- reg, which is its own register or XMM0.
+# f[rd] <- reg, which is its own register or a scratch register.
 cdef inline void put_f(Block *b, uint32_t rd, int reg, uint32_t kind) noexcept nogil:
     cdef int home = XMM_OF[rd]
     cdef uint32_t bit
@@ -172,3 +192,7 @@ cdef inline void put_f(Block *b, uint32_t rd, int reg, uint32_t kind) noexcept n
         if kind & 2:
             clean(b, bit | bit << 16)
         x_rm(&b.a, F_MOVSD_STORE, 0, reg, RBP, at_f(rd))
+        if b.held[1 - reg] == rd:
+            b.held[1 - reg] = NOT_HELD
+        b.held[reg] = <uint8_t>rd
+        b.latest = <uint32_t>reg

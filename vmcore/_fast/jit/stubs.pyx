@@ -257,13 +257,11 @@ cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table) noexcept nogil:
     x_patch32(field, a.at)
     x_rri(a, F_ADD_I, 1, 0, RSP, 8)
     x_jmp_to(a, step)
-    # NaNs of the registers in edx become canonical ones: scratch 0 and the pinned registers.
+    # NaNs of the registers in edx become canonical ones.
     table[STUB_CLEAN] = <uint64_t>a.at + delta
     for i in range(2 * 16):
         if i & 15 == 0:
             x_mov_imm(a, RCX, 0xFFFFFFFF7FC00000 if i else 0x7FF8000000000000)
-        elif i & 15 < 4:
-            continue
         x_rri(a, F_TEST_I, 0, 0, RDX, <uint32_t>1 << i)
         field = x_jcc8(a, CC_E)
         x_rr(a, F_UCOMISS if i & 16 else F_UCOMISD, 0, i & 15, i & 15)

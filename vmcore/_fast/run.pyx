@@ -31,7 +31,7 @@ from vmcore._fast.memory.ram cimport MAX_REGIONS, PG_WATCH, Bank, Ram, Region, f
 
 # The modules of handlers register what they execute when they are imported.
 from vmcore._fast.hart import control, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys
-from vmcore._fast.jit import emit_flow, emit_int, emit_mem, emit_sys
+from vmcore._fast.jit import emit_bits, emit_flow, emit_fp, emit_fp_move, emit_int, emit_mem, emit_sys
 from vmcore.errors import ClosedError, ConfigError, DeviceError, MemoryAccessError, VmError
 
 cdef enum:
@@ -51,7 +51,7 @@ EXITS = {
 TIERS = ("auto", "t0", "t1")
 
 HANDLER_MODULES = (ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys)
-EMITTER_MODULES = (emit_flow, emit_int, emit_mem, emit_sys)
+EMITTER_MODULES = (emit_bits, emit_flow, emit_fp, emit_fp_move, emit_int, emit_mem, emit_sys)
 control.bind_links()
 
 

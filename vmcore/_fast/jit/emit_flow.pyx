@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport SINK, Op
 from vmcore._fast.jit.block cimport (
-    AWAY_BEFORE, AWAY_FAR, AWAY_NEXT_RAX, AWAY_STEP, AWAY_TAKEN, Block, add_imm, away, go_far, go_rax, go_to, info_of,
+    AWAY_BEFORE, AWAY_FAR, AWAY_NEXT_RAX, AWAY_STEP, AWAY_TAKEN, Block, add_imm, away, clean_all, go_far, go_rax, go_to, info_of,
     link, op_x, page_address, poll, put_x, register_emitter, step, target_x)
 from vmcore._fast.jit.convention cimport HOST_OF, at_x
 from vmcore._fast.jit.x64.asm cimport (
@@ -44,6 +44,7 @@ cdef void branch(Block *b, const Op *op, int cc) noexcept nogil:
         away(b, x_jcc(&b.a, cc), AWAY_FAR, <uint32_t>target)
     elif target <= <int32_t>b.off:
         # A loop closes here. The poll comes first, so that the branch itself is one compare and one jump.
+        clean_all(b)
         poll(b)
         away(b, x_jcc(&b.a, CC_S), AWAY_BEFORE, b.off)
         compare(b, op.rs1, op.rd)
@@ -103,6 +104,7 @@ cdef void e_jal(Block *b, const Op *op) noexcept nogil:
 
 cdef void e_jalr(Block *b, const Op *op) noexcept nogil:
     # Bit 0 of the target is cleared where it is looked up.
+    clean_all(b)
     add_imm(b, RAX, op.rs1, op.imm)
     if not has(b.hart.isa, BIT_C):
         x_rri(&b.a, F_TEST_I, 0, 0, RAX, 2)

@@ -16,7 +16,7 @@ from vmcore._fast.jit.convention cimport (
 from vmcore._fast.jit.x64.asm cimport (
     CC_A, CC_B, CC_E, CC_G, CC_L, CC_NE, F_AND, F_AND_I, F_CMP, F_CMP8_MI, F_CMP_I, F_LEA, F_LOCK_CMPXCHG,
     F_LOCK_CMPXCHG16, F_LOCK_CMPXCHG8, F_LOCK_XADD, F_LOCK_XADD16, F_LOCK_XADD8, F_MOV, F_MOV16_MR, F_MOV8_MR,
-    F_MOVDQU_STORE, F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8, F_MOV_MI, F_MOV_MR, F_OR, F_PXOR, F_SHL_I,
+    F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8, F_MOV_MI, F_MOV_MR, F_OR, F_SHL_I,
     F_SHR_I, F_TEST_I, F_XCHG16_MR, F_XCHG8_MR, F_XCHG_MR, F_XOR, R14, RAX, RBP, RCX, RDX, x_cmov, x_jcc, x_jcc8,
     x_jcc_to, x_jmp8, x_mov_imm, x_patch8, x_rm, x_rmi, x_rr, x_rri, x_rx)
 from vmcore._fast.memory.tlb cimport TLB_MASK
@@ -423,9 +423,9 @@ cdef void e_cbo_zero(Block *b, const Op *op) noexcept nogil:
     load_x(b, op.rs1, RAX)
     x_rri(&b.a, F_AND_I, 1, 0, RAX, -64)
     find_host(b, 8, ACC_WRITE)
-    x_rr(&b.a, F_PXOR, 0, 0, 0)
-    for i in range(4):
-        x_rx(&b.a, F_MOVDQU_STORE, 0, 0, RCX, RAX, 0, 16 * i)
+    x_rr(&b.a, F_XOR, 0, RDX, RDX)
+    for i in range(8):
+        x_rx(&b.a, F_MOV_MR, 1, RDX, RCX, RAX, 0, 8 * i)
 
 
 register_emitter("cbo.zero", e_cbo_zero, False)

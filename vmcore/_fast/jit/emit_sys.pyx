@@ -37,7 +37,7 @@ register_emitter("pause", e_pause, False)
 
 # Scalar cryptography, carry-less products and permutations: too rare to have code of their own.
 for _name in (
-    "clmul", "clmulh", "clmulr", "xperm4", "xperm8", "brev8", "orc.b",
+    "clmul", "clmulh", "clmulr", "xperm4", "xperm8", "brev8",
     "aes64es", "aes64esm", "aes64ds", "aes64dsm", "aes64im", "aes64ks1i", "aes64ks2",
     "sha256sig0", "sha256sig1", "sha256sum0", "sha256sum1", "sha512sig0", "sha512sig1", "sha512sum0", "sha512sum1",
     "sm4ed", "sm4ks", "sm3p0", "sm3p1", "mop",

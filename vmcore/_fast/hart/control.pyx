@@ -6,7 +6,8 @@ from vmcore._fast.defs cimport RAISED_BIT, gva_t
 from vmcore._fast.hart.access cimport (
     ACCESS_LEAVE, ACCESS_REDO, ACCESS_SHOT, SHOT_ATTENTION, SHOT_DONE, finish_shot, resolve)
 from vmcore._fast.hart.clock cimport pc_after, pc_of, sync_count
-from vmcore._fast.hart.codepage cimport bind, decode_at, decode_counted, get_page, is_counter, is_probed, set_code
+from vmcore._fast.hart.codepage cimport (
+    bind, decode_at, decode_counted, get_page, is_counter, is_probed, set_code)
 from vmcore._fast.hart.decode cimport decode_one
 from vmcore._fast.hart.fpregs cimport settle_fp
 from vmcore._fast.hart.handlers cimport find_handler, register_handler
@@ -111,7 +112,8 @@ cdef Op *single(Hart *hart, gva_t pc) noexcept nogil:
 
 
 cdef Op *lookup(Hart *hart, gva_t pc, bint step) noexcept nogil:
-    # The operation at pc; `step`: the instruction itself, not the compiled code that begins there. NULL: the fetch faults (hart.trap_*).
+    # The operation at pc; `step`: the instruction itself, not the compiled code that begins there. NULL: the fetch
+    # faults (hart.trap_*).
     cdef System *sys = hart.sys
     cdef FetchEntry *f = &hart.fetches[(pc >> 12) & (FETCH_SIZE - 1)]
     cdef JumpEntry *j = &hart.jumps[(pc >> 1) & (JUMP_SIZE - 1)]

@@ -45,7 +45,9 @@ def operand_table(name: str) -> list[tuple[int, int, int]]:
     single = name.endswith((".s", ".x.w"))
     form = FORMATS["f32" if single else "f64"]
     box = 0xFFFFFFFF00000000 if single else 0
-    arity = 3 if name.startswith(("fmadd", "fmsub", "fnm")) else 2 if not name.startswith(("fsqrt", "fcvt", "fmv")) else 1
+    arity = 1 if name.startswith(("fsqrt", "fcvt", "fmv")) else 2
+    if name.startswith(("fmadd", "fmsub", "fnm")):
+        arity = 3
     pool = [box | value for value in (few_edges(form) if arity > 1 else edges(form))]
     if arity > 1:
         pool += [box | value for value in edges(form)[::7]]
@@ -53,7 +55,7 @@ def operand_table(name: str) -> list[tuple[int, int, int]]:
         # No proper boxes.
         pool += [0x7F800001, 0x3FF0000000000000, 0xFFFFFFFE3F800000]
     if arity == 3:
-        pool = pool[::2] + [box | form.infinity, box, box | form.nan, box | form.infinity | 1]
+        pool = [*pool[::2], box | form.infinity, box, box | form.nan, box | form.infinity | 1]
     return [(*values, box, box)[:3] for values in product(pool, repeat=arity)]
 
 
@@ -204,6 +206,9 @@ def random_program(source) -> Case:
             name = source.choice(("beq", "bne", "blt", "bgeu"))
             body.append(word(name, rs1=source.choice((10, 11)), rs2=source.choice((0, 12)), imm=len(piece) + 4))
         body.append(piece)
+        if source.randrange(3) == 0:
+            # An indirect jump, to the next instruction.
+            body.append(word("auipc", rd=5, imm=0) + word("jalr", rd=0, rs1=5, imm=8))
     loop = b"".join(body) + word("addi", rd=COUNTER, rs1=COUNTER, imm=-1)
     case.code = loop + word("bne", rs1=COUNTER, rs2=0, imm=-len(loop))
     return case

@@ -6,16 +6,15 @@ from vmcore._fast.defs cimport RAISED_BIT, gva_t
 from vmcore._fast.hart.access cimport (
     ACCESS_LEAVE, ACCESS_REDO, ACCESS_SHOT, SHOT_ATTENTION, SHOT_DONE, finish_shot, resolve)
 from vmcore._fast.hart.clock cimport pc_after, pc_of, sync_count
-from vmcore._fast.hart.codepage cimport (
-    bind, decode_at, decode_counted, get_page, is_counter, is_probed, set_code)
+from vmcore._fast.hart.codepage cimport bind, decode_at, decode_counted, get_page, is_counter, is_probed, set_code
 from vmcore._fast.hart.decode cimport decode_one
 from vmcore._fast.hart.fpregs cimport settle_fp
 from vmcore._fast.hart.handlers cimport find_handler, register_handler
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport (
     CAUSE_ECALL_S, CAUSE_FETCH_ACCESS, CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_PAGE, CAUSE_ILLEGAL, CODE_LEAST, CODE_SLACK,
-    CODE_UNIT, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI,
-    CodeEntry, CodePage, FetchEntry, Hart, JumpEntry, Op, System, handler_t, l1_index, transfer, unplant, vmcore_go, vmcore_leave)
+    CODE_UNIT, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI, CodeEntry,
+    CodePage, FetchEntry, Hart, JumpEntry, Op, System, handler_t, l1_index, transfer, unplant, vmcore_go, vmcore_leave)
 from vmcore._fast.hart.translate cimport note_fetch, translate
 from vmcore._fast.hart.trap cimport due_interrupt, take_exception, take_interrupt
 from vmcore._fast.memory.guestmem cimport gld16

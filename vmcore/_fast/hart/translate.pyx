@@ -7,7 +7,7 @@ from vmcore._fast.defs cimport gva_t
 from vmcore._fast.hart.isabits cimport BIT_S, has
 from vmcore._fast.hart.state cimport (
     FETCHED_WORDS, ID_SHIFT, LAST_ID, MSTATUS_MXR, MSTATUS_SUM, NUM_DCTX, NUM_FCTX, PRIV_M, FetchCtx, Hart)
-from vmcore._fast.memory.mmu cimport (WALK_ACCESS_FAULT, WALK_OK, WANT_R, WANT_W, WANT_X, mmu_walk)
+from vmcore._fast.memory.mmu cimport WALK_ACCESS_FAULT, WALK_OK, WANT_R, WANT_W, WANT_X, mmu_walk
 from vmcore._fast.memory.pmp cimport PMP_R, PMP_W, PMP_X, pmp_allows, pmp_splits_page
 from vmcore._fast.memory.tlb cimport DataCtx, ctx_clear, drop_entry
 

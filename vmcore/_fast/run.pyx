@@ -24,6 +24,7 @@ from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
 from vmcore._fast.memory.mmu cimport WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W, WANT_X
 from vmcore._fast.memory.pmp cimport pmp_update
 from vmcore._fast.memory.ram cimport MAX_REGIONS, PG_WATCH, Bank, Ram, Region, find_bank, free_banks, ram_span
+from vmcore._fast.memory.tlb2 cimport tlb2_clear
 
 # The modules of handlers register what they execute when they are imported.
 from vmcore._fast.hart import control, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys
@@ -198,6 +199,7 @@ cdef class Core:
             h.dctx[i].used = 0
         h.dctx_key = 0
         h.fctx_key = 0
+        tlb2_clear(&h.tlb2)
         update_contexts(h)
         forget_code(h)
         update_stimer(h)
@@ -822,5 +824,5 @@ cdef class Core:
         """Return counters of the engine as a dict."""
         cdef System *s = self.sys
         return {"instructions": self.icount(), "decoded_runs": s.n_decoded, "tlb_fills": s.n_fills,
-                "page_walks": s.n_walks, "traps": s.n_traps, "mmio": s.n_mmio, "code_bytes": s.code_bytes,
-                "evictions": s.code_serial}
+                "l2_tlb_hits": s.n_tlb2_hits, "page_walks": s.n_walks, "traps": s.n_traps, "mmio": s.n_mmio,
+                "code_bytes": s.code_bytes, "evictions": s.code_serial}

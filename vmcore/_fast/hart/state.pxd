@@ -21,6 +21,7 @@ from vmcore._fast.memory.mmu cimport Walk
 from vmcore._fast.memory.pmp cimport Pmp
 from vmcore._fast.memory.ram cimport Memory
 from vmcore._fast.memory.tlb cimport DataCtx, TlbEntry
+from vmcore._fast.memory.tlb2 cimport Tlb2
 
 ctypedef void (*handler_t)(Op *op, Hart *hart) noexcept nogil
 
@@ -207,6 +208,7 @@ cdef struct Hart:
     # The STOP operation planted for an exact end of the budget.
     Op *stop_op
     handler_t stop_fn
+    Tlb2 tlb2                 # last: it is large
 
 # Bits of mstatus.
 cdef enum:
@@ -275,6 +277,7 @@ cdef struct System:
     uint64_t n_decoded
     uint64_t n_fills
     uint64_t n_walks
+    uint64_t n_tlb2_hits
     uint64_t n_traps
     uint64_t n_mmio
 

@@ -5,7 +5,8 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from vmcore._fast.defs cimport NO_DEADLINE, clock_advance, clock_next, gva_t, vmcore_load32, vmcore_store32
+from vmcore._fast.defs cimport (
+    NO_DEADLINE, VMCORE_ASSERT, clock_advance, clock_next, gva_t, vmcore_load32, vmcore_store32)
 from vmcore._fast.dev.bus cimport ClockHandle, CompiledDevice, Pins
 from vmcore._fast.dev.clint cimport Clint
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
@@ -20,7 +21,7 @@ from vmcore._fast.hart.state cimport (
     DataCtx, FetchEntry, Hart, JumpEntry, System)
 from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, forget_code, translate, update_contexts
 from vmcore._fast.hart.trap cimport mip_of
-from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
+from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_size
 from vmcore._fast.memory.mmu cimport WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W, WANT_X
 from vmcore._fast.memory.pmp cimport pmp_update
 from vmcore._fast.memory.ram cimport MAX_REGIONS, PG_WATCH, Bank, Ram, Region, find_bank, free_banks, ram_span
@@ -106,8 +107,9 @@ cdef class Core:
         self.hook_args = tuple(range(nharts))
         self.watch_owners = []
         self.pins_handles = []
-        self.hart_block = vm_calloc(count, sizeof(Hart) + NUM_DCTX * sizeof(DataCtx) + JUMP_SIZE * sizeof(JumpEntry)
-                                    + FETCH_SIZE * sizeof(FetchEntry) + 64)
+        # place_harts() puts each on a cache line of its own, and the first where the block has its first line.
+        self.hart_block = vm_calloc(count, ((sizeof(Hart) + 63) & ~<size_t>63) + NUM_DCTX * sizeof(DataCtx)
+                                    + JUMP_SIZE * sizeof(JumpEntry) + FETCH_SIZE * sizeof(FetchEntry) + 64)
         if self.hart_block == NULL:
             raise MemoryError("no memory for the harts of a machine")
         self.place_harts()
@@ -142,6 +144,7 @@ cdef class Core:
             at += FETCH_SIZE * sizeof(FetchEntry)
             h.dctx = <DataCtx *>at
             at += NUM_DCTX * sizeof(DataCtx)
+        VMCORE_ASSERT(at <= <uint8_t *>self.hart_block + vm_size(self.hart_block))
         self.sys.nharts = self.nharts
 
     cdef void reset_hart(self, Hart *h) noexcept:

@@ -39,7 +39,8 @@ class Board:
         core.add_ram(TABLES, TABLES_SIZE)
         core.add_ram(CODE, PAGE)
         for page in range(RAM_SIZE // PAGE):
-            core.memory.write(RAM + page * PAGE, struct.pack("<IIQ", encode(BY_MNEMONIC["lui"], rd=A1, imm=page << 12), 0, page))
+            as_code = encode(BY_MNEMONIC["lui"], rd=A1, imm=page << 12)
+            core.memory.write(RAM + page * PAGE, struct.pack("<IIQ", as_code, 0, page))
         core.memory.write(LOAD, encode(BY_MNEMONIC["ld"], rd=A1, rs1=A0, imm=8).to_bytes(4, "little"))
         core.memory.write(STORE, encode(BY_MNEMONIC["sd"], rs1=A0, rs2=A1, imm=16).to_bytes(4, "little"))
         core.csr_write(0, MTVEC, TRAP)
@@ -309,14 +310,14 @@ def test_what_changes_the_meaning_of_an_entry_drops_it(board):
     root = board.table()
     board.put(board.slot(root, PAGE), RAM >> 2 | V | R | A)
     board.enter(root, 7)
-    expected = 0
-    for csr, value in ((PMPCFG0, 0x1F), (PMPADDR0, M64 >> 10), (MENVCFG, ADUE), (MENVCFG, ADUE | PBMTE), (MENVCFG, 0)):
+    changes = ((PMPCFG0, 0x1F), (PMPADDR0, M64 >> 11), (MENVCFG, ADUE), (MENVCFG, ADUE | PBMTE), (MENVCFG, 0))
+    for walks, (csr, value) in enumerate(changes, 1):
         assert board.access("r", PAGE) == 0
         assert board.access("r", PAGE) == 0
-        expected += 1
-        assert board.counts()[0] == expected
+        assert board.counts()[0] == walks
         board.core.csr_write(0, csr, value)
-    board.core.csr_write(0, PMPADDR0, M64)
+    assert board.access("r", PAGE) == 0
+    assert board.counts()[0] == len(changes) + 1
 
 
 def test_addresses_that_no_mode_has_find_nothing(board):

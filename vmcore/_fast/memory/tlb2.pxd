@@ -1,12 +1,12 @@
 # The second-level TLB of a hart: what page walks found, asked when the first level (tlb.pxd) or the fetch cache misses.
 #
-# An entry is one leaf of the page tables: of an ASID, or of all of them when it is global. It keeps the PTE, and whoever
+# An entry is one leaf of the page tables: of an ASID, or of all of them when it is global. It keeps the PTE, and who
 # asks compares rights, A and D with its own privilege, SUM and MXR, so one entry serves loads, stores and fetches of
 # every privilege. It never refuses anything: what it does not allow is walked again, which sets D, finds rights that
 # were added without a fence, or faults.
 #
-# Pages of 4 KiB are in sets of four, a cache line each, most recently used first. Everything larger is in `wide`, once a
-# leaf; `wide_sizes` says which sizes there are any of.
+# Pages of 4 KiB are in sets of four, a cache line each, most recently used first. All that is larger is in `wide`, once
+# a leaf; `wide_sizes` says which sizes there are any of.
 # Invariant: an empty entry has tag 0; no other has, because `levels` is 3 to 5.
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -22,7 +22,7 @@ cdef enum:
     TLB2_SIZES = 5            # larger than 4 KiB: 64 KiB (Svnapot), 2 MiB, 1 GiB, 512 GiB, 256 TiB
 
 cdef struct Tlb2Entry:
-    uint64_t tag              # page number << 19 | levels << 16 | ASID; of a wide entry the page number's end is its size
+    uint64_t tag              # page number << 19 | levels << 16 | ASID; a wide page number ends in its size
     uint64_t pte              # A and D as the walk left them
 
 cdef struct Tlb2:

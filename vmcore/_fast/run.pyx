@@ -2,6 +2,7 @@
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -610,13 +611,15 @@ cdef class Core:
         """
         if self.closed:
             raise ClosedError("the machine is closed")
-        gva &= 0xFFFFFFFFFFFFFFFE
+        if gva & 1:
+            raise ConfigError(f"no instruction can be at the odd address {gva:#x}")
+        gva &= 0xFFFFFFFFFFFFFFFF
         self.hooks[gva] = (*self.hooks.get(gva, ()), callback)
         self.rebuild_probes()
 
     def hook_remove(self, gva, callback):
         """Undo one :meth:`hook_add`."""
-        gva &= 0xFFFFFFFFFFFFFFFE
+        gva &= 0xFFFFFFFFFFFFFFFF
         callbacks = list(self.hooks.get(gva, ()))
         if callback not in callbacks:
             raise ConfigError(f"no such hook or breakpoint at {gva:#x}")
@@ -759,7 +762,7 @@ cdef class Core:
         self.check_idle()
         if max_insns is not None:
             try:
-                budget = max_insns
+                budget = PyNumber_Index(max_insns)
             except (TypeError, OverflowError):
                 raise ConfigError(f"max_insns={max_insns!r} is no number of instructions",
                                   hint="Give a whole number from 0 to 2**64 - 1") from None

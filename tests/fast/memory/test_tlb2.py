@@ -297,9 +297,11 @@ def test_global_pages_serve_every_address_space_and_outlive_its_fences(board):
         board.enter(root, asid)
         assert [board.access("r", n * PAGE) for n in (1, 2)] == [0, 1]
     assert board.counts() == (3, 1)
-    for fence in ((None, 1), (PAGE, 1), (None, 0)):
+    for fence in ((None, 1), (PAGE, 1), (None, 0), (PAGE, 0)):
         board.core.flush_tlb(0, *fence)
-        assert board.access("r", PAGE) == 0
+        for asid, root in enumerate(roots):
+            board.enter(root, asid)
+            assert board.access("r", PAGE) == 0
     assert board.counts()[0] == 3
     board.core.flush_tlb(0, PAGE)
     assert board.access("r", PAGE) == 0

@@ -205,6 +205,7 @@ class Machine(MachineView):
         self._breakpoints: Breakpoints | None = None
         self._until: int | None = None
         self._typing = False
+        self._pumping = False
         self._stopping: StopReason = StopReason.STOPPED
         first = Hart(core, 0)
         self._first = first
@@ -267,6 +268,7 @@ class Machine(MachineView):
         Memory that no image covers keeps what it holds, and virtual time goes on.
         """
         self._check_open()
+        self._check_not_pumping()
         self.core.reset()
         self.board.reset()
         self._end = None
@@ -337,6 +339,7 @@ class Machine(MachineView):
         self, until: int | str | None, max_insns: int | None, timeout: float | None, watchdog: float | None
     ) -> Stop:
         self._check_open()
+        self._check_not_pumping()
         until_ns = None
         if timeout is not None:
             until_ns = self.core.now_ns + int(parse_seconds(timeout, "timeout") * NS)
@@ -371,6 +374,7 @@ class Machine(MachineView):
     def run_to(self, until_ns: int) -> Stop:
         """Run until virtual time `until_ns`, in nanoseconds, or until something else ends the run."""
         self._check_open()
+        self._check_not_pumping()
         return self._run(None, None, until_ns)
 
     def look_at_consoles(self) -> None:
@@ -514,8 +518,18 @@ class Machine(MachineView):
 
     def _pump(self) -> bool:
         """Move the consoles' bytes; True if any moved."""
-        moved = [console.pump() for console in self.consoles.values()]
+        # Listeners are called from here: they are part of the run and may not begin another, or end the machine.
+        self._direct, self._pumping = None, True
+        try:
+            moved = [console.pump() for console in self.consoles.values()]
+        finally:
+            self._pumping = False
+            self._direct = None if self._typing else self._common_case()
         return any(moved)
+
+    def _check_not_pumping(self) -> None:
+        if self._pumping:
+            raise VmError("the machine is running", hint="A listener is called in the middle of a run")
 
     @property
     def console(self) -> Console:
@@ -552,6 +566,7 @@ class Machine(MachineView):
         """
         if self._closed:
             return
+        self._check_not_pumping()
         self.core.close()
         self._closed = True
         self._direct = None
@@ -565,6 +580,7 @@ class Machine(MachineView):
                 self.close()
 
     def __enter__(self) -> Self:
+        self._check_open()
         return self
 
     def __exit__(

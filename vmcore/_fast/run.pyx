@@ -867,14 +867,16 @@ cdef class Core:
         """Return counters of the engine as a dict."""
         cdef System *s = self.sys
         cdef CodeCache *c = <CodeCache *>s.cache
-        figures = {"instructions": self.icount(), "decoded_runs": s.n_decoded, "tlb_fills": s.n_fills,
-                "l2_tlb_hits": s.n_tlb2_hits, "page_walks": s.n_walks, "traps": s.n_traps, "mmio": s.n_mmio,
-                "code_bytes": s.code_bytes + sum(s.harts[<int>i].code_bytes for i in range(s.nharts)),
-                "evictions": s.code_serial,
-                "t1_insns": sum(s.harts[<int>i].n_code for i in range(s.nharts)),
-                "exits": sum(s.harts[<int>i].n_exits for i in range(s.nharts)),
-                "exits_to_step": sum(s.harts[<int>i].n_steps for i in range(s.nharts)),
-                "l1_misses": sum(s.harts[<int>i].n_misses for i in range(s.nharts))}
+        figures = {
+            "instructions": self.icount(), "decoded_runs": s.n_decoded, "tlb_fills": s.n_fills,
+            "l2_tlb_hits": s.n_tlb2_hits, "page_walks": s.n_walks, "traps": s.n_traps, "mmio": s.n_mmio,
+            "code_bytes": s.code_bytes + sum(s.harts[<int>i].code_bytes for i in range(s.nharts)),
+            "evictions": s.code_serial,
+            "t1_insns": sum(s.harts[<int>i].n_code for i in range(s.nharts)),
+            "exits": sum(s.harts[<int>i].n_exits for i in range(s.nharts)),
+            "exits_to_step": sum(s.harts[<int>i].n_steps for i in range(s.nharts)),
+            "l1_misses": sum(s.harts[<int>i].n_misses for i in range(s.nharts)),
+        }
         figures["t0_insns"] = figures["instructions"] - figures["t1_insns"]
         if c != NULL:
             figures.update(t1_blocks=c.n_blocks, t1_compiled=c.n_insns, t1_code_bytes=c.n_bytes, t1_failed=c.n_failed,

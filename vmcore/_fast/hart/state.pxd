@@ -343,7 +343,7 @@ cdef struct System:
     int64_t time_off          # mtime = now / 100 + this, in ticks
     uint64_t *time_source     # where the CLINT keeps it
     # Code, page by page.
-    CodeBundle *bundles[4096] # hash by gpa >> 12
+    CodeBundle *bundles[4096]  # hash by gpa >> 12
     CodeBundle *dead
     uint64_t code_bytes       # of bundles
     uint64_t code_limit       # of bundles, and of the decoded pages of a hart

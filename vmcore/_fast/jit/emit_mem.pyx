@@ -1,8 +1,8 @@
 """Block code for loads, stores and atomics, of both register files.
 
-An access is ten host instructions: find the TLB entry, compare, access. A miss goes out of line, where the address is in
-rax and ``info`` says the rest; when the entry is there the access is made again from ``retry`` on. What can have no entry
-(a device, two pages, a misaligned atomic) is T0's to execute.
+An access is ten host instructions: find the TLB entry, compare, access. A miss goes out of line, where the address is
+in rax and ``info`` says the rest; when the entry is there the access is made again from ``retry`` on. What can have no
+entry (a device, two pages, a misaligned atomic) is T0's to execute.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t
@@ -165,7 +165,8 @@ cdef inline void amo_loop(Block *b, const Op *op, int form, uint32_t size) noexc
 
 
 cdef inline void amo_choose(Block *b, const Op *op, int cc, uint32_t size) noexcept nogil:
-    # The same with rdx = old if old cc x[rs2], else x[rs2]. Narrow values are compared where their sign bit is the top one.
+    # The same with rdx = old if old cc x[rs2], else x[rs2]. Narrow values are compared where their sign bit is the top
+    # one.
     cdef uint8_t *again
     cdef int up = 32 - 8 * <int>size
     atomic_place(b, op, size, ACC_READ | ACC_WRITE)

@@ -86,7 +86,8 @@ cdef uint64_t on_fp(Hart *hart, uint64_t unused1, uint64_t unused2) noexcept nog
     # The host's FPU becomes the guest's, if the guest's state lets it: FS on, and a rounding mode that the host has.
     if hart.fs == 0 or hart.frm > 3:
         return 1
-    # frm: RNE, RTZ, RDN, RUP; the host's two bits: nearest, down, up, to zero. All exceptions are masked, no flag is set.
+    # frm: RNE, RTZ, RDN, RUP; the host's two bits: nearest, down, up, to zero. All exceptions are masked, no flag is
+    # set.
     hart.mxcsr = 0x1F80 | ((0x2130 >> (4 * hart.frm)) & 3) << 13
     hart.fp_live = 1
     return 0
@@ -276,4 +277,3 @@ cdef void install_stubs(Hart *hart, const uint64_t *table) noexcept nogil:
     hart.stubs[FN_MISS] = <void *>on_miss
     hart.stubs[FN_OP] = <void *>on_op
     hart.stubs[FN_FP] = <void *>on_fp
-

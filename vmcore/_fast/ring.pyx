@@ -4,9 +4,9 @@ import cython
 
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.list cimport PyList_New
-from cpython.object cimport PyObject, PyTypeObject, traverseproc, visitproc
+from cpython.object cimport PyObject, traverseproc, visitproc
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
@@ -409,8 +409,8 @@ cdef class RingQueue:
 
 # --- the cycle collector
 #
-# Cython's own traversal knows the attributes of a class, not what lies in the cells. `tracked` is there so that the type
-# gets a collector's header at all; its two slots are replaced by ours, which call Cython's for it.
+# Cython's own traversal knows the attributes of a class, not what lies in the cells. `tracked` is there so that the
+# type gets a collector's header at all; its two slots are replaced by ours, which call Cython's for it.
 
 ctypedef int (*inquiry_t)(PyObject *self) noexcept
 

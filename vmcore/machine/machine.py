@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from threading import Timer
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vmcore._fast.face import MemoryFace
 from vmcore._fast.run import EXITS, Core
@@ -103,6 +103,10 @@ class Machine(MachineView):
         Seed of everything random that the guest can see.
     reboot : str, default "restart"
         What a guest's reboot does: ``"restart"`` resets the machine and goes on, ``"stop"`` ends the run.
+    numa : sequence of mapping or str, optional
+        The guest's NUMA nodes: ``[{"harts": [0, 1], "ram": "256M"}, ...]`` or ``"0-1:256M;2-3:256M"``.
+    placement : str or sequence of str, optional
+        Where on the host memory shall be, all of it or each node's: ``"local"``, ``"interleave"``, ``"bind:0"``.
 
     Attributes
     ----------
@@ -156,9 +160,12 @@ class Machine(MachineView):
         clock: str | None = None,
         seed: int | None = None,
         reboot: str = "restart",
+        numa: str | Sequence[Mapping[str, Any]] | None = None,
+        placement: str | Sequence[str] | None = None,
     ) -> None:
         self._closed = True  # Until there is something to close.
-        given = {"board": board, "ram": ram, "harts": harts, "isa": isa, "clock": clock, "seed": seed}
+        given: dict[str, Any] = {"board": board, "ram": ram, "harts": harts, "isa": isa, "clock": clock, "seed": seed}
+        given |= {"numa": numa, "placement": placement}
         self.settings: MachineSettings = load_settings(given)
         settings = self.settings
         self.isa = riscv.Isa.default() if settings.isa is None else riscv.parse_isa(settings.isa)
@@ -181,6 +188,8 @@ class Machine(MachineView):
             virtio_console=console == "hvc0",
             rng=rng,
             seed=settings.seed,
+            numa=settings.numa,
+            placement=settings.placement,
         )
         self.board = Board(core, options)
         self._closed = False

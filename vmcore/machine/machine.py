@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from threading import Timer
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vmcore._fast.face import MemoryFace
 from vmcore._fast.run import EXITS, Core
@@ -106,6 +106,10 @@ class Machine(MachineView):
     tier : str, default "auto"
         What executes the guest: ``"auto"`` compiles what runs often, ``"t0"`` only interprets, ``"t1"`` compiles
         everything at once.
+    numa : sequence of mapping or str, optional
+        The guest's NUMA nodes: ``[{"harts": [0, 1], "ram": "256M"}, ...]`` or ``"0-1:256M;2-3:256M"``.
+    placement : str or sequence of str, optional
+        Where on the host memory shall be, all of it or each node's: ``"local"``, ``"interleave"``, ``"bind:0"``.
 
     Attributes
     ----------
@@ -160,11 +164,12 @@ class Machine(MachineView):
         seed: int | None = None,
         reboot: str = "restart",
         tier: str | None = None,
+        numa: str | Sequence[Mapping[str, Any]] | None = None,
+        placement: str | Sequence[str] | None = None,
     ) -> None:
         self._closed = True  # Until there is something to close.
-        given = {
-            "board": board, "ram": ram, "harts": harts, "isa": isa, "clock": clock, "seed": seed, "tier": tier
-        }  # fmt: skip
+        given: dict[str, Any] = {"board": board, "ram": ram, "harts": harts, "isa": isa, "clock": clock, "seed": seed}
+        given |= {"tier": tier, "numa": numa, "placement": placement}
         self.settings: MachineSettings = load_settings(given)
         settings = self.settings
         self.isa = riscv.Isa.default() if settings.isa is None else riscv.parse_isa(settings.isa)
@@ -192,6 +197,8 @@ class Machine(MachineView):
             virtio_console=console == "hvc0",
             rng=rng,
             seed=settings.seed,
+            numa=settings.numa,
+            placement=settings.placement,
         )
         self.board = Board(core, options)
         self._closed = False

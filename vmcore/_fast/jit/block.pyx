@@ -199,6 +199,7 @@ cdef bint translate_block(Block *b, Hart *hart, CodeBundle *bundle, uint32_t off
     b.boxed = 0
     b.loose = 0
     b.latest = 0
+    b.results = 0
     forget_f(b)
     while not b.ended:
         b.off = b.next

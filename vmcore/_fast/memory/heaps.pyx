@@ -88,8 +88,8 @@ cdef Slab *slab_new(Heap *h, uint32_t cls) noexcept nogil:
     s.size = sizes[cls]
     s.recip = recips[cls]
     s.count = count
-    # Room for the bit past the last cell, where the slab goes on behind it.
-    s.words = count // 64 + (count * sizes[cls] != spans[cls] << UNIT_SHIFT)
+    # Room for the bit past the last cell too, where the slab goes on behind it.
+    s.words = (count + (count * sizes[cls] != spans[cls] << UNIT_SHIFT) + 63) // 64
     s.state = EMPTY
     for i in range(s.words):
         slab_poke(&s.free[i], ~<uint64_t>0)
@@ -414,8 +414,13 @@ cdef void heap_drop(Heap *h) noexcept nogil:
 
 cdef void heap_close(Heap *h, Slab *s) noexcept nogil:
     cdef Bin *bin = &h.bins[s.cls]
+    cdef uint64_t live
     if bin.current == s:
+        live = slab_live(s)
         retire(h, bin)
+        if live == 0:
+            # It may have gone back, and its record to another heap.
+            return
     if s.state == PARTIAL:
         unlink(&bin.partial, s)
     elif s.state == FULL:

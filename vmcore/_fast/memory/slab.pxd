@@ -39,5 +39,7 @@ cdef void *heap_alloc(Heap *h, uint32_t cls) noexcept nogil
 cdef int heap_free(Heap *h, void *block) noexcept nogil
 # The class of blocks of `size` bytes; size is at most SLAB_LARGEST.
 cdef uint32_t slab_class(size_t size) noexcept nogil
+# The same for blocks aligned to `align`, a power of two of at most SLAB_ALIGN_MOST; SLAB_CLASSES: there is no such class.
+cdef uint32_t slab_class_aligned(size_t size, size_t align) noexcept nogil
 # The slab that an address is in, or NULL.
 cdef Slab *slab_of(const void *block) noexcept nogil

@@ -151,16 +151,22 @@ cdef void *alloc_beyond(size_t size) noexcept nogil:
     return take(mine(), middle[(size - 1) >> 9]) if size <= SLAB_LARGEST else large_new(size)
 
 
+cdef uint32_t slab_class_aligned(size_t size, size_t align) noexcept nogil:
+    # Slabs start on a unit: cells whose size is a multiple of `align` are all aligned.
+    cdef uint32_t cls
+    if size > SLAB_LARGEST:
+        return SLAB_CLASSES
+    cls = slab_class(size if size > align else align)
+    while cls < SLAB_CLASSES and class_size(cls) & (align - 1):
+        cls += 1
+    return cls
+
+
 cdef void *slab_alloc_aligned(size_t size, size_t align) noexcept nogil:
     cdef uint32_t cls
     if align == 0 or align & (align - 1) or align > SLAB_ALIGN_MOST:
         return NULL
-    if size > SLAB_LARGEST:
-        return large_new(size)
-    # Slabs start on a unit: cells whose size is a multiple of `align` are all aligned.
-    cls = slab_class(size if size > align else align)
-    while cls < SLAB_CLASSES and class_size(cls) & (align - 1):
-        cls += 1
+    cls = slab_class_aligned(size, align)
     return take(mine(), place(cls)) if cls < SLAB_CLASSES else large_new(size)
 
 

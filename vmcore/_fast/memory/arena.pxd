@@ -1,7 +1,8 @@
-# The one range of addresses that small and large blocks come from, reserved once and handed out in runs of 64 KiB units.
+# The one range of addresses that small and large blocks come from, reserved once and handed out in runs of 64 KiB
+# units.
 #
-# Because it is one range, whether an address is ours is one subtraction and one comparison, and who owns its unit is one
-# load: that is what lets every free check its pointer. Runs are taken lowest first, so that what is in use stays
+# Because it is one range, whether an address is ours is one subtraction and one comparison, and who owns its unit is
+# one load: that is what lets every free check its pointer. Runs are taken lowest first, so that what is in use stays
 # together; a run that is given back returns its pages to the system at once, and reads as zeros when it comes again.
 #
 # Any thread. After a fork the child goes on with its copy.

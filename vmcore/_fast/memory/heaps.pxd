@@ -1,25 +1,27 @@
-# Heaps of slabs: what lies behind the allocator's fast paths (slab.pxd). Slabs come and go here, what other threads gave
-# back is taken in, and heaps pass from thread to thread.
+# Heaps of slabs: what lies behind the allocator's fast paths (slab.pxd). Slabs come and go here, what other threads
+# gave back is taken in, and heaps pass from thread to thread.
 #
 # Where things are. The bytes of a slab are cells and nothing else; its record lies elsewhere, so a guest or a bug that
 # writes past a block cannot reach it. A record has three rows of bits, one bit a cell:
 #
 #   free    the owner gave the cell back. Only the owner writes it, without locked instructions.
-#   claim   the cell is next in turn: the bin takes over a whole word of `free` at a time, and hands out cell after cell.
-#           Two rows, so that a free and the next allocation do not wait for each other's store.
+#   claim   the cell is next in turn: the bin takes over a whole word of `free` at a time, and hands out one cell after
+#           the other. Two rows, so that a free and the next allocation do not wait for each other's store.
 #   remote  another thread gave the cell back. Anybody sets a bit (atomically); the owner moves it to `free`.
 #
-# The rows are the whole truth: no list runs through the cells and no cache lies beside them. A double free is a bit that
-# is set already; a pointer that is not ours has no owner in the arena's table; one into the middle of a cell is not a
-# multiple of the size. Bits of `free` past the last cell are always set: what would lie there cannot be freed either.
+# The rows are the whole truth: no list runs through the cells and no cache lies beside them. A double free is a bit
+# that is set already; a pointer that is not ours has no owner in the arena's table; one into the middle of a cell is
+# not a multiple of the size. Bits of `free` past the last cell are always set: what would lie there cannot be freed
+# either.
 #
-# Two threads that free one cell at the same moment. The owner sets its bit without a fence, so both may be told "freed".
-# Before it claims a word, the owner passes a fence and leaves out cells that are marked; a marker looks at `free` and
-# `claim` after its mark once more and takes the mark back if the cell is there. Whichever came first, a cell is never
-# handed out with a mark from before: a mark that comes later is seen by its marker, who finds the cell claimed.
+# Two threads that free one cell at the same moment. The owner sets its bit without a fence, so both may be told
+# "freed". Before it claims a word, the owner passes a fence and leaves out cells that are marked; a marker looks at
+# `free` and `claim` after its mark once more and takes the mark back if the cell is there. Whichever came first, a
+# cell is never handed out with a mark from before: a mark that comes later is seen by its marker, who finds the cell
+# claimed.
 #
-# A heap belongs to one thread, and every function that takes a `Heap *` is called by that thread; or by whoever holds the
-# registry's lock where no thread has it.
+# A heap belongs to one thread, and every function that takes a `Heap *` is called by that thread; or by whoever holds
+# the registry's lock where no thread has it.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 

@@ -1,6 +1,6 @@
 """Heaps of slabs: what lies behind the allocator's fast paths. See ``heaps.pxd``."""
 
-from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport UINT64_MAX, int64_t, uint32_t, uint64_t, uintptr_t
 
 from vmcore._fast.memory.arena cimport (
     UNIT_SHIFT, Arena, arena_disown, arena_get, arena_give, arena_lock, arena_record, arena_take, arena_unlock)
@@ -218,8 +218,8 @@ cdef void retire(Heap *h, Bin *bin) noexcept nogil:
 cdef Slab *choose(Heap *h, Bin *bin) noexcept nogil:
     cdef Slab *s = bin.partial
     cdef Slab *best = s
-    cdef uint32_t i
-    for i in range(CHOICE):
+    cdef uint32_t _i
+    for _i in range(CHOICE):
         if s == NULL:
             break
         if s.until > best.until:

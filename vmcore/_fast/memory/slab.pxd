@@ -1,8 +1,9 @@
 # The slab allocator: cells of 79 sizes in slabs of 64 to 512 KiB, a heap for each thread, every free checked. How it
 # works is written in heaps.pxd.
 #
-# Alignment: a block of n bytes is aligned as a type of that size would be: to 16 bytes where n is a multiple of 16, to
-# 8 else. slab_alloc_aligned gives more. From 9 bytes on a cell is at most 7 bytes or 12.5 percent larger than the block.
+# Alignment: a block of n bytes is aligned as a type of that size would be: to 16 bytes where n is a multiple of 16,
+# to 8 else. slab_alloc_aligned gives more. From 9 bytes on a cell is at most 7 bytes or 12.5 percent larger than the
+# block.
 
 from libc.stdint cimport uint32_t
 
@@ -39,7 +40,8 @@ cdef void *heap_alloc(Heap *h, uint32_t cls) noexcept nogil
 cdef int heap_free(Heap *h, void *block) noexcept nogil
 # The class of blocks of `size` bytes; size is at most SLAB_LARGEST.
 cdef uint32_t slab_class(size_t size) noexcept nogil
-# The same for blocks aligned to `align`, a power of two of at most SLAB_ALIGN_MOST; SLAB_CLASSES: there is no such class.
+# The same for blocks aligned to `align`, a power of two of at most SLAB_ALIGN_MOST; SLAB_CLASSES: there is no such
+# class.
 cdef uint32_t slab_class_aligned(size_t size, size_t align) noexcept nogil
 # The slab that an address is in, or NULL.
 cdef Slab *slab_of(const void *block) noexcept nogil

@@ -7,11 +7,11 @@ from vmcore._fast.defs cimport vmcore_likely, vmcore_unlikely
 from vmcore._fast.memory.arena cimport UNIT, UNIT_SHIFT, Arena, arena_get, arena_take
 from vmcore._fast.memory.heaps cimport (
     CLAIM, CURRENT, DEAD, LARGE, REMOTE, SLAB_CLASSES, SLAB_LARGEST, SLAB_SMALL, Bin, Heap, Slab, bytes_of, choose,
-    class_cells, class_size, collect, drain, event, flag_peek, flag_see, flag_swap, heap_abandon, heap_adopt, heap_clear,
-    heap_large, heap_settle, heap_trim, heaps_after_fork, heaps_before_fork, heaps_count, heaps_late, heaps_lock,
-    heaps_recover, heaps_trim, heaps_unlock, list_claim, list_peek, next_slab, owner_peek, owner_see, record_get,
-    record_put, retire, slab_acquire, slab_back, slab_bits, slab_count, slab_divide, slab_fence, slab_live, slab_lowest,
-    slab_mark, slab_peek, slab_poke, slab_publish, slab_show, slab_unmark, slab_with, state_swap)
+    class_cells, class_size, collect, drain, event, flag_peek, flag_see, flag_swap, heap_abandon, heap_adopt,
+    heap_clear, heap_large, heap_settle, heap_trim, heaps_after_fork, heaps_before_fork, heaps_count, heaps_late,
+    heaps_lock, heaps_recover, heaps_trim, heaps_unlock, list_claim, list_peek, next_slab, owner_peek, owner_see,
+    record_get, record_put, retire, slab_acquire, slab_back, slab_bits, slab_count, slab_divide, slab_fence, slab_live,
+    slab_lowest, slab_mark, slab_peek, slab_poke, slab_publish, slab_show, slab_unmark, slab_with, state_swap)
 
 from collections import namedtuple
 
@@ -132,8 +132,8 @@ cdef inline void *pop(Bin *bin, uint64_t claim) noexcept nogil:
 
 
 cdef inline void *take(Heap *h, uint64_t offset) noexcept nogil:
-    # `offset` is the bin's place in the heap: a table with places saves a multiplication. What only its owner writes the
-    # owner reads as it likes.
+    # `offset` is the bin's place in the heap: a table with places saves a multiplication. What only its owner writes
+    # the owner reads as it likes.
     cdef Bin *bin = <Bin *>(<char *>h + offset)
     cdef uint64_t claim = bin.claim[0]
     if vmcore_unlikely(claim == 0):

@@ -1,5 +1,5 @@
-# A heap of blocks that are reached through handles, so that it can be compacted: blocks move out of sparse slabs, and the
-# slabs go back to the system. Any thread; the heap's lock is held inside, never across a call of Python.
+# A heap of blocks that are reached through handles, so that it can be compacted: blocks move out of sparse slabs, and
+# the slabs go back to the system. Any thread; the heap's lock is held inside, never across a call of Python.
 
 from libc.stdint cimport uint32_t, uint64_t
 

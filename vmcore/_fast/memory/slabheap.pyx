@@ -1,4 +1,4 @@
-"""Heaps of blocks behind handles, which a compaction can move; and what any slab heap has free. See ``slabheap.pxd``."""
+"""Heaps of blocks behind handles, which a compaction can move; and what slabs have free. See ``slabheap.pxd``."""
 
 from cpython.buffer cimport PyBuffer_FillInfo
 from libc.stdint cimport uint32_t, uint64_t, uintptr_t
@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 
 from vmcore._fast.memory.heaps cimport (
     CLOSED, LARGE, SLAB_CLASSES, Heap, Slab, bytes_of, heap_close, heap_drop, heap_new, heap_open, heap_trim, next_slab,
-    pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, slab_bits, slab_live, slab_peek)
+    pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, slab_live, slab_peek)
 from vmcore._fast.memory.slab cimport (
     SLAB_ALIGN_MOST, heap_alloc, heap_free, slab_alloc, slab_calloc, slab_class_aligned, slab_free, slab_of)
 

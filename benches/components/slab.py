@@ -44,7 +44,7 @@ def build(folder: Path) -> Path:
 
 def _exported(name: str) -> ctypes.c_void_p:
     """Return the address of a function that ``slab.pxd`` declares."""
-    capsule = slab.__pyx_capi__[name]
+    capsule = vars(slab)["__pyx_capi__"][name]
     name_of, address_of = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
     name_of.restype, name_of.argtypes = ctypes.c_char_p, [ctypes.py_object]
     address_of.restype, address_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
@@ -90,7 +90,9 @@ def _measure(driver: str, what: str, rounds: int) -> None:
         return
     results = {}
     for name, loop in loops.items():
-        calls = {subject: partial(loop, functions) for subject, functions in subjects.items()}
+        calls: dict[str, Callable[[], float]] = {
+            subject: partial(loop, functions) for subject, functions in subjects.items()
+        }
         # The first run takes memory from the system.
         interleave(1, calls)
         results[name] = interleave(rounds, calls)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import struct
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from support.virtio_driver import BASE, BORDER, EVENT_IDX, INDIRECT, INDIRECT_DESC, NEXT, SIZE, WRITE, Queue, Ram
 
 from vmcore._fast.dev.virtqueue import VirtQueue
+from vmcore._fast.memory.alloc import live
 from vmcore.errors import ConfigError, DeviceError
 
 N = 8
@@ -440,3 +442,45 @@ def test_the_layout_is_that_of_the_specification():
     assert ram.dma.read(BASE + 0x3000, 12) == bytes.fromhex("00 00  01 00  00 00 00 00  03 00 00 00")
     assert ram.dma.read(BASE + 0x10_0100, 4) == b"bye\0"
     assert struct.unpack("<HH", ram.dma.read(BASE + 0x3000, 4)) == (0, 1)
+
+
+def test_segments_of_chains_are_used_again():
+    queue, driver = pair()
+    for _ in range(20):
+        driver.add([b"abc"], [4])
+        chain = queue.pop()
+        assert queue.push(chain)
+        del chain
+        for head, _ in driver.collect():
+            driver.release(head)
+    used = queue.pool.statistics()
+    assert (used.live, used.made, used.hits, used.misses, used.refused) == (0, 1, 19, 1, 0)
+
+
+def test_more_chains_than_the_pool_holds():
+    queue, driver = pair()
+    kept = []
+    for _ in range(30):
+        for _ in range(4):
+            driver.add([b"abc"], [4])
+            kept.append(queue.pop())
+            queue.push(kept[-1])
+        for head, _ in driver.collect():
+            driver.release(head)
+    # More than the pool has: the others are blocks of their own.
+    assert queue.pool.statistics().live == 16
+    assert [(chain.length, chain.capacity) for chain in kept] == [(3, 4)] * 120
+    kept.clear()
+    assert queue.pool.statistics().live == 0
+
+
+def test_a_queue_and_its_chains_in_flight_go_together():
+    gc.collect()
+    before = live()
+    queue, driver = pair()
+    driver.add([b"abc"], [4])
+    assert queue.pop().readable == 3
+    assert live() != before
+    del queue, driver
+    gc.collect()
+    assert live() == before

@@ -3,10 +3,12 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from vmcore._fast.dev.dma cimport Dma
+from vmcore._fast.memory.pool cimport MemoryPool
 
 cdef enum:
     MAX_QUEUE_SIZE = 1024      # a device's largest queue
     MAX_INDIRECT = 1024        # descriptors in an indirect table (drivers go past the queue size there)
+    POOLED_SEGMENTS = 32       # of a chain whose row of segments is used again
     MAX_CHAIN_BYTES = 0xffffffff   # 2.7.5.2: a chain never describes 2**32 bytes or more
 
 # One buffer of a chain, checked to be RAM when the chain was popped.
@@ -24,6 +26,7 @@ cdef class Chain:
     cdef Dma dma
     cdef readonly uint16_t head
     cdef uint32_t epoch            # of the queue when popped: a reset makes the chain stale
+    cdef uint64_t pooled           # the segments' handle in the queue's pool; 0: they are a block of their own
     cdef Segment *segments         # `nread` readable ones, then the writable ones
     cdef uint32_t count
     cdef uint32_t nread
@@ -61,6 +64,7 @@ cdef class VirtQueue:
     cdef bint ever_signalled
     cdef dict inflight                 # head -> Chain
     cdef Segment *scratch
+    cdef readonly MemoryPool pool      # segments of chains
     cdef const char *_take(self, uint16_t *head, bint *found) noexcept nogil
     cdef const char *_walk(self, uint16_t head, uint32_t *count, uint32_t *nread) noexcept nogil
     cdef const char *_complete(self, uint16_t head, uint32_t written) noexcept nogil

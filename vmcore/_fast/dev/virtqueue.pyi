@@ -3,6 +3,7 @@ from typing import Any
 from typing_extensions import Buffer
 
 from vmcore._fast.dev.dma import Dma
+from vmcore._fast.memory.pool import MemoryPool
 
 class Chain:
     @property
@@ -37,6 +38,8 @@ class VirtQueue:
     def index(self) -> int: ...
     @property
     def max_size(self) -> int: ...
+    @property
+    def pool(self) -> MemoryPool: ...
     @property
     def enabled(self) -> bool: ...
     @property

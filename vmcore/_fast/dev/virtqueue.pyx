@@ -20,12 +20,14 @@ it is reset; the device then asks for that with DEVICE_NEEDS_RESET (2.1.2). Work
 :meth:`VirtQueue.pop` looks at no more than `size` + 1024 descriptors.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport UINT32_MAX, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from vmcore._fast.dev.dma cimport Dma
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_free
+from vmcore._fast.memory.pool cimport MemoryPool
 from vmcore.errors import ConfigError, DeviceError
 
 cdef extern from *:
@@ -58,6 +60,8 @@ cdef packed struct UsedElement:
     uint32_t written
 
 
+# A chain that a dead cycle of objects takes along still needs its queue, to give its segments back to.
+@cython.no_gc_clear
 cdef class Chain:
     """A descriptor chain: the bytes the driver gave to the device and the room for the answer.
 
@@ -66,12 +70,21 @@ cdef class Chain:
     """
 
     def __dealloc__(self):
-        vm_free(self.segments)
+        if self.pooled:
+            self.queue.pool.release(self.pooled)
+        else:
+            vm_free(self.segments)
 
     cdef int fill(self, const Segment *segments, uint32_t count, uint32_t nread) except -1:
         cdef uint32_t i
-        # count is at most MAX_QUEUE_SIZE + MAX_INDIRECT: the product is small.
-        self.segments = <Segment *>vm_alloc((count if count else 1) * sizeof(Segment))
+        if count <= POOLED_SEGMENTS:
+            self.pooled = self.queue.pool.acquire()
+        if self.pooled:
+            self.segments = <Segment *>self.queue.pool.at(self.pooled)
+        else:
+            # Long, or more chains are held than the queue has entries, those of before a reset included.
+            # count is at most MAX_QUEUE_SIZE + MAX_INDIRECT: the product is small.
+            self.segments = <Segment *>vm_alloc((count if count else 1) * sizeof(Segment))
         if self.segments == NULL:
             raise MemoryError
         memcpy(self.segments, segments, count * sizeof(Segment))
@@ -262,6 +275,8 @@ cdef class VirtQueue:
         them. They take effect, and are checked, in :meth:`enable`.
     broken : str
         What the driver did wrong, or "".
+    pool : MemoryPool
+        Where chains keep their segments; its statistics say how often they were used again.
     """
 
     def __cinit__(self, index, max_size):
@@ -272,6 +287,7 @@ cdef class VirtQueue:
         self.scratch = <Segment *>vm_alloc((<size_t>self.max_size + MAX_INDIRECT) * sizeof(Segment))
         if self.scratch == NULL:
             raise MemoryError
+        self.pool = MemoryPool(POOLED_SEGMENTS * sizeof(Segment), self.max_size)
         self.epoch = 0
         self.reset()
 

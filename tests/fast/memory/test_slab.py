@@ -286,7 +286,6 @@ def test_one_free_of_many_at_once_is_the_one():
         assert {slab_free(block) for block in fresh} == {OK}
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the host cannot fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_goes_on_with_its_copy():
     with ThreadPoolExecutor(1) as other:

@@ -44,8 +44,8 @@ cdef enum:
     L1_BITS = 13              # entries of the table of compiled code, per hart
     L1_SIZE = 1 << L1_BITS
     L1_MASK = L1_SIZE - 1
-    ID_SHIFT = 57             # of a fetch context's id in l1_tag: above every canonical address
-    LAST_ID = 127
+    ID_SHIFT = 1              # of a fetch context's id in l1_tag: where the index of an entry says what the pc has
+    LAST_ID = L1_MASK
     FETCHED_WORDS = 64
     NUM_STUBS = 32
     TLB_ARRAY = 16 * (1 << 10)   # bytes from the read to the write entries of a data context
@@ -100,14 +100,16 @@ cdef struct JumpEntry:
     Op *op
     CodePage *page
 
-# Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). 0 never matches a pc that can be executed
-# in a context, as every context's l1_tag is odd in the bits above a canonical address.
+# Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). The tag's low bits hold the context's id,
+# as the entry's index already says what the pc's low bits are: so no target, canonical or not, matches the entry of
+# another pc or context. Entry i is empty when its tag is that of id 0, which no context has.
 cdef struct CodeEntry:
     uint64_t tag
     uint64_t code
 
 # The serial number of a fetch context (mode, ASID, privilege); a flush gives it a new one. `id` does the same for
-# the tags of compiled code, in seven bits: when all are used up, the table is emptied and they are dealt out again.
+# the tags of compiled code, in as many bits as the index: when all are used up, the table is emptied and they are
+# dealt out again.
 cdef struct FetchCtx:
     uint64_t key
     uint64_t serial

@@ -8,7 +8,7 @@ from vmcore._fast.hart.state cimport L1_MASK, SINK, CodePage, Hart, Op
 from vmcore._fast.jit.convention cimport (
     STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_STEP, at_budget, at_l1, at_l1_tag, at_page_base, at_stub)
 from vmcore._fast.jit.x64.asm cimport (
-    CC_NE, CC_S, F_ADD_I, F_AND_I, F_CMP, F_MOV, F_MOV_MR, F_SUB_I, F_XOR, RAX, RBP, RCX, RDX, x_call_m, x_jcc, x_jmp,
+    CC_L, CC_NE, F_ADD_I, F_AND_I, F_CMP, F_MOV, F_MOV_MR, F_SUB_I, F_XOR, RAX, RBP, RCX, RDX, x_call_m, x_jcc, x_jmp,
     x_jmp_m, x_jmp_to, x_jmp_x, x_mov_imm, x_open, x_patch32, x_rm, x_rmi, x_rr, x_rri, x_rx)
 from vmcore._fast.memory.guestmem cimport gld16, gld32
 
@@ -48,7 +48,7 @@ cdef void go_rax(Block *b) noexcept nogil:
 cdef void go_far(Block *b, int32_t off) noexcept nogil:
     page_address(b, RAX, off)
     poll(b)
-    away(b, x_jcc(&b.a, CC_S), AWAY_NEXT_RAX, 0)
+    away(b, x_jcc(&b.a, CC_L), AWAY_NEXT_RAX, 0)
     go_rax(b)
 
 
@@ -123,16 +123,19 @@ cdef bint translate_block(Block *b, Hart *hart, CodePage *page, uint32_t off) no
         off = b.off
         if off >= 4096:
             go_far(b, 4096)
+            b.why = END_PAGE
             break
         if b.insns and (page.code[off >> 1] or b.insns >= MAX_INSNS or b.nstubs > MAX_STUBS // 2
                         or b.nlinks > MAX_LINKS // 2 or b.a.end - b.a.at < STUB_ROOM):
             go_to(b, off)
+            b.why = END_NEXT if page.code[off >> 1] else END_LIMIT
             break
         if is_probed_place(b, off):
             if b.insns == 0:
                 return False
             poll(b)
             away(b, x_jmp(&b.a), AWAY_NEXT, off)
+            b.why = END_PROBE
             break
         insn = gld16(<uint64_t>bytes_ + off)
         if insn & 3 == 3:

@@ -73,13 +73,23 @@ cdef bint place(System *sys, CodeCache *c, uint64_t n) noexcept nogil:
         return True
     if c.nsegments * c.segments[0].size < c.limit and new_segment(c):
         return True
+    start_over(sys, c)
+    return False
+
+
+cdef void start_over(System *sys, CodeCache *c) noexcept nogil:
     c.n_evictions += 1
     drop_all(sys)
     # The first segment begins with the stubs.
     release_segments(c, 1)
     c.at = <uint64_t>c.segments[0].exec_base + c.stubs_bytes
-    c.end = <uint64_t>c.segments[0].exec_base + c.segments[0].size
-    return False
+    c.end = <uint64_t>c.segments[0].exec_base + min(c.segments[0].size, c.limit)
+
+
+cdef void cache_limit(System *sys, uint64_t limit) noexcept nogil:
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    c.limit = limit
+    start_over(sys, c)
 
 
 cdef uint32_t compile_block(Hart *hart, CodePage *page, uint32_t off) noexcept nogil:
@@ -118,7 +128,8 @@ cdef uint32_t compile_block(Hart *hart, CodePage *page, uint32_t off) noexcept n
     u.blocks[u.nblocks].at = target
     u.blocks[u.nblocks].bytes = <uint32_t>size
     u.blocks[u.nblocks].off = <uint16_t>off
-    u.blocks[u.nblocks].insns = <uint16_t>b.insns
+    u.blocks[u.nblocks].insns = <uint8_t>b.insns
+    u.blocks[u.nblocks].why = <uint8_t>b.why
     u.nblocks += 1
     for i in range(b.nlinks):
         site = c.at + b.links[i].field

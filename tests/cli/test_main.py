@@ -69,6 +69,7 @@ def test_info(vmcore: Vmcore) -> None:
         r"vmcore +\d",
         r"build +(release|debug|trace).*, (gcc|clang) ",
         r"tiers +T0 ",
+        r"code +(memfd|shm|file|mprotect|none)",
         r"isa +rv64imafdc",
     ):
         assert re.search(f"^{line}", shown, re.MULTILINE), line

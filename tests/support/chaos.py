@@ -64,17 +64,23 @@ class World:
         1 or 2.
     reserving : bool
         The code has LR and SC. A TLB flush ends a reservation, which is allowed but can be seen.
+    fenced : bool
+        Stores to code are followed by a ``fence.i`` before anything else runs: otherwise either may be executed.
     """
 
     seed: int
     mode: str = "m"
     harts: int = 1
     reserving: bool = True
+    fenced: bool = False
 
 
-def _handler(mode: str) -> bytes:
+def _handler(mode: str, fenced: bool) -> bytes:
     """Return the trap handler. x31 and x30 and x29 are its registers; mscratch points to 64 bytes of its hart."""
     asm = Assembler(HANDLER)
+    if fenced:
+        # What the interrupted code was about to say.
+        asm.emit("fence.i")
     asm.emit("csrrw", rd=31, rs1=31, imm=MSCRATCH)
     asm.emit("sd", rs1=31, rs2=30, imm=0)
     asm.emit("sd", rs1=31, rs2=29, imm=8)
@@ -212,7 +218,7 @@ class Machine:
         self.code, starts = self.make_code(rng)
         core.memory.write(self.start, self.code)
         core.memory.write(BLOCKS, struct.pack(f"<{NBLOCKS}Q", *(self.start + start for start in starts)))
-        core.memory.write(HANDLER, _handler(world.mode))
+        core.memory.write(HANDLER, _handler(world.mode, world.fenced))
         core.memory.write(ROOT, _tables(world.mode == "user"))
         core.memory.write(WINDOW - 4096, rng.randbytes(8192))
         low, _ = _MODES[world.mode]

@@ -8,6 +8,7 @@ of them share the tangle's first page. Two pages of data, which page tables may 
 from __future__ import annotations
 
 import struct
+from functools import partial
 from random import Random
 
 from support import cases, chaos
@@ -53,7 +54,7 @@ class Counter:
         self.value = (self.value ^ value) + offset & 0xFFFF_FFFF
 
 
-def _rewrite(rng: Random, asm: Assembler) -> None:
+def _rewrite(rng: Random, asm: Assembler, fenced: bool) -> None:
     """Overwrite one instruction of a function, say so or not, and often call it."""
     function = START + FUNCTION_BYTES * rng.randrange(FUNCTIONS)
     slot = function + 4 * rng.randrange(SLOTS)
@@ -61,7 +62,7 @@ def _rewrite(rng: Random, asm: Assembler) -> None:
     asm.value(AT, slot)
     asm.value(VALUE, word)
     asm.emit("sw", rs1=AT, rs2=VALUE, imm=0)
-    if rng.randrange(4):
+    if fenced or rng.randrange(4):
         asm.emit("fence.i")
     if rng.randrange(4):
         asm.emit("jalr", rd=1, rs1=AT, imm=rng.choice((0, function - slot, function - slot)))
@@ -143,15 +144,19 @@ def _counters(rng: Random, asm: Assembler) -> None:
         asm.emit("add", rd=rng.choice((11, 23)), rs1=10, rs2=22)
 
 
-_TROUBLES = (_rewrite, _rewrite, _call, _call, _device, _remap, _address_space, _counters)
+_TROUBLES = (_call, _call, _device, _remap, _address_space, _counters)
 
 
-def trouble(rng: Random) -> bytes:
+def trouble(rng: Random, *, fenced: bool = False) -> bytes:
     """Return a few instructions of chaos.py or of here."""
-    if rng.randrange(3) == 0:
+    kind = rng.randrange(12)
+    if kind < 4:
         return chaos.trouble(rng)
     asm = Assembler(0)
-    rng.choice(_TROUBLES)(rng, asm)
+    if kind < 6:
+        _rewrite(rng, asm, fenced)
+    else:
+        rng.choice(_TROUBLES)(rng, asm)
     return asm.code()
 
 
@@ -163,7 +168,7 @@ class Wild(Machine):
     def make_code(self, rng: Random) -> tuple[bytes, list[int]]:
         give_back = encode(BY_MNEMONIC["jalr"], rd=0, rs1=1, imm=0).to_bytes(4, "little")
         code = b"".join(cases.straight(rng, _SLOT_ROWS, SLOTS, cases.Style()) + give_back for _ in range(FUNCTIONS))
-        tangled, starts = chaos.tangle(rng, self.world.reserving, trouble)
+        tangled, starts = chaos.tangle(rng, self.world.reserving, partial(trouble, fenced=self.world.fenced))
         self.device = Counter()
         self.core.attach_python(PYTHON, 64, self.device)
         self.core.memory.write(TWINS, rng.randbytes(8192))

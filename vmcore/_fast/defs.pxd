@@ -16,6 +16,11 @@ cdef extern from "atomics.h" nogil:
     uint64_t vmcore_and64(void *p, uint64_t v)
     uint64_t vmcore_load64(void *p)
     uint32_t vmcore_load32(void *p)
+    uint8_t vmcore_or8(void *p, uint8_t v)
+    uint8_t vmcore_and8(void *p, uint8_t v)
+    uint32_t vmcore_add32(void *p, uint32_t n)
+    void vmcore_lock(uint32_t *lock)
+    void vmcore_unlock(uint32_t *lock)
     void vmcore_store64(void *p, uint64_t v)
     void vmcore_store32(void *p, uint32_t v)
     int VMCORE_SWITCH_LOOP

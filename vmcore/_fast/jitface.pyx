@@ -3,10 +3,10 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.codepage cimport get_page
-from vmcore._fast.hart.state cimport CODE_UNIT, CodePage, Hart
+from vmcore._fast.hart.state cimport CODE_UNIT, CodeBundle, CodePage, Hart
 from vmcore._fast.jit.block cimport (
     END_INDIRECT, END_JUMP, END_LIMIT, END_NEXT, END_PAGE, END_PROBE, END_T0)
-from vmcore._fast.jit.cache cimport STRESS_LEAST, Bundle, CodeCache, Compiled, cache_limit
+from vmcore._fast.jit.cache cimport STRESS_LEAST, CodeCache, Compiled, PageBlocks, cache_limit, cache_start
 from vmcore._fast.jit.stress cimport stress_install
 from vmcore._fast.memory.ram cimport find_bank
 from vmcore._fast.run cimport Core
@@ -24,6 +24,8 @@ cdef CodeCache *cache_of(Core core) except NULL:
         raise ClosedError("the machine is closed")
     if core.sys.cache == NULL:
         raise VmError("this machine compiles nothing", hint="Make it with tier='t1' on a host that vmcore compiles for")
+    if not cache_start(core.sys):
+        raise MemoryError("no memory for compiled code")
     return <CodeCache *>core.sys.cache
 
 
@@ -69,14 +71,14 @@ def stress(Core core, *, stop=False, poll_every=0, flush_every=0, forget_every=0
         cache_limit(core.sys, limit)
 
 
-cdef CodePage *page_at(Core core, uint64_t gpa) except NULL:
+cdef CodeBundle *bundle_at(Core core, Hart *hart, uint64_t gpa) except NULL:
     cdef CodePage *page
     if find_bank(&core.sys.mem, gpa) == NULL or gpa & 1:
         raise MemoryAccessError(f"no instruction begins at physical address {gpa:#x}: it is odd or no RAM")
-    page = get_page(core.sys, gpa & ~<uint64_t>4095)
+    page = get_page(hart, gpa & ~<uint64_t>4095)
     if page == NULL:
         raise MemoryError("no memory for decoded code")
-    return page
+    return page.bundle
 
 
 def compile_at(Core core, uint64_t gpa, index=0):
@@ -108,10 +110,10 @@ def compile_at(Core core, uint64_t gpa, index=0):
     cdef uint64_t evictions = c.n_evictions
     cdef uint32_t code
     core.check_idle()
-    code = core.sys.compile(hart, page_at(core, gpa), gpa & 4095)
+    code = core.sys.compile(hart, bundle_at(core, hart, gpa), gpa & 4095)
     if c.n_evictions != evictions:
         # There was no room: all code was dropped to make some.
-        code = core.sys.compile(hart, page_at(core, gpa), gpa & 4095)
+        code = core.sys.compile(hart, bundle_at(core, hart, gpa), gpa & 4095)
     return code != 0
 
 
@@ -140,21 +142,21 @@ def blocks(Core core, uint64_t gpa):
         When the machine compiles nothing.
     """
     cdef Compiled *one
-    cdef Bundle *bundle
-    cdef CodePage *page
+    cdef CodeBundle *bundle
+    cdef PageBlocks *known
     cdef uint64_t at
     cdef uint32_t i
     cache_of(core)
     core.check_idle()
-    page = page_at(core, gpa)
-    bundle = <Bundle *>page.bundle
+    bundle = bundle_at(core, core.hart(0), gpa)
+    known = <PageBlocks *>bundle.blocks
     found = []
-    if bundle != NULL:
-        for i in range(bundle.nblocks):
-            one = &bundle.blocks[i]
+    if known != NULL:
+        for i in range(known.nblocks):
+            one = &known.blocks[i]
             at = <uint64_t>CODE_UNIT * one.at
             found.append({
-                "start": page.gpa + one.off, "instructions": one.insns, "why": ENDS[one.why], "at": at,
+                "start": bundle.gpa + one.off, "instructions": one.insns, "why": ENDS[one.why], "at": at,
                 "code": (<const uint8_t *>(core.sys.code_base + at))[:one.bytes],
             })
     return found

@@ -18,8 +18,8 @@ from vmcore._fast.hart.fpregs cimport fpu_enter, fpu_leave
 from vmcore._fast.hart.isabits cimport (
     BIT_A, BIT_C, BIT_D, BIT_F, BIT_M, BIT_S, BIT_SVNAPOT, BIT_U, BIT_ZBA, BIT_ZBB, BIT_ZBS, has)
 from vmcore._fast.hart.state cimport (
-    FETCH_SIZE, JUMP_SIZE, LEAVE_HTIF, LEAVE_PROBE, LEAVE_PYMMIO, LEAVE_SBI, LEAVE_WAIT, LEAVE_YIELD, NUM_DCTX, PRIV_M,
-    DataCtx, FetchEntry, Hart, JumpEntry, System)
+    FETCH_SIZE, JUMP_SIZE, LEAVE_HTIF, LEAVE_PROBE, LEAVE_PYMMIO, LEAVE_SBI, LEAVE_WAIT, LEAVE_YIELD, NUM_DCTX, PAGES_SIZE,
+    PRIV_M, CodePage, DataCtx, FetchEntry, Hart, JumpEntry, System)
 from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, forget_code, translate, update_contexts
 from vmcore._fast.hart.trap cimport mip_of
 from vmcore._fast.jit.codebuf cimport code_generation
@@ -31,7 +31,7 @@ from vmcore._fast.memory.ram cimport MAX_REGIONS, PG_WATCH, Bank, Ram, Region, f
 
 # The modules of handlers register what they execute when they are imported.
 from vmcore._fast.hart import control, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys
-from vmcore._fast.jit import emit_flow, emit_int, emit_mem, emit_sys
+from vmcore._fast.jit import emit_bits, emit_flow, emit_fp, emit_fp_move, emit_int, emit_mem, emit_sys
 from vmcore.errors import ClosedError, ConfigError, DeviceError, MemoryAccessError, VmError
 
 cdef enum:
@@ -51,7 +51,7 @@ EXITS = {
 TIERS = ("auto", "t0", "t1")
 
 HANDLER_MODULES = (ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys)
-EMITTER_MODULES = (emit_flow, emit_int, emit_mem, emit_sys)
+EMITTER_MODULES = (emit_bits, emit_flow, emit_fp, emit_fp_move, emit_int, emit_mem, emit_sys)
 control.bind_links()
 
 
@@ -118,7 +118,6 @@ cdef class Core:
         self.sys.ns_per_insn = ns_per_insn
         self.sys.host_clock = bool(host_clock)
         self.sys.code_limit = CODE_LIMIT
-        self.sys.next_serial = 1
         self.memory = Ram.__new__(Ram)
         self.memory.mem = &self.sys.mem
         self.devices = []
@@ -127,7 +126,7 @@ cdef class Core:
         self.watch_owners = []
         self.pins_handles = []
         self.hart_block = vm_calloc(count, HART_BYTES() + NUM_DCTX * sizeof(DataCtx) + JUMP_SIZE * sizeof(JumpEntry)
-                                    + FETCH_SIZE * sizeof(FetchEntry) + 64)
+                                    + FETCH_SIZE * sizeof(FetchEntry) + PAGES_SIZE * sizeof(void *) + 64)
         if self.hart_block == NULL:
             raise MemoryError("no memory for the harts of a machine")
         self.place_harts()
@@ -168,6 +167,8 @@ cdef class Core:
             at += JUMP_SIZE * sizeof(JumpEntry)
             h.fetches = <FetchEntry *>at
             at += FETCH_SIZE * sizeof(FetchEntry)
+            h.pages = <CodePage **>at
+            at += PAGES_SIZE * sizeof(void *)
             h.dctx = <DataCtx *>at
             at += NUM_DCTX * sizeof(DataCtx)
         self.sys.nharts = self.nharts
@@ -860,10 +861,13 @@ cdef class Core:
         cdef System *s = self.sys
         cdef CodeCache *c = <CodeCache *>s.cache
         figures = {"instructions": self.icount(), "decoded_runs": s.n_decoded, "tlb_fills": s.n_fills,
-                "page_walks": s.n_walks, "traps": s.n_traps, "mmio": s.n_mmio, "code_bytes": s.code_bytes,
+                "page_walks": s.n_walks, "traps": s.n_traps, "mmio": s.n_mmio,
+                "code_bytes": s.code_bytes + sum(s.harts[<int>i].code_bytes for i in range(s.nharts)),
                 "evictions": s.code_serial,
                 "t1_insns": sum(s.harts[<int>i].n_code for i in range(s.nharts)),
-                "exits": sum(s.harts[<int>i].n_exits for i in range(s.nharts))}
+                "exits": sum(s.harts[<int>i].n_exits for i in range(s.nharts)),
+                "exits_to_step": sum(s.harts[<int>i].n_steps for i in range(s.nharts)),
+                "l1_misses": sum(s.harts[<int>i].n_misses for i in range(s.nharts))}
         figures["t0_insns"] = figures["instructions"] - figures["t1_insns"]
         if c != NULL:
             figures.update(t1_blocks=c.n_blocks, t1_compiled=c.n_insns, t1_code_bytes=c.n_bytes, t1_failed=c.n_failed,

@@ -25,6 +25,7 @@ def info() -> None:
 
     from vmcore import images
     from vmcore._fast import build
+    from vmcore._fast.jit import codebuf
     from vmcore.config.settings import MAX_HARTS, MAX_RAM, MIN_RAM
     from vmcore.config.values import format_size
     from vmcore.isa.riscv import EXTENSIONS, INSTRUCTIONS, Isa
@@ -39,6 +40,7 @@ def info() -> None:
         ("host", f"{platform.machine()}, {platform.system()} {platform.release()}"),
         ("build", f"{profile}, {build.COMPILER}"),
         ("tiers", f"T0 (interpreter: {build.DISPATCH})"),
+        ("code", str(codebuf.how())),
         ("guest", f"riscv64, {len(INSTRUCTIONS)} instructions, {len(EXTENSIONS)} extension names"),
         ("isa", Isa.default().string()),
         ("board", f"virt: 1 to {MAX_HARTS} harts, {format_size(MIN_RAM)} to {format_size(MAX_RAM)} of memory"),

@@ -19,7 +19,7 @@ from vmcore._fast.hart.translate cimport data_priv, translate
 from vmcore._fast.memory.guestmem cimport gld8, gld16, gld32, gld64, gst8, gst16, gst32, gst64
 from vmcore._fast.memory.mmu cimport WALK_ACCESS_FAULT, WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W
 from vmcore._fast.memory.ram cimport (
-    PG_WATCH, PG_WRITABLE, Bank, Region, find_bank, find_region, note_write, page_r, page_w)
+    PG_WATCH, PG_WRITABLE, Bank, Region, find_bank, find_region, note_write_as, page_r, page_w)
 from vmcore._fast.memory.tlb cimport TLB_MASK, DataCtx, TlbEntry
 
 
@@ -133,8 +133,7 @@ cdef inline int enter_entry(Hart *hart, gva_t gva, Bank *b, bint write) noexcept
     cdef TlbEntry *e
     sys.n_fills += 1
     if write:
-        note_write(&sys.mem, b, index)
-        b.state[index] |= PG_WRITABLE
+        note_write_as(&sys.mem, b, index, PG_WRITABLE)
         e = &ctx.w[i]
     else:
         e = &ctx.r[i]

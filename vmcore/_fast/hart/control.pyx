@@ -13,8 +13,8 @@ from vmcore._fast.hart.handlers cimport find_handler, register_handler
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport (
     CAUSE_ECALL_S, CAUSE_FETCH_ACCESS, CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_PAGE, CAUSE_ILLEGAL, CODE_LEAST, CODE_SLACK,
-    CODE_UNIT, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, L1_MASK, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI,
-    CodeEntry, CodePage, FetchEntry, Hart, JumpEntry, Op, System, handler_t, transfer, unplant, vmcore_go, vmcore_leave)
+    CODE_UNIT, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI,
+    CodeEntry, CodePage, FetchEntry, Hart, JumpEntry, Op, System, handler_t, l1_index, transfer, unplant, vmcore_go, vmcore_leave)
 from vmcore._fast.hart.translate cimport note_fetch, translate
 from vmcore._fast.hart.trap cimport due_interrupt, take_exception, take_interrupt
 from vmcore._fast.memory.guestmem cimport gld16
@@ -128,7 +128,7 @@ cdef Op *lookup(Hart *hart, gva_t pc, bint step) noexcept nogil:
             fetch_fault(hart, status, pc)
             return NULL
         if not hart.partial and find_bank(&sys.mem, hart.walk.gpa) != NULL:
-            page = get_page(sys, hart.walk.gpa & ~<uint64_t>4095)
+            page = get_page(hart, hart.walk.gpa & ~<uint64_t>4095)
             note_fetch(hart, pc, hart.walk.span)
             f.page = page_va
             f.ctx = hart.fetch_ctx
@@ -170,6 +170,10 @@ cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept
         settle_fp(hart)
     after = without_raise(hart.pins.budget)
     hart.n_code += budget - after
+    if hart.exit_kind == EXIT_STEP:
+        hart.n_steps += 1
+    elif <int64_t>after >= 0:
+        hart.n_misses += 1
     return (after + CODE_SLACK) << 4
 
 
@@ -199,7 +203,7 @@ cdef Op *enter(Hart *hart, gva_t pc, uint64_t left, bint step) noexcept nogil:
             hart.left = left
             hart.exit_reason = LEAVE_BUDGET
             return NULL
-        e = &hart.l1[(pc >> 1) & L1_MASK]
+        e = &hart.l1[l1_index(pc)]
         if e.tag == pc ^ hart.l1_tag and not step and left >= <uint64_t>CODE_LEAST and not hart.mmio_done:
             hart.page_base = pc & ~<uint64_t>4095
             left = run_code(hart, e.code, left)
@@ -466,7 +470,7 @@ cdef void hot(Op *op, Hart *hart) noexcept nogil:
     op.imm = NEVER
     unplant(hart)
     if in_page(hart, op):
-        code = sys.compile(hart, page, pc & 4095)
+        code = sys.compile(hart, page.bundle, pc & 4095)
         if code and sys.code_serial == serial:
             set_code(page, pc & 4095, code)
     go_or_leave(enter(hart, pc, left, False), hart)
@@ -476,7 +480,7 @@ cdef void p_code(Op *op, Hart *hart) noexcept nogil:
     # The block that begins here is compiled.
     cdef uint64_t left = hart.rem - <uint64_t>op
     cdef gva_t pc = pc_of(op, hart)
-    cdef CodeEntry *e = &hart.l1[(pc >> 1) & L1_MASK]
+    cdef CodeEntry *e = &hart.l1[l1_index(pc)]
     if left < <uint64_t>CODE_LEAST or hart.mmio_done:
         pass_by(op, hart)
         return

@@ -40,7 +40,8 @@ cdef enum:
     NUM_FCTX = 16
     JUMP_BITS = 12
     JUMP_SIZE = 1 << JUMP_BITS
-    FETCH_SIZE = 256
+    FETCH_SIZE = 1024
+    PAGES_SIZE = 1024
     L1_BITS = 13              # entries of the table of compiled code, per hart
     L1_SIZE = 1 << L1_BITS
     L1_MASK = L1_SIZE - 1
@@ -79,8 +80,21 @@ cdef enum:
     EXIT_NEXT = 0             # go on at exit_pc
     EXIT_STEP = 1             # the instruction at exit_pc is T0's to execute
 
-# The decoded operations of one physical page (codepage.pyx). `ops` may move when it grows: every jump cache is
-# emptied then, and whoever decodes works out `op` anew.
+# What all harts share of one physical page of code: its bytes when it was first executed, from which everything is
+# made, and its compiled code. A bundle whose page has changed is dead: it is found no more, and freed when no hart can
+# be using it.
+cdef struct CodeBundle:
+    gpa_t gpa
+    CodeBundle *next          # in its hash chain, or among the dead
+    uint32_t *code            # halfword -> compiled code, in CODE_UNIT bytes from sys.code_base; NULL, 0: none
+    void *blocks              # what the compiler knows about them (jit/cache.pxd)
+    uint32_t users            # decoded pages that refer to it
+    uint8_t dead
+    uint64_t dead_serial
+    uint8_t saved[4096]
+
+# The operations that one hart has decoded of one physical page (codepage.pyx). `ops` may move when it grows: the hart's
+# jump cache is emptied then, and whoever decodes works out `op` anew.
 cdef struct CodePage:
     gpa_t gpa
     Op *ops
@@ -88,9 +102,7 @@ cdef struct CodePage:
     uint32_t capacity
     uint8_t hot               # looked up since the last eviction round
     CodePage *next            # in its hash chain
-    uint8_t *saved            # the page's bytes when it was first decoded: everything here is made from them
-    uint32_t *code            # halfword -> compiled code, in CODE_UNIT bytes from sys.code_base; NULL, 0: none
-    void *bundle              # what the compiler knows about them (jit/cache.pxd)
+    CodeBundle *bundle
     uint16_t map[2048]        # halfword -> index + 1 into ops, 0 when not decoded
 
 # Jump cache: virtual pc in a fetch context -> decoded operation.
@@ -100,9 +112,9 @@ cdef struct JumpEntry:
     Op *op
     CodePage *page
 
-# Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). The tag's low bits hold the context's id,
-# as the entry's index already says what the pc's low bits are: so no target, canonical or not, matches the entry of
-# another pc or context. Entry i is empty when its tag is that of id 0, which no context has.
+# Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). The tag's bits 1 to 13 hold the context's
+# id too. Two pcs that differ there and nowhere else have different entries, so no target, canonical or not, matches the
+# entry of another pc or context. An empty entry has the tag of id 0, which no context has.
 cdef struct CodeEntry:
     uint64_t tag
     uint64_t code
@@ -135,6 +147,7 @@ cdef struct Hart:
     uint32_t frm
     uint8_t fs
     uint8_t fp_live
+    uint8_t zero_ok           # cbo.zero is allowed in this privilege
     uint8_t priv
     uint8_t waiting           # in WFI or WRS
     uint8_t stopped           # HSM: not started
@@ -180,6 +193,10 @@ cdef struct Hart:
     uint64_t fetch_lo
     uint64_t fetch_hi
     FetchCtx fctx[NUM_FCTX]
+    CodePage **pages          # PAGES_SIZE, hash by gpa >> 12
+    uint64_t code_serial      # of sys, when this hart last forgot what died
+    uint64_t code_bytes       # of decoded pages
+    uint64_t next_serial      # of fetch contexts
     JumpEntry *jumps          # JUMP_SIZE
     FetchEntry *fetches       # FETCH_SIZE
     Op scratch[6]             # 0..3: an operation run outside any decoded page; 4, 5: one with a lent TLB entry
@@ -260,6 +277,8 @@ cdef struct Hart:
     handler_t stop_fn
     uint64_t n_code           # instructions retired in compiled code, and how often it was left
     uint64_t n_exits
+    uint64_t n_steps          # ... to have T0 execute an instruction
+    uint64_t n_misses         # ... because the L1 table did not know where to go on
     CodeEntry l1[L1_SIZE]
 
 # Bits of mstatus.
@@ -297,11 +316,11 @@ cdef enum:
     LEAVE_HTIF = 6            # the HTIF page was written
     LEAVE_YIELD = 7           # the guest spins (pause, wrs): another hart may go on
 
-# Compile the block at `off` of the page; its place in page.code, or 0. May drop pages, this one among them: then
+# Compile the block at `off` of the page; its place in bundle.code, or 0. May drop bundles, this one among them: then
 # sys.code_serial has changed.
-ctypedef uint32_t (*compile_t)(Hart *hart, CodePage *page, uint32_t off) noexcept nogil
-# The page goes: forget its compiled code.
-ctypedef void (*forget_t)(System *sys, CodePage *page) noexcept nogil
+ctypedef uint32_t (*compile_t)(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil
+# The bundle goes: forget its compiled code.
+ctypedef void (*forget_t)(System *sys, CodeBundle *bundle) noexcept nogil
 ctypedef void (*enter_t)(Hart *hart, uint64_t code) noexcept nogil
 
 # What the harts of a machine share. One thread only: the thread that runs the machine.
@@ -322,12 +341,18 @@ cdef struct System:
     gpa_t htif_hi
     int64_t time_off          # mtime = now / 100 + this, in ticks
     uint64_t *time_source     # where the CLINT keeps it
-    # Decoded pages.
-    CodePage *pages[4096]     # hash by gpa >> 12
-    uint64_t code_bytes
-    uint64_t code_limit
-    uint64_t code_serial      # grows with every eviction
-    uint64_t next_serial      # fetch contexts
+    # Code, page by page.
+    CodeBundle *bundles[4096] # hash by gpa >> 12
+    CodeBundle *dead
+    uint64_t code_bytes       # of bundles
+    uint64_t code_limit       # of bundles, and of the decoded pages of a hart
+    uint64_t code_serial      # grows whenever bundles die
+    uint32_t code_full        # parallel harts: everything is to be dropped when none of them runs
+    # Parallel harts: each has a thread of its own. Locks: `code_lock` for bundles and compiling, `device_lock` for
+    # devices, the clock's timers and what the guest's firmware shares; never one inside the other.
+    uint8_t parallel
+    uint32_t code_lock
+    uint32_t device_lock
     # The compiler, when there is one (jit/): it is reached through these, as nothing here may import it.
     compile_t compile
     forget_t forget
@@ -345,6 +370,14 @@ cdef struct System:
     uint64_t n_walks
     uint64_t n_traps
     uint64_t n_mmio
+
+# Where a pc is looked for in the table of compiled code. Its bits 1 to 13, and those of its page folded in.
+cdef inline uint32_t l1_index(gva_t pc) noexcept nogil:
+    return ((<uint32_t>pc ^ <uint32_t>pc >> 12) >> 1) & L1_MASK
+
+# The tag of entry i when it is empty: the least pc that is looked for there.
+cdef inline uint64_t no_code_tag(uint32_t i) noexcept nogil:
+    return <uint64_t>(i ^ i >> (L1_BITS - 1)) << 1
 
 cdef extern from "hart/dispatch.h" nogil:
     void vmcore_go(handler_t fn, Op *op, Hart *hart)

@@ -4,8 +4,10 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from vmcore._fast.defs cimport gva_t
+from vmcore._fast.hart.isabits cimport BIT_S, has
 from vmcore._fast.hart.state cimport (
-    FETCHED_WORDS, ID_SHIFT, L1_SIZE, LAST_ID, MSTATUS_MXR, MSTATUS_SUM, NUM_DCTX, NUM_FCTX, PRIV_M, FetchCtx, Hart)
+    FETCHED_WORDS, ID_SHIFT, L1_SIZE, LAST_ID, MSTATUS_MXR, MSTATUS_SUM, NUM_DCTX, NUM_FCTX, PRIV_M, FetchCtx, Hart,
+    no_code_tag)
 from vmcore._fast.memory.mmu cimport (WALK_ACCESS_FAULT, WALK_OK, WANT_R, WANT_W, WANT_X, mmu_walk)
 from vmcore._fast.memory.pmp cimport PMP_R, PMP_W, PMP_X, pmp_allows, pmp_splits_page
 from vmcore._fast.memory.tlb cimport DataCtx, ctx_clear, drop_entry
@@ -27,14 +29,14 @@ cdef void deal_ids(Hart *hart) noexcept nogil:
     # pages that were found under the old ones are not in `fetched` any more, so nobody would know what to flush.
     cdef uint32_t i
     for i in range(L1_SIZE):
-        hart.l1[i].tag = <uint64_t>i << 1
+        hart.l1[i].tag = no_code_tag(i)
     memset(hart.fetched, 0, sizeof(hart.fetched))
     hart.fetch_lo = 1
     hart.fetch_hi = 0
     for i in range(NUM_FCTX):
         hart.fctx[i].id = i + 1
-        hart.sys.next_serial += 1
-        hart.fctx[i].serial = hart.sys.next_serial
+        hart.next_serial += 1
+        hart.fctx[i].serial = hart.next_serial
     hart.next_id = NUM_FCTX + 1
 
 
@@ -43,8 +45,8 @@ cdef void renew(Hart *hart, FetchCtx *ctx) noexcept nogil:
     if hart.next_id > LAST_ID or hart.next_id == 0:
         deal_ids(hart)
     else:
-        hart.sys.next_serial += 1
-        ctx.serial = hart.sys.next_serial
+        hart.next_serial += 1
+        ctx.serial = hart.next_serial
         ctx.id = hart.next_id
         hart.next_id += 1
 
@@ -98,6 +100,9 @@ cdef void update_contexts(Hart *hart) noexcept nogil:
         hart.dctx_now = &hart.dctx[victim]
         hart.tlb_r = hart.dctx[victim].r
         hart.tlb_w = hart.dctx[victim].w
+    # cbo.zero: menvcfg.CBZE below M-mode, senvcfg.CBZE below S-mode (CMO specification, section 2.4).
+    hart.zero_ok = ((hart.priv == PRIV_M or (hart.menvcfg >> 7) & 1)
+                    and (hart.priv != 0 or not has(hart.isa, BIT_S) or (hart.senvcfg >> 7) & 1))
     key = <uint64_t>1 << 63 | hart.priv << 4
     if hart.priv != PRIV_M and levels:
         key |= levels | asid << ASID_SHIFT
@@ -167,6 +172,14 @@ cdef void flush_all(Hart *hart) noexcept nogil:
         drop_context(hart, &hart.dctx[i])
     hart.res_size = 0
     forget_code(hart)
+
+
+cdef void forget_jumps(Hart *hart) noexcept nogil:
+    cdef uint32_t i
+    for i in range(NUM_FCTX):
+        hart.next_serial += 1
+        hart.fctx[i].serial = hart.next_serial
+    use_fetch_context(hart, hart.fctx_key)
 
 
 cdef void forget_code(Hart *hart) noexcept nogil:

@@ -6,10 +6,9 @@
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.hart.state cimport CODE_SLACK, SINK, CodePage, Hart, Op, System
+from vmcore._fast.hart.state cimport CODE_SLACK, SINK, CodeBundle, Hart, Op, System
 from vmcore._fast.jit.convention cimport (
-    HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_OP, at_budget,
-    at_page_base, at_stub, at_x)
+    HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_OP, at_budget, at_page_base, at_stub, at_x)
 from vmcore._fast.jit.x64.asm cimport (
     CC_L, F_ADD_I, F_LEA, F_MOV, F_MOV_MI, F_MOV_MR, F_SUB_I, F_XOR, RAX, RBP, RCX, RDX, Asm, x_call_m, x_jcc, x_jmp,
     x_mov_imm, x_rm, x_rmi, x_rr, x_rri)
@@ -19,6 +18,7 @@ cdef enum:
     MAX_STUBS = 192
     MAX_LINKS = 96
     STAGE_BYTES = 32768
+    NOT_HELD = 0xFF
 
 # Why a block ends where it does.
 cdef enum:
@@ -39,6 +39,10 @@ cdef enum Away:
     AWAY_STEP = 4             # T0 executes the instruction
     AWAY_BEFORE = 5           # the budget is used up before the current instruction, which was counted already
     AWAY_FAR = 6              # a branch to another page: poll, then there
+    AWAY_CLEAN = 7            # a NaN was found: make those of `info` canonical
+    AWAY_LATE = 8             # whatever `late` emits
+
+ctypedef void (*late_t)(Block *b, const Stub *s) noexcept nogil
 
 cdef struct Stub:
     uint8_t *field            # displacement that is to lead here
@@ -46,6 +50,11 @@ cdef struct Stub:
     uint32_t kind
     uint32_t info
     uint32_t count
+    uint32_t loose            # as they were in the block at that place
+    uint8_t held[2]
+    uint32_t handler          # for `late`: the instruction
+    Op op
+    late_t late
 
 # A jump to another place of the page: `field` is its displacement. Until that place is compiled it leads to the exit
 # that asks for it.
@@ -57,7 +66,7 @@ cdef struct Block:
     Asm a
     System *sys
     Hart *hart
-    CodePage *page
+    CodeBundle *bundle
     uint32_t start            # offset of the first instruction in the page
     uint32_t off              # of the current one
     uint32_t next             # of the one behind it
@@ -67,6 +76,12 @@ cdef struct Block:
     uint32_t why              # END_*, once it is whole
     bint ended                # control does not come to `next`
     bint failed               # too much for one block
+    bint fp_ready             # hart.fp_live is known to be set
+    bint fs_dirty             # mstatus.FS is known to be dirty
+    uint32_t boxed            # floating-point registers that are known to hold a boxed single
+    uint32_t loose            # xmm registers, see clean()
+    uint8_t held[2]           # what is not pinned and yet in a scratch register: floating-point register, or NOT_HELD
+    uint32_t latest           # the scratch register that was used last
     uint32_t nstubs
     uint32_t nlinks
     Stub stubs[MAX_STUBS]
@@ -79,7 +94,7 @@ cdef int register_emitter(str name, emit_t emit, bint pure) except -1
 cdef emit_t emitter_of(uint32_t handler) noexcept nogil
 
 # The block at `off`, into b.a. False: nothing can be compiled there.
-cdef bint translate_block(Block *b, Hart *hart, CodePage *page, uint32_t off) noexcept nogil
+cdef bint translate_block(Block *b, Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil
 
 cdef inline uint32_t info_of(const Block *b, uint32_t acc) noexcept nogil:
     return b.off >> 1 | (b.count - 1) << INFO_COUNT_SHIFT | acc << INFO_ACC_SHIFT
@@ -94,7 +109,17 @@ cdef inline void away(Block *b, uint8_t *field, uint32_t kind, uint32_t info) no
     s.kind = kind
     s.info = info
     s.count = b.count
+    s.loose = b.loose
+    s.held[0] = b.held[0]
+    s.held[1] = b.held[1]
     b.nstubs += 1
+
+cdef inline void away_late(Block *b, uint8_t *field, late_t late, const Op *op) noexcept nogil:
+    cdef Stub *s = &b.stubs[b.nstubs]
+    away(b, field, AWAY_LATE, info_of(b, 0))
+    s.handler = b.handler
+    s.op = op[0]
+    s.late = late
 
 # --- guest registers ------------------------------------------------------------------------------------------------
 
@@ -157,6 +182,25 @@ cdef inline void page_address(Block *b, int to, int32_t off) noexcept nogil:
     if off:
         x_rri(&b.a, F_ADD_I, 1, 0, to, off)
 
+# --- NaNs -----------------------------------------------------------------------------------------------------------
+# The result of arithmetic is the canonical NaN or no NaN; the host's may be another NaN, a quiet one. For arithmetic it
+# makes no difference, so a register may hold such a result for a while: it is loose. It has to be cleaned before
+# anything can tell: before it is stored, moved or seen as another format, and wherever the block is left.
+# Bit n of `loose`: xmm register n holds a double that may be such; bit 16 + n: a boxed single.
+
+cdef void clean(Block *b, uint32_t which) noexcept nogil
+
+cdef inline void clean_all(Block *b) noexcept nogil:
+    if b.loose:
+        clean(b, b.loose)
+
+# --- scratch registers of xmm -----------------------------------------------------------------------------------------
+# hart.f[] is always up to date for what is not pinned; xmm0 and xmm1 remember what was read or written last.
+
+cdef inline void forget_f(Block *b) noexcept nogil:
+    b.held[0] = NOT_HELD
+    b.held[1] = NOT_HELD
+
 # --- leaving ----------------------------------------------------------------------------------------------------------
 
 # Subtract what has been executed. The flags then say whether to leave (CC_L): the budget is used up, or raised. (Where
@@ -177,13 +221,14 @@ cdef inline void link(Block *b, uint8_t *field, uint32_t off) noexcept nogil:
 
 # Poll, and go on at a place of the page.
 cdef inline void go_to(Block *b, uint32_t off) noexcept nogil:
+    clean_all(b)
     poll(b)
     away(b, x_jcc(&b.a, CC_L), AWAY_NEXT, off)
     link(b, x_jmp(&b.a), off)
 
 # To another page, at `off` from the start of this one.
 cdef void go_far(Block *b, int32_t off) noexcept nogil
-# To the address in rax, once the budget has been polled.
+# To the address in rax, once the budget has been polled and nothing is loose.
 cdef void go_rax(Block *b) noexcept nogil
 
 # T0 executes the current instruction.
@@ -193,9 +238,13 @@ cdef inline void step(Block *b) noexcept nogil:
     b.ended = True
 
 # T0's handler of the current instruction is called. It touches no memory; it may be illegal, and leave then; a CSR
-# instruction, of four bytes, may leave once it is done.
+# instruction, of four bytes, may leave once it is done. The host's FPU is the host's again afterwards.
 cdef inline void call_handler(Block *b, const Op *op) noexcept nogil:
+    clean_all(b)
     x_mov_imm(&b.a, RAX, info_of(b, 0))
     x_mov_imm(&b.a, RCX, <uint32_t>op.imm)
     x_mov_imm(&b.a, RDX, op.rd | <uint32_t>op.rs1 << 8 | b.handler << 16)
     x_call_m(&b.a, RBP, at_stub(STUB_OP))
+    b.fp_ready = False
+    forget_f(b)
+    b.fs_dirty = False

@@ -21,7 +21,7 @@ cdef struct Compiled:
     uint8_t why               # END_*
 
 # What is known of a page's blocks: it is made, linked and dropped as a whole.
-cdef struct Bundle:
+cdef struct PageBlocks:
     Pending *pending
     uint32_t npending
     uint32_t pending_room
@@ -68,7 +68,9 @@ cdef struct CodeCache:
 
 # A compiler for the machine: False when the host has no memory for code.
 cdef bint cache_open(System *sys, uint32_t hot_after) noexcept nogil
-# Keep at most so many bytes from now on; what there is goes.
+# Have the stubs in place, which the first block would do. False: no memory for code.
+cdef bint cache_start(System *sys) noexcept nogil
+# Keep at most so many bytes from now on; what there is goes. It has been started.
 cdef void cache_limit(System *sys, uint64_t limit) noexcept nogil
 # Every page must have been dropped before.
 cdef void cache_close(System *sys) noexcept nogil

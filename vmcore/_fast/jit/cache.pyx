@@ -5,11 +5,11 @@ from libc.string cimport memcpy
 
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.hart.codepage cimport drop_all
-from vmcore._fast.hart.state cimport CODE_UNIT, CodePage, Hart, System, enter_t
+from vmcore._fast.hart.state cimport CODE_UNIT, CodeBundle, Hart, System, enter_t
 from vmcore._fast.jit.block cimport Block, translate_block
 from vmcore._fast.jit.codebuf cimport (
-    CodeSegment, CodeStats, code_begin_write, code_end_write, code_rw_delta, code_segment_free, code_segment_new,
-    code_stats)
+    CODE_NONE, CodeSegment, CodeStats, code_begin_write, code_end_write, code_generation, code_method, code_rw_delta,
+    code_segment_free, code_segment_new, code_stats)
 from vmcore._fast.jit.stubs cimport install_stubs, write_stubs
 from vmcore._fast.jit.x64.asm cimport Asm, x_open
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_realloc
@@ -92,28 +92,32 @@ cdef void cache_limit(System *sys, uint64_t limit) noexcept nogil:
     start_over(sys, c)
 
 
-cdef uint32_t compile_block(Hart *hart, CodePage *page, uint32_t off) noexcept nogil:
+cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
     cdef System *sys = hart.sys
     cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Block *b = &c.block
-    cdef Bundle *u
+    cdef PageBlocks *u
     cdef uint64_t size, site
     cdef uint32_t i, target
-    cdef uint64_t start = vmcore_monotonic_ns()
-    if page.code == NULL:
-        page.code = <uint32_t *>vm_calloc(2048, sizeof(uint32_t))
-        page.bundle = vm_calloc(1, sizeof(Bundle))
-        if page.code == NULL or page.bundle == NULL:
-            vm_free(page.code)
-            vm_free(page.bundle)
-            page.code = NULL
-            page.bundle = NULL
+    cdef uint64_t began = vmcore_monotonic_ns()
+    if not cache_start(sys):
+        # No memory for code, now or ever: T0 does it all.
+        sys.compile = NULL
+        return 0
+    if bundle.code == NULL:
+        bundle.code = <uint32_t *>vm_calloc(2048, sizeof(uint32_t))
+        bundle.blocks = vm_calloc(1, sizeof(PageBlocks))
+        if bundle.code == NULL or bundle.blocks == NULL:
+            vm_free(bundle.code)
+            vm_free(bundle.blocks)
+            bundle.code = NULL
+            bundle.blocks = NULL
             return 0
-    u = <Bundle *>page.bundle
-    if page.code[off >> 1]:
-        return page.code[off >> 1]
+    u = <PageBlocks *>bundle.blocks
+    if bundle.code[off >> 1]:
+        return bundle.code[off >> 1]
     x_open(&b.a, c.stage, c.stage + STAGE_BYTES)
-    if not translate_block(b, hart, page, off):
+    if not translate_block(b, hart, bundle, off):
         c.n_failed += 1
         return 0
     size = <uint64_t>(b.a.at - b.a.start)
@@ -124,7 +128,7 @@ cdef uint32_t compile_block(Hart *hart, CodePage *page, uint32_t off) noexcept n
     if not write_code(c.at, b.a.start, size):
         return 0
     target = <uint32_t>((c.at - sys.code_base) // CODE_UNIT)
-    page.code[off >> 1] = target
+    bundle.code[off >> 1] = target
     u.blocks[u.nblocks].at = target
     u.blocks[u.nblocks].bytes = <uint32_t>size
     u.blocks[u.nblocks].off = <uint16_t>off
@@ -133,7 +137,7 @@ cdef uint32_t compile_block(Hart *hart, CodePage *page, uint32_t off) noexcept n
     u.nblocks += 1
     for i in range(b.nlinks):
         site = c.at + b.links[i].field
-        target = page.code[b.links[i].off >> 1]
+        target = bundle.code[b.links[i].off >> 1]
         if target:
             patch(site, sys.code_base + <uint64_t>CODE_UNIT * target)
         elif more_room(<void **>&u.pending, &u.pending_room, u.npending, sizeof(Pending)):
@@ -153,50 +157,57 @@ cdef uint32_t compile_block(Hart *hart, CodePage *page, uint32_t off) noexcept n
     c.n_blocks += 1
     c.n_insns += b.insns
     c.n_bytes += size
-    c.compile_ns += vmcore_monotonic_ns() - start
-    return page.code[off >> 1]
+    c.compile_ns += vmcore_monotonic_ns() - began
+    return bundle.code[off >> 1]
 
 
-cdef void forget_page(System *sys, CodePage *page) noexcept nogil:
-    cdef Bundle *u = <Bundle *>page.bundle
+cdef void forget_bundle(System *sys, CodeBundle *bundle) noexcept nogil:
+    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     vm_free(u.pending)
     vm_free(u.blocks)
     vm_free(u)
-    vm_free(page.code)
-    page.code = NULL
-    page.bundle = NULL
+    vm_free(bundle.code)
+    bundle.code = NULL
+    bundle.blocks = NULL
 
 
-cdef bint cache_open(System *sys, uint32_t hot_after) noexcept nogil:
-    cdef CodeCache *c = <CodeCache *>vm_calloc(1, sizeof(CodeCache))
+cdef bint cache_start(System *sys) noexcept nogil:
+    # The first segment, which begins with the stubs. A machine that never gets warm needs none.
+    cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Asm a
     cdef CodeStats memory
     cdef uint32_t i
-    if c == NULL:
-        return False
-    c.limit = CACHE_LIMIT
+    if c.nsegments:
+        return True
     if not new_segment(c):
-        vm_free(c.segments)
-        vm_free(c)
         return False
     x_open(&a, c.stage, c.stage + STAGE_BYTES)
     write_stubs(&a, c.at - <uint64_t>a.start, c.stubs)
     c.stubs_bytes = <uint64_t>(a.at - a.start)
     if not write_code(c.at, a.start, c.stubs_bytes):
         release_segments(c, 0)
-        vm_free(c.segments)
-        vm_free(c)
         return False
     c.at += c.stubs_bytes
     code_stats(&memory)
-    c.generation = c.segments[0].generation
-    sys.cache = c
     sys.code_base = <uint64_t>memory.exec_base
-    sys.hot_after = hot_after
-    sys.forget = forget_page
     sys.enter_code = <enter_t>c.stubs[STUB_COUNT]
     for i in range(sys.nharts):
         install_stubs(sys.harts[i], c.stubs)
+    return True
+
+
+cdef bint cache_open(System *sys, uint32_t hot_after) noexcept nogil:
+    cdef CodeCache *c
+    if code_method() == CODE_NONE:
+        return False
+    c = <CodeCache *>vm_calloc(1, sizeof(CodeCache))
+    if c == NULL:
+        return False
+    c.limit = CACHE_LIMIT
+    c.generation = code_generation()
+    sys.cache = c
+    sys.hot_after = hot_after
+    sys.forget = forget_bundle
     sys.compile = compile_block
     return True
 

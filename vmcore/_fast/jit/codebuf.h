@@ -1,7 +1,8 @@
 /* What the store of machine code asks of the system: memory that is written in one place and run in another, a try
  * whether code in it really runs, and notice of fork().
  *
- * No file descriptor is kept: a program that closes "all" of its descriptors would hand our number to a file of its own.
+ * No file descriptor is kept: a program that closes "all" of its descriptors would hand our number to a file of its
+ * own.
  */
 #ifndef VMCORE_CODEBUF_H
 #define VMCORE_CODEBUF_H
@@ -34,7 +35,7 @@
 #define MAP_NORESERVE 0
 #endif
 
-/* The step of a method that failed; errno says how, but for the last three. */
+/* The step of a method that failed; errno says how, up to VMCORE_CODE_COMMIT. */
 enum {
     VMCORE_CODE_OK,
     VMCORE_CODE_CREATE,
@@ -45,7 +46,8 @@ enum {
     VMCORE_CODE_COMMIT,
     VMCORE_CODE_RAN_WRONG,
     VMCORE_CODE_FAULTED,
-    VMCORE_CODE_NO_BACK_END
+    VMCORE_CODE_NO_BACK_END,
+    VMCORE_CODE_FILE_LIMIT
 };
 
 /* A file without a name in `folder`, or -1. */
@@ -175,18 +177,26 @@ static void vmcore_code_write_stub(uint8_t *at, uint32_t value) {
     at[5] = 0xC3;
 }
 
-#ifdef __linux__
+/* ThreadSanitizer takes a clone() for a fork() and forgets which threads it has, in the memory that is still ours. */
+#if defined(__linux__) && !defined(__SANITIZE_THREAD__)
+#define VMCORE_CODE_CLONE 1
+#else
+#define VMCORE_CODE_CLONE 0
+#endif
+
+#if VMCORE_CODE_CLONE
 typedef struct {
     vmcore_code_stub stub;
     uint32_t expected;
 } VmcoreCodeTry;
 
-static void vmcore_code_fault(int signal) {
+/* AddressSanitizer knows nothing of the stack that these two run on. */
+__attribute__((no_sanitize_address)) static void vmcore_code_fault(int signal) {
     (void)signal;
     _exit(VMCORE_CODE_FAULTED);
 }
 
-static int vmcore_code_child(void *argument) {
+__attribute__((no_sanitize_address)) static int vmcore_code_child(void *argument) {
     VmcoreCodeTry *t = (VmcoreCodeTry *)argument;
     struct sigaction action;
     memset(&action, 0, sizeof action);
@@ -205,7 +215,7 @@ static int vmcore_code_child(void *argument) {
  * Where there may be no more processes, the stub runs here. */
 static int vmcore_code_try(uint8_t *exec, uint32_t expected) {
     vmcore_code_stub stub = (vmcore_code_stub)(uintptr_t)exec;
-#ifdef __linux__
+#if VMCORE_CODE_CLONE
     static char stack[65536] __attribute__((aligned(64)));
     VmcoreCodeTry t = {stub, expected};
     pid_t pid = clone(vmcore_code_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK, &t);

@@ -6,7 +6,7 @@ from libc.stdlib cimport getenv
 from libc.string cimport memcpy, memset, strcmp
 from posix.mman cimport munmap
 
-from vmcore._fast.defs cimport VMCORE_ASSERT, vmcore_load32, vmcore_store32
+from vmcore._fast.defs cimport VMCORE_ASSERT, vmcore_load32, vmcore_load64, vmcore_store32, vmcore_store64
 
 import os
 from collections import namedtuple
@@ -17,7 +17,7 @@ cdef extern from "jit/codebuf.h" nogil:
     enum:
         VMCORE_CODE_OK, VMCORE_CODE_CREATE, VMCORE_CODE_RESIZE, VMCORE_CODE_MAP_WRITE, VMCORE_CODE_MAP_EXEC
         VMCORE_CODE_MPROTECT, VMCORE_CODE_COMMIT, VMCORE_CODE_RAN_WRONG, VMCORE_CODE_FAULTED, VMCORE_CODE_NO_BACK_END
-        VMCORE_CODE_BACK_END
+        VMCORE_CODE_FILE_LIMIT, VMCORE_CODE_BACK_END
     int vmcore_code_memfd()
     int vmcore_code_file(const char *folder)
     void vmcore_code_close(int fd)
@@ -40,10 +40,11 @@ cdef enum:
     PAGE = 4096
     SMALLEST_RANGE = 4 << 20
 
-# All of it is guarded by vmcore_code_lock; `opened` and `generation` are also read without.
+# All of it is guarded by vmcore_code_lock; the first three are also read without, by atomic loads.
 cdef struct Store:
-    uint32_t opened           # 0: no method was tried yet
+    uint32_t opened           # 0: no method was tried yet; else the CodeMethod, plus 1
     uint32_t generation
+    int64_t delta             # write_base - exec_base
     CodeMethod method
     size_t size
     uint8_t *exec_base
@@ -82,24 +83,7 @@ cdef void read_environment() noexcept nogil:
 
 # --- opening ----------------------------------------------------------------------------------------------------------
 
-cdef int open_file(CodeMethod method) noexcept nogil:
-    """Return a descriptor for the method, or -1."""
-    cdef const char *folder
-    cdef int fd
-    if method == CODE_MEMFD:
-        return vmcore_code_memfd()
-    if method == CODE_SHM:
-        return vmcore_code_file(b"/dev/shm")
-    folder = getenv(b"TMPDIR")
-    if folder != NULL and folder[0] != 0:
-        fd = vmcore_code_file(folder)
-        if fd >= 0:
-            return fd
-    fd = vmcore_code_file(b"/tmp")
-    return fd if fd >= 0 else vmcore_code_file(b"/var/tmp")
-
-
-cdef int map_range(CodeMethod method) noexcept nogil:
+cdef int map_range(CodeMethod method, const char *folder) noexcept nogil:
     """Map as much as the process may have, from CODE_RANGE downwards; return the step that failed, or 0."""
     cdef size_t size = CODE_RANGE
     cdef uint64_t limit
@@ -109,7 +93,9 @@ cdef int map_range(CodeMethod method) noexcept nogil:
         limit = vmcore_code_file_limit()
         if limit < size:
             size = <size_t>limit & ~<size_t>(CODE_SEGMENT_SIZE - 1)
-        fd = open_file(method)
+        if size == 0:
+            return VMCORE_CODE_FILE_LIMIT
+        fd = vmcore_code_memfd() if method == CODE_MEMFD else vmcore_code_file(folder)
         if fd < 0:
             return VMCORE_CODE_CREATE
     while True:
@@ -153,14 +139,29 @@ cdef int run_stubs(CodeMethod method) noexcept nogil:
     return VMCORE_CODE_OK
 
 
-cdef int try_method(CodeMethod method) noexcept nogil:
-    cdef int step = map_range(method)
+cdef int try_folder(CodeMethod method, const char *folder) noexcept nogil:
+    cdef int step = map_range(method, folder)
     if step != VMCORE_CODE_OK:
         return step
     step = run_stubs(method)
     if step != VMCORE_CODE_OK:
         unmap_range()
     return step
+
+
+cdef int try_method(CodeMethod method) noexcept nogil:
+    """Return the step that failed, or 0; of several folders the last one's."""
+    cdef const char *chosen = getenv(b"TMPDIR")
+    if method == CODE_SHM:
+        return try_folder(method, b"/dev/shm")
+    if method != CODE_FILE:
+        return try_folder(method, NULL)
+    # Any of them may be full, read-only or mounted so that nothing can be run.
+    if chosen != NULL and chosen[0] != 0 and try_folder(method, chosen) == VMCORE_CODE_OK:
+        return VMCORE_CODE_OK
+    if try_folder(method, b"/tmp") == VMCORE_CODE_OK:
+        return VMCORE_CODE_OK
+    return try_folder(method, b"/var/tmp")
 
 
 cdef void open_store() noexcept nogil:
@@ -186,17 +187,20 @@ cdef void open_store() noexcept nogil:
         store.size = 0
         store.exec_base = NULL
         store.write_base = NULL
-    # ORDER: the store is complete before this release store lets others read it without the lock.
-    vmcore_store32(&store.opened, 1)
+    vmcore_store64(&store.delta, <uint64_t>(store.write_base - store.exec_base))
+    # ORDER: the distance of the views is written before this release store says that there are any.
+    vmcore_store32(&store.opened, <uint32_t>store.method + 1)
 
 
 cdef CodeMethod code_method() noexcept nogil:
-    if not vmcore_load32(&store.opened):
+    cdef uint32_t opened = vmcore_load32(&store.opened)
+    if not opened:
         vmcore_code_lock()
         if not store.opened:
             open_store()
+        opened = store.opened
         vmcore_code_unlock()
-    return store.method
+    return <CodeMethod>(opened - 1)
 
 
 # --- segments ---------------------------------------------------------------------------------------------------------
@@ -244,7 +248,7 @@ cdef void code_segment_free(const CodeSegment *segment) noexcept nogil:
 
 cdef int64_t code_rw_delta() noexcept nogil:
     code_method()
-    return store.write_base - store.exec_base
+    return <int64_t>vmcore_load64(&store.delta)
 
 
 cdef bint code_is_concurrent() noexcept nogil:
@@ -253,9 +257,15 @@ cdef bint code_is_concurrent() noexcept nogil:
 
 cdef int set_writable(uint8_t *exec_base, size_t size, bint writable) noexcept nogil:
     cdef size_t head = <uintptr_t>exec_base & (PAGE - 1)
+    cdef int failed = -1
     if code_method() != CODE_MPROTECT:
         return 0
-    return vmcore_code_writable(exec_base - head, (head + size + PAGE - 1) & ~<size_t>(PAGE - 1), writable)
+    vmcore_code_lock()
+    # An address of the store that this process was forked with is refused: something else may be there now.
+    if <size_t>(exec_base - store.exec_base) < store.size:
+        failed = vmcore_code_writable(exec_base - head, (head + size + PAGE - 1) & ~<size_t>(PAGE - 1), writable)
+    vmcore_code_unlock()
+    return failed
 
 
 cdef int code_begin_write(uint8_t *exec, size_t size) noexcept nogil:
@@ -321,6 +331,7 @@ _STEPS = {
     VMCORE_CODE_RAN_WRONG: "code that was written was not what ran",
     VMCORE_CODE_FAULTED: "code could not be run, although the mapping was granted",
     VMCORE_CODE_NO_BACK_END: "no machine code is made for this processor",
+    VMCORE_CODE_FILE_LIMIT: "files of this process may not be that large (ulimit -f)",
 }
 
 
@@ -362,21 +373,24 @@ def how():
         ``VMCORE_CODE_MEMORY`` names no method.
     """
     cdef int i
-    cdef CodeMethod method
+    cdef Store seen
     cdef dict failed = {}
     with nogil:
-        method = code_method()
+        code_method()
+        vmcore_code_lock()
+        seen = store
+        vmcore_code_unlock()
     if forced < 0:
         given = os.environ.get("VMCORE_CODE_MEMORY", "")
         allowed = ", ".join([NAMES[i].decode() for i in range(1, CODE_METHODS)])
         raise ConfigError(f"VMCORE_CODE_MEMORY is {given!r}", hint=f"Allowed are {allowed} and none.")
     for i in range(CODE_METHODS):
-        if store.failed[i] != VMCORE_CODE_OK:
-            reason = _STEPS[store.failed[i]]
-            if store.failed[i] < VMCORE_CODE_RAN_WRONG:
-                reason += f" ({os.strerror(store.error[i])})"
+        if seen.failed[i] != VMCORE_CODE_OK:
+            reason = _STEPS[seen.failed[i]]
+            if seen.failed[i] < VMCORE_CODE_RAN_WRONG:
+                reason += f" ({os.strerror(seen.error[i])})"
             failed[NAMES[i].decode()] = reason
-    return How(NAMES[<int>method].decode(), forced != CODE_METHODS, failed)
+    return How(NAMES[<int>seen.method].decode(), forced != CODE_METHODS, failed)
 
 
 def stats():

@@ -6,8 +6,8 @@
 #   rsp          a multiple of 16
 #   rax rcx rdx  scratch
 #   the others   pinned guest registers, see HOST_OF
-#   xmm0-xmm3    scratch
-#   xmm4-xmm15   pinned floating-point registers, see XMM_OF, while hart.fp_live; otherwise anything
+#   xmm0 xmm1    scratch
+#   xmm2-xmm15   pinned floating-point registers, see XMM_OF, while hart.fp_live; otherwise anything
 #   MXCSR        the guest's rounding mode and flags while hart.fp_live; otherwise the host's
 #
 # hart.x[] of a pinned register is stale inside compiled code.
@@ -26,21 +26,21 @@ cdef extern from *:
         -1, -1, -1, -1};
     /* The ten of them, guest registers in any order; the first six live in registers that a C function may change. */
     static const signed char vmcore_pinned[10] = {10, 11, 12, 13, 14, 15, 2, 8, 9, 16};
-    /* Guest floating-point register -> xmm register: ft0-ft3, fs0, fs1, fa0-fa5. */
+    /* Guest floating-point register -> xmm register: fa0-fa5 and ft0-ft7, which compilers take first, in this order. */
     static const signed char vmcore_xmm_of[32] = {
-        4, 5, 6, 7, -1, -1, -1, -1, 8, 9, 10, 11, 12, 13, 14, 15, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+        2, 3, 4, 5, 6, 7, 8, 9, -1, -1, 10, 11, 12, 13, 14, 15, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
         -1, -1};
-    static const signed char vmcore_pinned_f[12] = {0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15};
+    static const signed char vmcore_pinned_f[14] = {0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15};
     """
     const signed char HOST_OF "vmcore_host_of"[33]
     const signed char PINNED "vmcore_pinned"[10]
     const signed char XMM_OF "vmcore_xmm_of"[32]
-    const signed char PINNED_F "vmcore_pinned_f"[12]
+    const signed char PINNED_F "vmcore_pinned_f"[14]
 
 cdef enum:
     NUM_PINNED = 10
     NUM_VOLATILE = 6
-    NUM_PINNED_F = 12
+    NUM_PINNED_F = 14
     # hart.stubs: what compiled code calls or jumps to. The first ones are code, the last ones C functions.
     STUB_NEXT = 0             # edx: offset of the page; leave, to go on there
     STUB_NEXT_RAX = 1         # rax: address; leave, to go on there
@@ -48,7 +48,8 @@ cdef enum:
     STUB_MISS = 3             # call; rax: address, edx: info. Returns when the TLB has it, rax kept; or leaves like STEP
     STUB_OP = 4               # call; ecx: imm, edx: rd | rs1 << 8 | handler << 16, eax: info. Runs T0's handler; or leaves
     STUB_FP = 5               # call; edx: info. Makes fp_live; or leaves like STEP
-    STUB_COUNT = 6
+    STUB_CLEAN = 6            # call; edx: what may be loose (jit/block.pxd). Makes NaNs canonical; rax kept
+    STUB_COUNT = 7
     FN_MISS = 16
     FN_OP = 17
     FN_FP = 18
@@ -104,6 +105,12 @@ cdef inline int32_t at_fp_live() noexcept nogil:
 
 cdef inline int32_t at_fs() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).fs - HART_BIAS()
+
+cdef inline int32_t at_zero_ok() noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).zero_ok - HART_BIAS()
+
+cdef inline int32_t at_frm() noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).frm - HART_BIAS()
 
 cdef inline int32_t at_mxcsr() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).mxcsr - HART_BIAS()

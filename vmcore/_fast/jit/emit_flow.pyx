@@ -5,8 +5,8 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport SINK, Op
 from vmcore._fast.jit.block cimport (
-    AWAY_BEFORE, AWAY_FAR, AWAY_NEXT_RAX, AWAY_STEP, AWAY_TAKEN, END_INDIRECT, END_JUMP, Block, add_imm, away, go_far,
-    go_rax, go_to, info_of, link, op_x, page_address, poll, put_x, register_emitter, step, target_x)
+    AWAY_BEFORE, AWAY_FAR, AWAY_NEXT_RAX, AWAY_STEP, AWAY_TAKEN, END_INDIRECT, END_JUMP, Block, add_imm, away,
+    clean_all, go_far, go_rax, go_to, info_of, link, op_x, page_address, poll, put_x, register_emitter, step, target_x)
 from vmcore._fast.jit.convention cimport HOST_OF, at_x
 from vmcore._fast.jit.x64.asm cimport (
     CC_AE, CC_B, CC_E, CC_GE, CC_L, CC_NE, F_CMP, F_CMP_I, F_CMP_MR, F_MOV, F_TEST, F_TEST_I, F_XOR, RAX, RBP, RDX,
@@ -44,6 +44,7 @@ cdef void branch(Block *b, const Op *op, int cc) noexcept nogil:
         away(b, x_jcc(&b.a, cc), AWAY_FAR, <uint32_t>target)
     elif target <= <int32_t>b.off:
         # A loop closes here. The poll comes first, so that the branch itself is one compare and one jump.
+        clean_all(b)
         poll(b)
         away(b, x_jcc(&b.a, CC_L), AWAY_BEFORE, b.off)
         compare(b, op.rs1, op.rd)
@@ -92,7 +93,7 @@ cdef void e_jal(Block *b, const Op *op) noexcept nogil:
     put_return(b, op.rd)
     if not in_page(target):
         go_far(b, target)
-    elif target > <int32_t>b.off and op.rd == SINK and b.page.code[target >> 1] == 0:
+    elif target > <int32_t>b.off and op.rd == SINK and b.bundle.code[target >> 1] == 0:
         # Forward to a place that is not compiled yet: the block goes on there.
         b.next = <uint32_t>target
         return
@@ -104,6 +105,7 @@ cdef void e_jal(Block *b, const Op *op) noexcept nogil:
 
 cdef void e_jalr(Block *b, const Op *op) noexcept nogil:
     # Bit 0 of the target is cleared where it is looked up.
+    clean_all(b)
     add_imm(b, RAX, op.rs1, op.imm)
     if not has(b.hart.isa, BIT_C):
         x_rri(&b.a, F_TEST_I, 0, 0, RAX, 2)

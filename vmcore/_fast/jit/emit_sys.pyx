@@ -1,7 +1,7 @@
 """Block code for CSRs and fences, and for whatever is run by calling its handler."""
 
 from vmcore._fast.hart.state cimport Op
-from vmcore._fast.jit.block cimport AWAY_NEXT, Block, away, call_handler, poll, register_emitter
+from vmcore._fast.jit.block cimport AWAY_NEXT, Block, away, call_handler, poll, register_emitter, step
 from vmcore._fast.jit.x64.asm cimport CC_L, x_jcc
 
 
@@ -21,6 +21,12 @@ cdef void e_fence(Block *b, const Op *op) noexcept nogil:
     return
 
 
+cdef void e_pause(Block *b, const Op *op) noexcept nogil:
+    # A hint to let others go first, where there are others.
+    if b.sys.nharts > 1:
+        step(b)
+
+
 cdef void e_call(Block *b, const Op *op) noexcept nogil:
     # A handler that reads and writes registers only. It may refuse (a rounding mode that is reserved).
     call_handler(b, op)
@@ -29,10 +35,11 @@ cdef void e_call(Block *b, const Op *op) noexcept nogil:
 for _name in ("csrrw", "csrrwi", "csrrs", "csrrsi", "csrrc", "csrrci"):
     register_emitter(_name, e_csr, False)
 register_emitter("fence", e_fence, False)
+register_emitter("pause", e_pause, False)
 
 # Scalar cryptography, carry-less products and permutations: too rare to have code of their own.
 for _name in (
-    "clmul", "clmulh", "clmulr", "xperm4", "xperm8", "brev8", "orc.b",
+    "clmul", "clmulh", "clmulr", "xperm4", "xperm8", "brev8",
     "aes64es", "aes64esm", "aes64ds", "aes64dsm", "aes64im", "aes64ks1i", "aes64ks2",
     "sha256sig0", "sha256sig1", "sha256sum0", "sha256sum1", "sha512sig0", "sha512sig1", "sha512sum0", "sha512sum1",
     "sm4ed", "sm4ks", "sm3p0", "sm3p1", "mop",

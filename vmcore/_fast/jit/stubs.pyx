@@ -13,15 +13,16 @@ from vmcore._fast.hart.handlers cimport numbered_handler
 from vmcore._fast.hart.state cimport (
     ACC_SIZE, CODE_SLACK, EXIT_NEXT, EXIT_STEP, SINK, Hart, Op, handler_t, vmcore_leave)
 from vmcore._fast.jit.convention cimport (
-    FN_FP, FN_MISS, FN_OP, HART_BIAS, HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT,
-    INFO_OFF_MASK, NUM_PINNED, NUM_PINNED_F, NUM_VOLATILE, PINNED, PINNED_F, STUB_COUNT, STUB_FP, STUB_MISS,
-    STUB_NEXT, STUB_NEXT_RAX, STUB_OP, STUB_STEP, XMM_OF, at_acc_addr, at_budget, at_exit_info, at_exit_kind,
-    at_exit_pc, at_f, at_fp_live, at_mxcsr, at_page_base, at_stub, at_tlb, at_x)
+    FN_FP, FN_MISS, FN_OP, HART_BIAS, HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT, INFO_OFF_MASK,
+    NUM_PINNED, NUM_PINNED_F, NUM_VOLATILE, PINNED, PINNED_F, STUB_CLEAN, STUB_COUNT, STUB_FP, STUB_MISS, STUB_NEXT,
+    STUB_NEXT_RAX, STUB_OP, STUB_STEP, XMM_OF, at_acc_addr, at_budget, at_exit_info, at_exit_kind, at_exit_pc, at_f,
+    at_fp_live, at_mxcsr, at_page_base, at_stub, at_tlb, at_x)
 from vmcore._fast.jit.x64.asm cimport (
-    CC_E, CC_NE, F_ADD, F_ADD_I, F_AND_I, F_CMP8_MI, F_CMP_I, F_LDMXCSR, F_LEA, F_MOV, F_MOV8_MI, F_MOVSD_LOAD,
-    F_MOVSD_STORE, F_MOV_MI, F_MOV_MR, F_RET, F_SHR_I, F_STMXCSR, F_SUB, F_SUB_I, F_SUB_MR, F_TEST, R12, R13, R14, R15,
-    RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Asm, x_call_m, x_jcc, x_jmp, x_jmp_r, x_jmp_to, x_mov_imm, x_patch32,
-    x_plain, x_pop, x_push, x_rm, x_rmi, x_rr, x_rri, x_rx)
+    CC_E, CC_NE, CC_NP, F_ADD, F_ADD_I, F_AND_I, F_CMP8_MI, F_CMP_I, F_LDMXCSR, F_LEA, F_MOV, F_MOV8_MI, F_MOVSD_LOAD,
+    F_MOVSD_STORE, F_MOVQ_XR, F_MOV_MI, F_MOV_MR, F_RET, F_SHR_I, F_STMXCSR, F_SUB, F_SUB_I, F_SUB_MR, F_TEST,
+    F_TEST_I, F_UCOMISD, F_UCOMISS, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Asm, x_call_m, x_jcc,
+    x_jcc8, x_jmp, x_jmp_r, x_jmp_to, x_mov_imm, x_patch32, x_patch8, x_plain, x_pop, x_push, x_rm, x_rmi, x_rr, x_rri,
+    x_rx)
 
 # --- what the stubs call ----------------------------------------------------------------------------------------------
 
@@ -133,6 +134,7 @@ cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table) noexcept nogil:
     cdef uint8_t *step
     cdef uint8_t *field
     cdef uint8_t *other
+    cdef uint32_t i
     # Way in.
     table[STUB_COUNT] = <uint64_t>a.at + delta
     x_push(a, RBX)
@@ -253,6 +255,19 @@ cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table) noexcept nogil:
     x_patch32(field, a.at)
     x_rri(a, F_ADD_I, 1, 0, RSP, 8)
     x_jmp_to(a, step)
+    # NaNs of the registers in edx become canonical ones.
+    table[STUB_CLEAN] = <uint64_t>a.at + delta
+    for i in range(2 * 16):
+        if i & 15 == 0:
+            x_mov_imm(a, RCX, 0xFFFFFFFF7FC00000 if i else 0x7FF8000000000000)
+        x_rri(a, F_TEST_I, 0, 0, RDX, <uint32_t>1 << i)
+        field = x_jcc8(a, CC_E)
+        x_rr(a, F_UCOMISS if i & 16 else F_UCOMISD, 0, i & 15, i & 15)
+        other = x_jcc8(a, CC_NP)
+        x_rr(a, F_MOVQ_XR, 0, i & 15, RCX)
+        x_patch8(field, a.at)
+        x_patch8(other, a.at)
+    x_plain(a, F_RET, 0)
 
 
 cdef void install_stubs(Hart *hart, const uint64_t *table) noexcept nogil:

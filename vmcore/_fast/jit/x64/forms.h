@@ -7,8 +7,9 @@
  *   prefix    mandatory prefix bytes, the first one lowest: 0, 0x66, 0xF2, 0xF3, LOCK, LOCK66.
  *   map, op   opcode map (M1: one byte, 0F, 0F38, 0F3A) and opcode byte.
  *   ext       the opcode's three bits in ModRM.reg, or -1: there is a register.
- *   imm       immediate: I_NONE, I_8, I_16, I_32 (sign-extended to the operand), I_64, I_ALU and I_ALU16 (a full one, or
- *             with bit 1 of the opcode set one byte that is sign-extended), I_REL8, I_REL32 (from the next instruction).
+ *   imm       immediate: I_NONE, I_8, I_16, I_32 (sign-extended to the operand), I_64, I_ALU and I_ALU16 (a full
+ *             one, or one byte that is sign-extended, then with bit 1 of the opcode set), I_REL8 and I_REL32 (from the
+ *             next instruction).
  *   width     WW: w chooses 32 or 64 bits (REX.W, VEX.W); W0, W1: fixed whatever w says.
  *   coding    LEGACY or VEX (128 bits or scalar).
  *   order     operands as Intel writes them: RM, MR, M, RVM and RMV (V: VEX.vvvv), NONE, O (register in the opcode).

@@ -14,6 +14,7 @@ from vmcore._fast import jitface
 from vmcore._fast.run import EXITS, Core
 from vmcore.isa.riscv.csrs import csr_number
 
+MIP, MIE = csr_number("mip"), csr_number("mie")
 #: What changes without a trap, and what a trap changes.
 LOOKED_AT = [
     csr_number(name)
@@ -69,23 +70,46 @@ def differences(ours: dict[str, object], theirs: dict[str, object]) -> list[str]
 
 
 def in_lockstep(make: Callable[[str], Any], insns: int, *, piece: int | None = None, ram: tuple[int, int] | None = None,
-                **stress: Any) -> Compared:
-    """Run both for `insns` instructions, T1 at most `piece` at a time. `ram`: where memory is compared each time."""
+                ended: Callable[[Any], bool] | None = None, stop: bool = True, **stress: Any) -> Compared:
+    """Run both for `insns` instructions and compare them at each stop.
+
+    Parameters
+    ----------
+    make : callable
+        Makes a machine of a tier.
+    insns : int
+        Of all harts together.
+    piece : int, optional
+        Instructions at most between two stops.
+    ram : tuple of int, optional
+        Address and size of the memory that is compared at each stop, not only now and then.
+    ended : callable, optional
+        Whether a machine has come to its end before that.
+    stop : bool
+        Stop wherever compiled code is left; otherwise every `piece` instructions only.
+    **stress
+        More for :func:`vmcore._fast.jitface.stress`.
+    """
     one, two = make("t0"), make("t1")
     t0, t1 = one.core, two.core
-    jitface.stress(t1, stop=True, **stress)
+    jitface.stress(t1, stop=stop, **stress)
     stops = 0
     last = -1
     try:
-        while (done := t1.icount()) < insns:
+        while (done := t1.icount()) < insns and not (ended is not None and ended(two)):
             reason = t1.run(max_insns=min(insns - done, piece or insns))
-            assert reason in (EXITS["stop"], EXITS["budget"]), reason
+            assert reason in (EXITS["stop"], EXITS["budget"], EXITS["htif"]), reason
+            if reason != EXITS["htif"] and any(
+                t1.csr_read(hart, MIP) & t1.csr_read(hart, MIE) for hart in range(t1.nharts)
+            ):
+                # An interrupt comes between two instructions: one more, and both have taken it, or none.
+                reason = t1.run(max_insns=1)
             # What is due now has happened on both sides.
             t1.run(max_insns=0)
-            assert t0.run(max_insns=t1.icount() - done) == EXITS["budget"]
+            same = t0.run(max_insns=t1.icount() - done) == (EXITS["budget"] if reason == EXITS["stop"] else reason)
             t0.run(max_insns=0)
             stops += 1
-            same = all(registers(t1, hart) == registers(t0, hart) for hart in range(t0.nharts))
+            same = same and all(registers(t1, hart) == registers(t0, hart) for hart in range(t0.nharts))
             if same and ram is not None:
                 same = t1.memory.read(*ram) == t0.memory.read(*ram)
             if not same or stops % RARELY == 0 or t1.icount() >= insns:
@@ -93,6 +117,8 @@ def in_lockstep(make: Callable[[str], Any], insns: int, *, piece: int | None = N
                 assert same and not found, f"stop {stops} at {t1.icount()}, the last one at {done}, pc {last:#x}\n" + \
                     "\n".join(found)
             last = t1.pc(0)
+        found = differences(two.state(), one.state())
+        assert not found, "at the end\n" + "\n".join(found)
         stats = t1.stats()
         return Compared(stops, stats["t1_insns"], stats)
     finally:

@@ -50,7 +50,8 @@ def together(make: Callable[[str], Machine], insns: int, *, piece: int, rarely: 
              commands: Iterable[str] = (), **stress: Any) -> tuple[str, dict[str, int]]:
     """Run both for `insns` instructions, compare every `piece`, and memory every `rarely`.
 
-    A command is typed whenever the guest shows its prompt; without one the guest waits and that is the end. Returns what the guest said, and T1's figures.
+    A command is typed whenever the guest shows its prompt; when there is none left and the guest waits, that is the end.
+    Returns what the guest said, and T1's figures.
     """
     with make("t0") as one, make("t1") as two:
         jitface.stress(two.core, **stress)
@@ -98,7 +99,7 @@ def test_the_bundled_guest(stress: str, count: int) -> None:
 
 def debian(guest_image: Callable[[str], ImageSet], tier: str) -> Machine:
     return Machine(kernel=guest_image("debian-kernel").kernel, initrd=guest_image("busybox").initrd, ram="256M",
-                   append="console=ttyS0", tier=tier)  # fmt: skip
+                   append="console=ttyS0 earlycon=sbi", tier=tier)  # fmt: skip
 
 
 @pytest.mark.guest

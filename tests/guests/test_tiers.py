@@ -50,7 +50,7 @@ def together(make: Callable[[str], Machine], insns: int, *, piece: int, rarely: 
              commands: Iterable[str] = (), **stress: Any) -> tuple[str, dict[str, int]]:
     """Run both for `insns` instructions, compare every `piece`, and memory every `rarely`.
 
-    A command is typed whenever the guest shows its prompt; when there is none left and the guest waits, that is the end.
+    A command is typed whenever the guest shows its prompt; when none is left and the guest waits, that is the end.
     Returns what the guest said, and T1's figures.
     """
     with make("t0") as one, make("t1") as two:

@@ -7,6 +7,10 @@ from vmcore._fast.hart.state cimport CODE_UNIT, CodeBundle, CodePage, Hart
 from vmcore._fast.jit.block cimport (
     END_INDIRECT, END_JUMP, END_LIMIT, END_NEXT, END_PAGE, END_PROBE, END_T0)
 from vmcore._fast.jit.cache cimport STRESS_LEAST, CodeCache, Compiled, PageBlocks, cache_limit, cache_start
+from vmcore._fast.jit.convention cimport (
+    HOST_OF, STUB_CLEAN, STUB_FP, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_OP, STUB_STEP, at_budget, at_dctx_key,
+    at_exit_pc, at_f, at_fp_live, at_fs, at_l1, at_l1_tag, at_page_base, at_res_addr, at_res_ctx, at_res_size, at_stub,
+    at_x)
 from vmcore._fast.jit.stress cimport stress_install
 from vmcore._fast.memory.ram cimport find_bank
 from vmcore._fast.run cimport Core
@@ -159,4 +163,24 @@ def blocks(Core core, uint64_t gpa):
                 "start": bundle.gpa + one.off, "instructions": one.insns, "why": ENDS[one.why], "at": at,
                 "code": (<const uint8_t *>(core.sys.code_base + at))[:one.bytes],
             })
+    return found
+
+
+def registers():
+    """Return which host register (its number) holds which integer register of the guest."""
+    return {int(HOST_OF[n]): n for n in range(32) if HOST_OF[n] >= 0}
+
+
+def places():
+    """Return what lies where in a hart, by its distance from the base register of compiled code (rbp)."""
+    cdef uint32_t n
+    found = {at_x(n): f"x{n}" for n in range(32)}
+    found.update({at_f(n): f"f{n}" for n in range(32)})
+    found.update({at_budget(): "budget", at_page_base(): "page", at_l1_tag(): "L1 context", at_exit_pc(): "exit pc",
+                  at_fp_live(): "FPU in use", at_fs(): "FS", at_res_addr(): "reserved address",
+                  at_res_ctx(): "reserved context", at_res_size(): "reserved size", at_dctx_key(): "data context"})
+    found.update({at_l1(): "L1 tag", at_l1() + 8: "L1 code"})
+    names = {STUB_NEXT: "to the next block", STUB_NEXT_RAX: "to the block at rax", STUB_STEP: "to T0",
+             STUB_MISS: "fill the TLB", STUB_OP: "run T0's handler", STUB_FP: "take the FPU", STUB_CLEAN: "clean NaNs"}
+    found.update({at_stub(n): name for n, name in names.items()})
     return found

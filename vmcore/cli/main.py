@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from vmcore.cli import boot, demo, disasm, image, info, run
+from vmcore.cli import boot, demo, disasm, image, info, jit, run
 from vmcore.errors import VmError
 
 __all__ = ["app", "main"]
@@ -49,6 +49,7 @@ app.command("run")(run.run)
 app.add_typer(image.app, name="image")
 app.command("info")(info.info)
 app.command("disasm")(disasm.disasm)
+app.add_typer(jit.app, name="jit")
 
 
 def main() -> None:

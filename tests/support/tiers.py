@@ -98,15 +98,15 @@ def in_lockstep(make: Callable[[str], Any], insns: int, *, piece: int | None = N
     try:
         while (done := t1.icount()) < insns and not (ended is not None and ended(two)):
             reason = t1.run(max_insns=min(insns - done, piece or insns))
-            assert reason in (EXITS["stop"], EXITS["budget"], EXITS["htif"]), reason
-            if reason != EXITS["htif"] and any(
+            assert reason in (EXITS["stop"], EXITS["budget"], EXITS["htif"], EXITS["idle"]), reason
+            if reason not in (EXITS["htif"], EXITS["idle"]) and any(
                 t1.csr_read(hart, MIP) & t1.csr_read(hart, MIE) for hart in range(t1.nharts)
             ):
                 # An interrupt comes between two instructions: one more, and both have taken it, or none.
                 reason = t1.run(max_insns=1)
             # What is due now has happened on both sides.
             t1.run(max_insns=0)
-            same = t0.run(max_insns=t1.icount() - done) == (EXITS["budget"] if reason == EXITS["stop"] else reason)
+            same = t0.run(max_insns=t1.icount() - done) == (reason if reason == EXITS["htif"] else EXITS["budget"])
             t0.run(max_insns=0)
             stops += 1
             same = same and all(registers(t1, hart) == registers(t0, hart) for hart in range(t0.nharts))
@@ -116,6 +116,9 @@ def in_lockstep(make: Callable[[str], Any], insns: int, *, piece: int | None = N
                 found = differences(two.state(), one.state())
                 assert same and not found, f"stop {stops} at {t1.icount()}, the last one at {done}, pc {last:#x}\n" + \
                     "\n".join(found)
+            if reason == EXITS["idle"]:
+                # Nobody will do anything any more.
+                break
             last = t1.pc(0)
         found = differences(two.state(), one.state())
         assert not found, "at the end\n" + "\n".join(found)

@@ -73,13 +73,23 @@ cdef bint place(System *sys, CodeCache *c, uint64_t n) noexcept nogil:
         return True
     if c.nsegments * c.segments[0].size < c.limit and new_segment(c):
         return True
+    start_over(sys, c)
+    return False
+
+
+cdef void start_over(System *sys, CodeCache *c) noexcept nogil:
     c.n_evictions += 1
     drop_all(sys)
     # The first segment begins with the stubs.
     release_segments(c, 1)
     c.at = <uint64_t>c.segments[0].exec_base + c.stubs_bytes
-    c.end = <uint64_t>c.segments[0].exec_base + c.segments[0].size
-    return False
+    c.end = <uint64_t>c.segments[0].exec_base + min(c.segments[0].size, c.limit)
+
+
+cdef void cache_limit(System *sys, uint64_t limit) noexcept nogil:
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    c.limit = limit
+    start_over(sys, c)
 
 
 cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
@@ -90,7 +100,7 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
     cdef uint64_t size, site
     cdef uint32_t i, target
     cdef uint64_t began = vmcore_monotonic_ns()
-    if c.nsegments == 0 and not start(sys, c):
+    if not cache_start(sys):
         # No memory for code, now or ever: T0 does it all.
         sys.compile = NULL
         return 0
@@ -122,7 +132,8 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
     u.blocks[u.nblocks].at = target
     u.blocks[u.nblocks].bytes = <uint32_t>size
     u.blocks[u.nblocks].off = <uint16_t>off
-    u.blocks[u.nblocks].insns = <uint16_t>b.insns
+    u.blocks[u.nblocks].insns = <uint8_t>b.insns
+    u.blocks[u.nblocks].why = <uint8_t>b.why
     u.nblocks += 1
     for i in range(b.nlinks):
         site = c.at + b.links[i].field
@@ -160,11 +171,14 @@ cdef void forget_bundle(System *sys, CodeBundle *bundle) noexcept nogil:
     bundle.blocks = NULL
 
 
-cdef bint start(System *sys, CodeCache *c) noexcept nogil:
+cdef bint cache_start(System *sys) noexcept nogil:
     # The first segment, which begins with the stubs. A machine that never gets warm needs none.
+    cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Asm a
     cdef CodeStats memory
     cdef uint32_t i
+    if c.nsegments:
+        return True
     if not new_segment(c):
         return False
     x_open(&a, c.stage, c.stage + STAGE_BYTES)

@@ -87,7 +87,7 @@ STRESS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("stress", STRESS)
 def test_the_bundled_guest(stress: str, count: int) -> None:
     def make(tier: str) -> Machine:
-        return Machine(kernel=image_path(), ram="64M", harts=count, append="console=ttyS0", tier=tier)
+        return Machine(kernel=image_path(), ram="64M", harts=count, append="console=ttyS0 earlycon=sbi", tier=tier)
 
     said, stats = together(make, 12_000_000, piece=20_011, rarely=2_000_000, size=64 << 20,
                            commands=("ps", "primes 500", "fault", "ps"), **STRESS[stress])  # fmt: skip

@@ -82,6 +82,7 @@ cdef struct Block:
     uint32_t loose            # xmm registers, see clean()
     uint8_t held[2]           # what is not pinned and yet in a scratch register: floating-point register, or NOT_HELD
     uint32_t latest           # the scratch register that was used last
+    uint32_t results          # bit n: scratch register n was computed, not loaded
     uint32_t nstubs
     uint32_t nlinks
     Stub stubs[MAX_STUBS]

@@ -12,7 +12,7 @@ from vmcore._fast.jit.codebuf cimport (
     code_segment_free, code_segment_new, code_stats)
 from vmcore._fast.jit.stubs cimport install_stubs, write_stubs
 from vmcore._fast.jit.x64.asm cimport Asm, x_open
-from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_realloc
+from vmcore._fast.memory.alloc cimport vm_calloc, vm_free, vm_realloc
 
 cdef enum:
     FIRST_ROOM = 16

@@ -18,6 +18,8 @@ cdef enum:
     FIRST_ROOM = 16
     CACHE_LIMIT = 48 << 20
     STAGE_BYTES = 1 << 15
+    HALFWORDS = 2048
+    TABLES_BYTES = HALFWORDS * sizeof(uint32_t) + sizeof(PageBlocks)   # of a bundle that has code
 
 
 cdef bint more_room(void **array, uint32_t *room, uint32_t used, uint64_t each) noexcept nogil:
@@ -105,7 +107,7 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
         sys.compile = NULL
         return 0
     if bundle.code == NULL:
-        bundle.code = <uint32_t *>vm_calloc(2048, sizeof(uint32_t))
+        bundle.code = <uint32_t *>vm_calloc(HALFWORDS, sizeof(uint32_t))
         bundle.blocks = vm_calloc(1, sizeof(PageBlocks))
         if bundle.code == NULL or bundle.blocks == NULL:
             vm_free(bundle.code)
@@ -113,6 +115,7 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
             bundle.code = NULL
             bundle.blocks = NULL
             return 0
+        sys.code_bytes += TABLES_BYTES
     u = <PageBlocks *>bundle.blocks
     if bundle.code[off >> 1]:
         return bundle.code[off >> 1]
@@ -169,6 +172,7 @@ cdef void forget_bundle(System *sys, CodeBundle *bundle) noexcept nogil:
     vm_free(bundle.code)
     bundle.code = NULL
     bundle.blocks = NULL
+    sys.code_bytes -= TABLES_BYTES
 
 
 cdef bint cache_start(System *sys) noexcept nogil:

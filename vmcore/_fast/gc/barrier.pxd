@@ -1,5 +1,5 @@
-# Reads and writes of reference fields by mutators, with the three write barriers. docs/explanation/collector.md says what
-# each keeps true, and why that is enough.
+# Reads and writes of reference fields by mutators, with the three write barriers. docs/explanation/collector.md says
+# what each keeps true, and why that is enough.
 #
 # While no cycle marks, a store is one load, one branch that is never taken, and the store.
 
@@ -7,8 +7,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.defs cimport vmcore_likely, vmcore_unlikely
 from vmcore._fast.gc.layout cimport (
-    BARRIER_CARD, BARRIER_IDLE, BARRIER_INSERT, CARD_SHIFT, Mutator, Obj, gc_load_ptr, gc_load32, gc_store8, gc_store_ptr,
-    is_marked, obj_slots, offset_of)
+    BARRIER_CARD, BARRIER_IDLE, BARRIER_INSERT, CARD_SHIFT, Mutator, Obj, gc_load32, gc_load_ptr, gc_store8,
+    gc_store_ptr, is_marked, obj_slots, offset_of)
 
 # Make a white object grey on behalf of a mutator. Only while its barrier is on.
 cdef void shade(Mutator *m, Obj *o) noexcept nogil

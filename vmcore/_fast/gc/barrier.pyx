@@ -3,7 +3,7 @@
 from libc.stdint cimport uint64_t
 
 from vmcore._fast.gc.layout cimport (
-    KIND_PAGES, SEGMENT_ITEMS, BLOCK_SHIFT, Mutator, Obj, Segment, gc_load8, gc_store32_rel, offset_of, set_mark)
+    BLOCK_SHIFT, KIND_PAGES, SEGMENT_ITEMS, Mutator, Obj, Segment, gc_load8, gc_store32_rel, offset_of, set_mark)
 from vmcore._fast.gc.lists cimport segment_free, segment_new, segment_push
 
 

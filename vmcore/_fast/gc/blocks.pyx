@@ -5,7 +5,7 @@ from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, P
 
 from vmcore._fast.gc.layout cimport (
     AT_NOBODY, BLOCK, BLOCK_SHIFT, CARD_SHIFT, KIND_EMPTY, KIND_NONE, KIND_TAIL, NO_BLOCK, Block, Heap, gc_add64,
-    gc_load8, gc_load32, gc_load64, gc_store8_rel, gc_store32, gc_store64, pthread_mutex_lock, pthread_mutex_unlock)
+    gc_load8, gc_load64, gc_store8_rel, gc_store32, gc_store64, pthread_mutex_lock, pthread_mutex_unlock)
 from vmcore._fast.gc.lists cimport block_pop, block_push
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
@@ -131,8 +131,8 @@ cdef uint32_t find_span(Heap *heap, uint32_t n) noexcept nogil:
 cdef uint32_t span_take(Heap *heap, uint32_t n) noexcept nogil:
     cdef uint32_t index
     cdef uint32_t i
-    cdef uint32_t tries
-    for tries in range(2):
+    cdef uint32_t _tries
+    for _tries in range(2):
         pthread_mutex_lock(&heap.grow)
         index = find_span(heap, n)
         if index != NO_BLOCK:

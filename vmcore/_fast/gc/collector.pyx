@@ -1,11 +1,11 @@
 """A collection cycle. It stops nobody: it asks each mutator for an answer at that mutator's next safepoint."""
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from vmcore._fast.gc.layout cimport (
-    ASK_ARM, ASK_DISARM, ASK_PRECISE, ASK_SCAN, BARRIER_CARD, BARRIER_IDLE, BARRIER_INSERT, BARRIER_SATB, BLOCK_WORDS,
-    CHUNK_BUSY, CHUNK_CLEAN, CHUNK_DIRTY, CHUNK_OWNED, HISTORY, MUTATOR_BORROWED, MUTATOR_PARKED, ROOTS, Cycle, Heap,
+    ASK_ARM, ASK_DISARM, ASK_PRECISE, ASK_SCAN, ASK_SYNC, BARRIER_CARD, BARRIER_IDLE, BARRIER_INSERT, BARRIER_SATB,
+    BLOCK_WORDS, CHUNK_BUSY, CHUNK_CLEAN, CHUNK_OWNED, HISTORY, MUTATOR_BORROWED, MUTATOR_PARKED, ROOTS, Cycle, Heap,
     Mutator, RootChunk, Worker, gc_cas32, gc_cas64, gc_load32, gc_load32_acq, gc_load64_acq, gc_load_ptr, gc_nap,
     gc_store32, gc_store32_rel, gc_store64, gc_store64_rel, gc_swap64, gc_thread, gc_wall_ns, pthread_cond_broadcast,
     pthread_cond_signal, pthread_cond_wait, pthread_join, pthread_mutex_lock, pthread_mutex_unlock)
@@ -56,7 +56,7 @@ cdef void ask(Heap *heap, uint32_t what) noexcept nogil:
         heap.scanning = 1
     elif what == ASK_PRECISE:
         heap.armed = BARRIER_INSERT
-    else:
+    elif what == ASK_DISARM:
         heap.armed = BARRIER_IDLE
         heap.scanning = 0
     m = heap.mutators
@@ -143,16 +143,20 @@ cdef uint64_t marked(Heap *heap) noexcept nogil:
 
 cdef void mark_all(Heap *heap, Worker *w) noexcept nogil:
     cdef uint64_t before
-    cdef uint32_t i
+    cdef uint32_t _i
     ask(heap, ASK_ARM)
     # From here on every mutator has its barrier on. Only then does the first of them show its roots.
+    if heap.barrier == BARRIER_SATB:
+        # A store that began while others had no barrier yet may have shaded a value that is not the one it overwrites.
+        # Once everybody has answered again, no such store is under way any more.
+        ask(heap, ASK_SYNC)
     ask(heap, ASK_SCAN)
     scan_roots(heap, w)
     scan_handles(heap, w)
     scan_pending(heap, w)
     drain(heap)
     if heap.barrier == BARRIER_CARD:
-        for i in range(PRECLEANS):
+        for _i in range(PRECLEANS):
             if rescan_cards(w, False) == 0:
                 break
             drain(heap)

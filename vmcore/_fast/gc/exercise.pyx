@@ -3,13 +3,13 @@
 Each call registers a mutator of its own, so several threads may exercise one heap.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from vmcore._fast.gc.barrier cimport heap_load, heap_store
-from vmcore._fast.gc.heap cimport Handle, ManagedHeap, handle_new, python_enter, python_leave
+from vmcore._fast.gc.heap cimport HeapBase, handle_new, python_enter, python_leave
 from vmcore._fast.gc.layout cimport (
-    BARRIER_IDLE, Heap, Mutator, Obj, gc_cpu_ns, gc_load64, gc_store_ptr, gc_wall_ns, obj_payload, obj_slots)
+    BARRIER_IDLE, Mutator, Obj, gc_cpu_ns, gc_store_ptr, gc_wall_ns, obj_payload, obj_slots)
 from vmcore._fast.gc.mutator cimport (
     heap_alloc, heap_safepoint, mutator_free, mutator_new, root_pop, root_push, root_set, root_slot)
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_free
@@ -20,11 +20,13 @@ from vmcore.errors import ClosedError, ConfigError, HeapExhausted
 
 Mutated = namedtuple("Mutated", (
     "graph", "wrong", "reachable", "checked", "stores_while_marking", "allocs_while_marking"))
-Mutated.__doc__ = """What `mutate` did: a handle to the ``graph`` that is left, objects found ``wrong`` (lost, or another's), objects ``reachable`` in it by
-the shadow copy, objects ``checked`` against it, stores and allocations while a cycle was marking."""
+Mutated.__doc__ = """What `mutate` did: a handle to the ``graph`` that is left, objects found ``wrong`` (lost, or another's),
+objects ``reachable`` in it by the shadow copy, objects ``checked`` against that, stores and allocations while a cycle
+was marking."""
 Churned = namedtuple("Churned", ("longest_stop_ns", "stops", "stalls", "stall_ns", "longest_step_ns", "cpu_ns"))
-Churned.__doc__ = """What `churn` met: the longest stop and the number of stops for the collector or for memory (CPU time), waits
-for a cycle because the heap was full, the longest single step by the wall clock (other processes included), CPU time."""
+Churned.__doc__ = """What `churn` met: the longest stop, and the number of stops, for the collector or for memory (CPU time),
+waits for a cycle because the heap was full, the longest single step by the wall clock (other processes included), CPU
+time."""
 
 cdef enum:
     FIELDS = 3
@@ -42,7 +44,7 @@ cdef inline uint64_t draw(uint64_t *state) noexcept nogil:
     return (x * <uint64_t>0x2545F4914F6CDD1D) >> 16
 
 
-cdef Mutator *join(ManagedHeap heap) except NULL:
+cdef Mutator *join(HeapBase heap) except NULL:
     cdef Mutator *m
     if heap.closed:
         raise ClosedError("the heap is closed")
@@ -292,12 +294,12 @@ cdef bint mutate_steps(Shadow *w, uint64_t steps, uint64_t check_every, Obj ***k
     return fine and kept[0] != NULL
 
 
-def mutate(ManagedHeap heap not None, steps, seed=1, nodes=10_000, roots=64, check_every=100_000, barrier=True):
+def mutate(HeapBase heap not None, steps, seed=1, nodes=10_000, roots=64, check_every=100_000, barrier=True):
     """Mutate a random graph, compare it with a shadow copy, and keep what can be reached.
 
     Parameters
     ----------
-    heap : ManagedHeap
+    heap : HeapBase
         Where the objects live.
     steps : int
         Allocations, copies, moves, cuts.
@@ -361,7 +363,7 @@ cdef struct Stops:
     uint64_t stall_ns
 
 
-def churn(ManagedHeap heap not None, objects, live=10_000, roots=0, seed=1):
+def churn(HeapBase heap not None, objects, live=10_000, roots=0, seed=1):
     """Allocate `objects` objects of 32 bytes, of which the last `live` are kept, each linked to two others.
 
     `roots` more references lie on the mutator's root stack all the time.
@@ -429,13 +431,13 @@ def churn(ManagedHeap heap not None, objects, live=10_000, roots=0, seed=1):
 # ---- the cost of a barrier
 
 cdef inline uint64_t work(uint64_t x, uint64_t rounds) noexcept nogil:
-    cdef uint64_t i
-    for i in range(rounds):
+    cdef uint64_t _i
+    for _i in range(rounds):
         x = x * <uint64_t>6364136223846793005 + <uint64_t>1442695040888963407
     return x
 
 
-def store_loop(ManagedHeap heap not None, stores, rounds, barrier, objects=4096):
+def store_loop(HeapBase heap not None, stores, rounds, barrier, objects=4096):
     """Store `stores` references among `objects` objects; return the CPU nanoseconds that it took.
 
     Before each store, `rounds` multiplications that wait for each other are done. `barrier` false: the stores are plain
@@ -445,7 +447,7 @@ def store_loop(ManagedHeap heap not None, stores, rounds, barrier, objects=4096)
     cdef uint64_t count = stores
     cdef uint64_t busy = rounds
     cdef uint64_t mask = 1
-    cdef uint64_t i, began, x
+    cdef uint64_t i, _i, began, x
     cdef bint checked = barrier
     cdef bint fine
     cdef Obj *table
@@ -469,12 +471,12 @@ def store_loop(ManagedHeap heap not None, stores, rounds, barrier, objects=4096)
         x = 1
         began = gc_cpu_ns()
         if fine and checked:
-            for i in range(count):
+            for _i in range(count):
                 x = work(x, busy)
                 heap_store(m, heap_load(table, (x >> 20) & mask), 0, heap_load(table, (x >> 40) & mask))
                 heap_safepoint(m)
         elif fine:
-            for i in range(count):
+            for _i in range(count):
                 x = work(x, busy)
                 gc_store_ptr(obj_slots(heap_load(table, (x >> 20) & mask)), heap_load(table, (x >> 40) & mask))
                 heap_safepoint(m)
@@ -487,7 +489,7 @@ def store_loop(ManagedHeap heap not None, stores, rounds, barrier, objects=4096)
 
 # ---- a large graph
 
-def graph(ManagedHeap heap not None, n, seed=1):
+def graph(HeapBase heap not None, n, seed=1):
     """Return a handle to the root of a binary tree of `n` objects of 32 bytes, each with a link to a random other."""
     cdef Mutator *m
     cdef Mutator *python = NULL

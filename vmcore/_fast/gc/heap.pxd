@@ -13,7 +13,7 @@ cdef Obj **handle_new(Mutator *m, Obj *o) noexcept nogil
 cdef void handle_free(Mutator *m, Obj **slot) noexcept nogil
 
 # Any thread.
-cdef class ManagedHeap:
+cdef class HeapBase:
     cdef Heap *heap
     cdef object __weakref__
     cdef dict finalisers
@@ -24,7 +24,7 @@ cdef class ManagedHeap:
 
 # Any thread; its fields and payload are shared with whoever else has the object.
 cdef class Handle:
-    cdef readonly ManagedHeap heap
+    cdef readonly HeapBase heap
     cdef Obj **slot
     cdef Obj *o               # never moves, so it is worth keeping
     cdef uint64_t refs
@@ -34,6 +34,6 @@ cdef class Handle:
     cdef int within(self, offset, size) except -1
 
 cdef class WeakRef:
-    cdef readonly ManagedHeap heap
+    cdef readonly HeapBase heap
     cdef uint64_t slot
     cdef bint made

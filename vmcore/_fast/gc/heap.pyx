@@ -8,17 +8,16 @@ from vmcore._fast.gc.barrier cimport heap_load, heap_store, shade_white
 from vmcore._fast.gc.blocks cimport blocks_free, blocks_init, blocks_release
 from vmcore._fast.gc.collector cimport collector_start, collector_stop
 from vmcore._fast.gc.layout cimport (
-    BARRIER_CARD, BARRIER_IDLE, BARRIER_INSERT, BARRIER_SATB, BLOCK, BLOCK_GRANULES, BLOCK_SHIFT, GRANULE, HISTORY,
-    KIND_CELLS, KIND_EMPTY, KIND_LARGE, KIND_PAGES, MAX_REFS, MAX_WORKERS, PAGE_CELL, ROOTS, Block, Cycle, Heap, Mutator,
-    Obj, RootChunk, Worker, class_granules, gc_load8, gc_load32, gc_load64, gc_load64_acq, gc_store_ptr, gc_store64_rel,
-    obj_payload, obj_payload_size, obj_refs, offset_of, pthread_cond_destroy, pthread_cond_init, pthread_cond_wait,
-    pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock)
+    BARRIER_CARD, BARRIER_IDLE, BARRIER_INSERT, BARRIER_SATB, BLOCK, BLOCK_SHIFT, GRANULE, HISTORY, KIND_CELLS,
+    KIND_EMPTY, KIND_PAGES, MAX_REFS, MAX_WORKERS, PAGE_CELL, ROOTS, Cycle, Heap, Mutator, Obj, RootChunk, Worker,
+    class_granules, gc_add64, gc_load8, gc_load32, gc_load64, gc_store_ptr, obj_payload, obj_payload_size, obj_refs,
+    offset_of, pthread_cond_destroy, pthread_cond_init, pthread_cond_wait, pthread_mutex_destroy, pthread_mutex_init,
+    pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock)
 from vmcore._fast.gc.lists cimport segments_drop
 from vmcore._fast.gc.mutator cimport (
     cycle_request, heap_alloc, heap_alloc_page, mutator_free, mutator_new, mutator_park, mutator_unpark)
 from vmcore._fast.gc.sweep cimport count_live
-from vmcore._fast.gc.weak cimport (
-    finaliser_add, finaliser_take, weak_drop, weak_free, weak_get, weak_new)
+from vmcore._fast.gc.weak cimport finaliser_add, finaliser_take, weak_drop, weak_free, weak_get, weak_new
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
 
 import os
@@ -38,16 +37,19 @@ CycleStats = namedtuple("CycleStats", (
     "pause_ns", "mark_ns", "wall_ns", "finalisable", "returned_bytes"))
 CycleStats.__doc__ = """One collection.
 
-``marked`` objects found live, ``swept`` cells found dead and their ``swept_bytes``, ``live`` cells and ``live_bytes`` when
-it ended, cells ``allocated`` by mutators while it marked, objects ``shaded`` by barriers and root scans of mutators,
-segments ``stolen`` between markers, ``rounds`` of handshakes until nothing was found any more, the longest stop of a
-mutator (``pause_ns``, its CPU time), CPU time of all markers (``mark_ns``), ``wall_ns`` from begin to end, objects with a
-finaliser found dead (``finalisable``), ``returned_bytes`` to the system."""
+``marked`` objects found live, ``swept`` cells found dead and their ``swept_bytes``, ``live`` cells and ``live_bytes``
+when it ended, cells ``allocated`` by mutators while it marked, objects ``shaded`` by barriers and root scans of
+mutators, segments ``stolen`` between markers, ``rounds`` of handshakes until nothing was found any more, the longest
+stop of a mutator (``pause_ns``, its CPU time), CPU time of all markers (``mark_ns``), ``wall_ns`` from begin to end,
+objects with a finaliser found dead (``finalisable``), ``returned_bytes`` to the system."""
+
 HeapStats = namedtuple("HeapStats", (
     "limit", "held_bytes", "live", "live_bytes", "handles", "mutators", "cycles", "marked", "swept", "longest_pause_ns"))
-HeapStats.__doc__ = """A heap now: its ``limit``, memory it has from the system (``held_bytes``), ``live`` cells and bytes (dead
-ones not swept yet included), ``handles``, registered ``mutators``, and over all ``cycles`` what was marked, swept, and
-the longest stop of a mutator."""
+HeapStats.__doc__ = """A heap now.
+
+Its ``limit``, memory it has from the system (``held_bytes``), ``live`` cells and bytes (dead ones that are not swept yet
+included), ``handles``, registered ``mutators``, and over all ``cycles`` what was marked, swept, and the longest stop of a
+mutator."""
 
 heaps = weakref.WeakSet()
 
@@ -55,7 +57,7 @@ heaps = weakref.WeakSet()
 def _abandon_all():
     # In a forked child: the collector's threads are the parent's, and a lock may be held by a thread that is not here.
     for heap in list(heaps):
-        (<ManagedHeap>heap).heap.closed = 2
+        (<HeapBase>heap).heap.closed = 2
 
 
 os.register_at_fork(after_in_child=_abandon_all)
@@ -100,7 +102,7 @@ cdef Obj **handle_new(Mutator *m, Obj *o) noexcept nogil:
     if m.armed != BARRIER_IDLE:
         shade_white(m, o)
     gc_store_ptr(slot, o)
-    heap.live_handles += 1
+    gc_add64(&heap.live_handles, 1)
     return slot
 
 
@@ -109,7 +111,7 @@ cdef void handle_free(Mutator *m, Obj **slot) noexcept nogil:
         shade_white(m, slot[0])
     gc_store_ptr(slot, <void *>(<uint64_t>m.heap.free_handle | 1))
     m.heap.free_handle = slot
-    m.heap.live_handles -= 1
+    gc_add64(&m.heap.live_handles, ~<uint64_t>0)
 
 
 cdef inline bint locks(Heap *heap, bint make) noexcept nogil:
@@ -166,30 +168,16 @@ cdef object cycle_stats(const Cycle *c):
         c.pause_ns, c.mark_ns, c.wall_ns, c.finalisable, c.blocks_freed << BLOCK_SHIFT)
 
 
-cdef class ManagedHeap:
-    """A heap of objects with reference fields and payload, collected while its users run.
-
-    Parameters
-    ----------
-    limit : int
-        Bytes it may hold: 4 MiB to 1 TiB, a multiple of 256 KiB. Only what is used takes memory.
-    barrier : {"satb", "insert", "card"}
-        The write barrier: snapshot at the beginning, incremental update, or card table.
-    markers : int
-        Threads that mark, 1 to 64.
-
-    Raises
-    ------
-    ConfigError
-        An option is not allowed.
-    """
+cdef class HeapBase:
+    """What `vmcore.heap.ManagedHeap` is built on: its options are numbers here, and none has a default."""
 
     def __cinit__(self, limit, barrier, markers):
         cdef int failed
         if barrier not in BARRIERS:
             raise ConfigError(f"barrier={barrier!r}: allowed are {', '.join(BARRIERS)}")
         if not LEAST_LIMIT <= limit <= MOST_LIMIT or limit % BLOCK:
-            raise ConfigError(f"limit={limit!r}: a heap holds {LEAST_LIMIT} to {MOST_LIMIT} bytes, in steps of {<int>BLOCK}")
+            raise ConfigError(f"limit={limit!r}: a heap holds {LEAST_LIMIT} to {MOST_LIMIT} bytes, "
+                              f"in steps of {<int>BLOCK}")
         if not 1 <= markers <= MAX_WORKERS:
             raise ConfigError(f"markers={markers!r}: allowed are 1 to {<int>MAX_WORKERS}")
         self.finalisers = {}
@@ -325,8 +313,8 @@ cdef class ManagedHeap:
     def finalise(self, Handle target not None, call):
         """Have ``call(handle)`` called once the object of `target` is dead.
 
-        It is called by `run_finalisers`, never by the collector, with a handle that makes the object alive again, with all
-        that it refers to. Weak references to them are empty by then. A finaliser is called once; an object may have
+        It is called by `run_finalisers`, never by the collector, with a handle that makes the object alive again, with
+        all that it refers to. Weak references to them are empty by then. A finaliser is called once; an object may have
         several, in no order.
         """
         cdef Mutator *m
@@ -571,15 +559,15 @@ cdef class ManagedHeap:
 
     def __repr__(self):
         state = "closed" if self.closed else f"{gc_load64(&self.heap.held) << BLOCK_SHIFT} of {self.heap.limit} bytes"
-        return f"<ManagedHeap: {self.barrier}, {state}>"
+        return f"<{type(self).__name__}: {self.barrier}, {state}>"
 
 
 cdef class Handle:
     """An object of a managed heap, kept alive. Made by `ManagedHeap.alloc`.
 
-    ``handle[i]`` is what reference field ``i`` refers to, as a new handle, or None; ``handle[i] = other`` stores through
-    the write barrier; ``len(handle)`` is the number of fields; ``memoryview(handle)`` is the payload. Handles of the same
-    object are equal.
+    ``handle[i]`` is what reference field ``i`` refers to, as a new handle, or None; ``handle[i] = other`` stores
+    through the write barrier; ``len(handle)`` is the number of fields; ``memoryview(handle)`` is the payload. Handles of
+    the same object are equal.
     """
 
     def __dealloc__(self):

@@ -5,8 +5,8 @@
 # part of one large object. An object never moves. Beside the cells, indexed by the distance from the heap's base: two
 # bitmaps with a bit for each 16 bytes (an object is its first bit), and a card byte for each 512 bytes.
 #
-# Of the two bitmaps the one of the running cycle's parity collects marks; the other says which cells were live after the
-# cycle before. When marking has ended the marks become the allocation map: that is the whole of "sweeping" a cell.
+# Of the two bitmaps the one of the running cycle's parity collects marks; the other says which cells were live after
+# the cycle before. When marking has ended the marks become the allocation map: that is the whole of "sweeping" a cell.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
@@ -98,6 +98,7 @@ cdef enum:
     ASK_SCAN = 2                        # show the roots, hand over what the barrier logged
     ASK_PRECISE = 3                     # cards no longer: shade what is stored
     ASK_DISARM = 4                      # marking has ended
+    ASK_SYNC = 5                        # nothing: an answer says that no store from before is under way
 
 cdef enum:
     MUTATOR_RUNNING = 0
@@ -132,8 +133,8 @@ cdef struct Block:
     uint64_t swept                      # the cycle whose marks say what is free here
     uint64_t span                       # blocks of a large object
 
-# Lists of blocks and of segments are stacks whose head is an index and a tag: the tag changes with every push and pop, so
-# a compare-and-swap never takes a head that went and came back.
+# Lists of blocks and of segments are stacks whose head is an index and a tag: the tag changes with every push and pop,
+# so a compare-and-swap never takes a head that went and came back.
 cdef struct Segment:
     uint32_t next
     uint32_t id

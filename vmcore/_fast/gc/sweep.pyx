@@ -4,9 +4,9 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from vmcore._fast.gc.blocks cimport block_give, blocks_release, span_give
 from vmcore._fast.gc.layout cimport (
-    AT_LIST, AT_MUTATOR, AT_NOBODY, BLOCK_GRANULES, BLOCK_SHIFT, BLOCK_WORDS, CLASSES, KIND_CELLS, KIND_LARGE, KIND_PAGES,
-    NO_BLOCK, Block, Heap, class_granules, gc_add64, gc_load8, gc_load8_acq, gc_load32, gc_load64, gc_popcount, gc_store8_rel,
-    gc_store32, gc_store64, is_marked)
+    AT_LIST, AT_MUTATOR, AT_NOBODY, BLOCK_GRANULES, BLOCK_SHIFT, BLOCK_WORDS, CLASSES, KIND_CELLS, KIND_LARGE,
+    KIND_PAGES, NO_BLOCK, Block, Heap, class_granules, gc_add64, gc_load8, gc_load8_acq, gc_load32, gc_load64,
+    gc_popcount, gc_store8_rel, gc_store32, gc_store64, is_marked)
 from vmcore._fast.gc.lists cimport block_after, block_pop, block_pop_all, block_push
 
 

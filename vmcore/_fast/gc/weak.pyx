@@ -1,4 +1,4 @@
-"""Weak references and finalisers. `weak_lock` guards all of it and is never held for more than a few thousand entries."""
+"""Weak references and finalisers. `weak_lock` guards them, and is held for a few thousand entries at most."""
 
 from libc.stdint cimport SIZE_MAX, int64_t, uint64_t
 

@@ -3,12 +3,12 @@
 #
 # While no cycle marks, a store is one load, one branch that is never taken, and the store.
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint64_t
 
 from vmcore._fast.defs cimport vmcore_likely, vmcore_unlikely
 from vmcore._fast.gc.layout cimport (
-    BARRIER_CARD, BARRIER_IDLE, BARRIER_INSERT, CARD_SHIFT, Mutator, Obj, gc_load32, gc_load_ptr, gc_store8,
-    gc_store_ptr, is_marked, obj_slots, offset_of)
+    BARRIER_CARD, BARRIER_IDLE, BARRIER_INSERT, CARD_SHIFT, Mutator, Obj, gc_load32, gc_load_ptr, gc_store_ptr,
+    is_marked, obj_slots, offset_of)
 
 # Make a white object grey on behalf of a mutator. Only while its barrier is on.
 cdef void shade(Mutator *m, Obj *o) noexcept nogil

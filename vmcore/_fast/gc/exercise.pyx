@@ -11,7 +11,8 @@ from vmcore._fast.gc.heap cimport HeapBase, handle_new, python_enter, python_lea
 from vmcore._fast.gc.layout cimport (
     BARRIER_IDLE, Mutator, Obj, gc_cpu_ns, gc_store_ptr, gc_wall_ns, obj_payload, obj_slots)
 from vmcore._fast.gc.mutator cimport (
-    heap_alloc, heap_safepoint, mutator_free, mutator_new, root_pop, root_push, root_set, root_slot)
+    heap_alloc, heap_safepoint, mutator_free, mutator_new, mutator_park, mutator_unpark, root_pop, root_push, root_set,
+    root_slot)
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_free
 
 from collections import namedtuple
@@ -287,9 +288,13 @@ cdef bint mutate_steps(Shadow *w, uint64_t steps, uint64_t check_every, Obj ***k
         root_pop(w.m, w.nheld)
         w.nheld = 0
         shadow_collect(w)
+        # Parked: whoever holds Python's mutator may wait for a cycle.
+        mutator_park(w.m)
         python = python_enter(w.m.heap)
-        kept[0] = handle_new(python, table)
-        python_leave(python)
+        if python != NULL:
+            kept[0] = handle_new(python, table)
+            python_leave(python)
+        mutator_unpark(w.m)
     vm_free(objects)
     return fine and kept[0] != NULL
 
@@ -519,9 +524,12 @@ def graph(HeapBase heap not None, n, seed=1):
                     heap_store(m, o, 2, nodes[draw(&state) % i])
                 i += 1
             if i == count:
+                mutator_park(m)
                 python = python_enter(heap.heap)
-                slot = handle_new(python, nodes[0])
-                python_leave(python)
+                if python != NULL:
+                    slot = handle_new(python, nodes[0])
+                    python_leave(python)
+                mutator_unpark(m)
             mutator_free(m)
     finally:
         vm_free(nodes)

@@ -9,7 +9,6 @@
 # the cycle before. When marking has ended the marks become the allocation map: that is the whole of "sweeping" a cell.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
 
 cdef extern from "<pthread.h>" nogil:
     ctypedef unsigned long pthread_t

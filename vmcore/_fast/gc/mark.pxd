@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from vmcore._fast.gc.layout cimport Heap, Obj, Worker
+from vmcore._fast.gc.layout cimport Obj, Worker
 
 # Make an object grey and keep it with this worker. `o` is an object of the heap.
 cdef void mark_push(Worker *w, Obj *o) noexcept nogil

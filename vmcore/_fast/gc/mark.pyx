@@ -5,8 +5,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from vmcore._fast.defs cimport vmcore_likely, vmcore_unlikely
 from vmcore._fast.gc.layout cimport (
     BLOCK_SHIFT, CARD_SHIFT, KIND_PAGES, SEGMENT_ITEMS, Heap, Obj, Segment, Worker, gc_add32, gc_cpu_ns, gc_load8,
-    gc_load32, gc_load32_acq, gc_load64, gc_load64_acq, gc_load_ptr, gc_lowest_bit, gc_nap, gc_prefetch, gc_store32_rel,
-    gc_swap64, obj_slots, offset_of, sched_yield, set_mark)
+    gc_load32, gc_load32_acq, gc_load64, gc_load64_acq, gc_load_ptr, gc_lowest_bit, gc_nap, gc_prefetch,
+    gc_store32_rel, gc_swap64, obj_slots, offset_of, sched_yield, set_mark)
 from vmcore._fast.gc.lists cimport list_empty, segment_free, segment_new, segment_pop, segment_push
 
 cdef enum:

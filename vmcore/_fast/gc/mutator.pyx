@@ -7,12 +7,13 @@ from vmcore._fast.gc.barrier cimport log_flush, shade_white
 from vmcore._fast.gc.blocks cimport block_take, span_take
 from vmcore._fast.gc.layout cimport (
     ASK_ARM, ASK_DISARM, ASK_NOTHING, ASK_PRECISE, ASK_SCAN, AT_LIST, AT_MUTATOR, AT_NOBODY, BARRIER_IDLE,
-    BARRIER_INSERT, BARRIER_SATB, BLOCK, BLOCK_GRANULES, BLOCK_SHIFT, CHUNK_BUSY, CHUNK_CLEAN, CHUNK_DIRTY, CHUNK_OWNED,
-    CLASSES, GRANULE, GRANULE_SHIFT, KIND_CELLS, KIND_LARGE, KIND_PAGES, MAX_CELL, MUTATOR_PARKED, MUTATOR_RUNNING,
-    NO_BLOCK, PAGE_CLASS, ROOTS, RUN_BYTES, RUN_CELLS, Block, Heap, Mutator, Obj, RootChunk, Tlab, class_granules,
-    gc_add64, gc_and64, gc_cas32, gc_cas64, gc_cpu_ns, gc_load32, gc_load32_acq, gc_load64, gc_load64_acq, gc_nap,
-    gc_store8, gc_store8_rel, gc_store32, gc_store32_rel, gc_store64, gc_store64_rel, gc_wall_ns, is_marked, offset_of,
-    pthread_cond_signal, pthread_mutex_lock, pthread_mutex_unlock, sched_yield, set_mark, size_class)
+    BARRIER_INSERT, BARRIER_SATB, BLOCK, BLOCK_GRANULES, BLOCK_SHIFT, CHUNK_BUSY, CHUNK_CLEAN, CHUNK_DIRTY,
+    CHUNK_OWNED, CLASSES, GRANULE, GRANULE_SHIFT, KIND_CELLS, KIND_LARGE, KIND_PAGES, MAX_CELL, MUTATOR_PARKED,
+    MUTATOR_RUNNING, NO_BLOCK, PAGE_CLASS, ROOTS, RUN_BYTES, RUN_CELLS, Block, Heap, Mutator, Obj, RootChunk, Tlab,
+    class_granules, gc_add64, gc_and64, gc_cas32, gc_cas64, gc_cpu_ns, gc_load32, gc_load32_acq, gc_load64,
+    gc_load64_acq, gc_nap, gc_store8, gc_store8_rel, gc_store32, gc_store32_rel, gc_store64, gc_store64_rel,
+    gc_wall_ns, is_marked, offset_of, pthread_cond_signal, pthread_mutex_lock, pthread_mutex_unlock, sched_yield,
+    set_mark, size_class)
 from vmcore._fast.gc.lists cimport block_pop, block_push
 from vmcore._fast.gc.sweep cimport sweep_block
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free

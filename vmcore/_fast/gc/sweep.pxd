@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from vmcore._fast.gc.layout cimport Heap, Obj
+from vmcore._fast.gc.layout cimport Heap
 
 # Sweep a block of cells that the caller owns with the marks of `cycle`; the cells that are left in it.
 cdef uint32_t sweep_block(Heap *heap, uint32_t index, uint64_t cycle) noexcept nogil

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-BENCHES = ("t0_mips", "embedding", "boot")
+BENCHES = ("embedding", "compare")
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or BENCHES:

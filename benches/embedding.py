@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import unicorn
-from measure import options, report
+from measure import parser, report
 from unicorn import riscv_const as uc
 
 import vmcore
@@ -95,7 +95,7 @@ def of_unicorn() -> dict[str, float]:
 
 def main() -> None:
     """Measure twice in turn, keep the least, print."""
-    arguments = options(__doc__ or "", rounds=2)
+    arguments = parser(__doc__ or "", rounds=2).parse_args()
     gc.disable()
     ours, theirs = [], []
     for _ in range(arguments.rounds):

@@ -7,17 +7,25 @@ import json
 import math
 import os
 import platform
-import resource
 import subprocess
+import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from threading import Timer
+from types import TracebackType
+from typing import IO, Any, Self, TypeVar
+
+T = TypeVar("T")
+
+# Seconds on the wall after which a run counts as hung.
+LIMIT = 900.0
 
 
-def interleave(rounds: int, subjects: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
+def interleave(rounds: int, subjects: dict[str, Callable[[], T]]) -> dict[str, list[T]]:
     """Measure each subject once a round, one after the other, so that the host's moods hit all of them alike."""
-    results: dict[str, list[float]] = {name: [] for name in subjects}
+    results: dict[str, list[T]] = {name: [] for name in subjects}
     for _ in range(rounds):
         for name, subject in subjects.items():
             results[name].append(subject())
@@ -36,24 +44,64 @@ def geomean(values: Iterable[float]) -> float:
     return math.exp(sum(logs) / len(logs))
 
 
-def child_seconds(command: Sequence[str], expect: int = 0, **options: Any) -> float:
-    """Run a command and return the CPU seconds, user and system, that it took."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, **options)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode != expect:
-        raise SystemExit(f"{' '.join(command)}\nended with status {done.returncode}:\n{done.stderr.decode()}")
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+class Child:
+    """A process whose CPU time is known while it runs and when it has ended, every thread of it included.
+
+    Its standard input and output are pipes. Whoever leaves the context early kills it.
+    """
+
+    def __init__(self, command: Sequence[str], **environment: str) -> None:
+        self.command = command
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the context is left
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=os.environ | environment
+        )
+        self._timer = Timer(LIMIT, self._process.kill)
+        self._timer.daemon = True
+        self._timer.start()
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self.input: IO[bytes] = self._process.stdin
+        self.output: IO[bytes] = self._process.stdout
+
+    def seconds(self) -> float:
+        """Return the CPU seconds so far, of a process that runs."""
+        # Linux makes a clock's number of a process's: see clock_getcpuclockid(3).
+        return time.clock_gettime(~self._process.pid << 3 | 2)
+
+    def wait(self) -> tuple[float, bytes]:
+        """Wait for the end; return the CPU seconds of all of it, and what it said that was not read yet."""
+        # What it still says may be more than a pipe holds.
+        said = self.output.read()
+        _, status, usage = os.wait4(self._process.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        if self._process.returncode:
+            raise self.failure(f"ended with status {self._process.returncode}", said)
+        return usage.ru_utime + usage.ru_stime, said
+
+    def failure(self, what: str, said: bytes = b"") -> SystemExit:
+        """Return the error that ends a bench, with the last lines of what the process said."""
+        self._errors.seek(0)
+        lines = (said + self._errors.read()).decode(errors="replace").splitlines()[-20:]
+        return SystemExit("\n".join([" ".join(self.command), what, *lines]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._timer.cancel()
+        if self._process.returncode is None:
+            self._process.kill()
+            self._process.wait()
+        for file in (self.input, self.output, self._errors):
+            file.close()
 
 
-def options(description: str, **defaults: Any) -> argparse.Namespace:
-    """Read ``--json F`` and ``--rounds N`` from the command line."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--json", type=Path, metavar="F", help="write the figures to this file as well")
-    parser.add_argument("--rounds", type=int, default=defaults.pop("rounds", 3), help="runs of each subject")
-    for name, value in defaults.items():
-        parser.add_argument(f"--{name}", nargs="*", default=value)
-    return parser.parse_args()
+def parser(description: str, rounds: int = 3) -> argparse.ArgumentParser:
+    """Return a parser of the command line that knows ``--json F`` and ``--rounds N``."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("--json", type=Path, metavar="F", help="write the figures to this file as well")
+    made.add_argument("--rounds", type=int, metavar="N", default=rounds, help="runs of each subject (%(default)s)")
+    return made
 
 
 def report(arguments: argparse.Namespace, figures: dict[str, Any]) -> None:

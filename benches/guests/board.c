@@ -4,7 +4,7 @@
 #define DRAM 0x80000000ul
 #define FINISHER 0x100000ul
 #define MEGA (2ul << 20)
-#define TABLES 16 /* 32 MiB of DRAM in pages of 4 KiB */
+#define TABLES 64 /* 128 MiB of DRAM in pages of 4 KiB */
 
 #define V 1u
 #define RWXAD 0xCEu /* R, W, X, A and D: no page has to be marked while a kernel runs */
@@ -41,4 +41,22 @@ void finish(int code)
     *(volatile uint32_t *)FINISHER = code ? (uint32_t)code << 16 | 0x3333 : 0x5555;
     for (;;)
         ;
+}
+
+/* The compiler calls these for records that are set or assigned whole. */
+
+void *memset(void *to, int value, size_t n)
+{
+    for (uint8_t *t = to; n; n--)
+        *t++ = (uint8_t)value;
+    return to;
+}
+
+void *memcpy(void *to, const void *from, size_t n)
+{
+    const uint8_t *f = from;
+
+    for (uint8_t *t = to; n; n--)
+        *t++ = *f++;
+    return to;
 }

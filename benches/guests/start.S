@@ -19,10 +19,10 @@ _start:
     call    make_page_tables
     csrw    satp, a0
     sfence.vma
-    # mstatus.MPP = S
+    # mstatus.MPP = S, and FS = Initial: floating point is on
     li      t0, 0x1800
     csrc    mstatus, t0
-    li      t0, 0x0800
+    li      t0, 0x2800
     csrs    mstatus, t0
     la      t0, 1f
     csrw    mepc, t0

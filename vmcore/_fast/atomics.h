@@ -38,4 +38,25 @@
 #define vmcore_store64(p, v) __atomic_store_n((uint64_t *)(p), (uint64_t)(v), __ATOMIC_RELEASE)
 #define vmcore_store32(p, v) __atomic_store_n((uint32_t *)(p), (uint32_t)(v), __ATOMIC_RELEASE)
 
+/* A byte of flags that several harts change. Sequentially consistent: of two that each set a flag and then look for the
+ * other's, at least one sees it (ram.pxd relies on that). */
+#define vmcore_or8(p, v) __atomic_fetch_or((uint8_t *)(p), (uint8_t)(v), __ATOMIC_SEQ_CST)
+#define vmcore_and8(p, v) __atomic_fetch_and((uint8_t *)(p), (uint8_t)(v), __ATOMIC_SEQ_CST)
+
+/* Counts that several harts change. */
+#define vmcore_add32(p, n) __atomic_fetch_add((uint32_t *)(p), (uint32_t)(n), __ATOMIC_ACQ_REL)
+
+/* A lock for a few hundred instructions, or a system call at most: who waits spins, then gives way. */
+#include <sched.h>
+static inline void vmcore_lock(uint32_t *lock)
+{
+    int spins = 0;
+    /* ORDER: acquire: what the last holder wrote is seen behind this line. */
+    while (__atomic_exchange_n(lock, 1u, __ATOMIC_ACQUIRE))
+        while (__atomic_load_n(lock, __ATOMIC_RELAXED))
+            if (++spins > 200) sched_yield();
+}
+/* ORDER: release: what was written under the lock is there before it is free. */
+static inline void vmcore_unlock(uint32_t *lock) { __atomic_store_n(lock, 0u, __ATOMIC_RELEASE); }
+
 #endif

@@ -16,6 +16,11 @@ cdef extern from "atomics.h" nogil:
     uint64_t vmcore_and64(void *p, uint64_t v)
     uint64_t vmcore_load64(void *p)
     uint32_t vmcore_load32(void *p)
+    uint8_t vmcore_or8(void *p, uint8_t v)
+    uint8_t vmcore_and8(void *p, uint8_t v)
+    uint32_t vmcore_add32(void *p, uint32_t n)
+    void vmcore_lock(uint32_t *lock)
+    void vmcore_unlock(uint32_t *lock)
     void vmcore_store64(void *p, uint64_t v)
     void vmcore_store32(void *p, uint32_t v)
     int VMCORE_SWITCH_LOOP
@@ -32,17 +37,29 @@ cdef enum:
 
 # What a device may touch of a hart. `lines` are the interrupt inputs as bits of mip; a device on any thread
 # changes them with pins_set() and only the hart folds them into what the guest sees.
+#
+# `budget` is what compiled code counts down (jit/convention.pxd). Whoever wants the hart's attention sets its top bit,
+# so that one test at each poll sees both. The hart's own subtraction may overwrite the bit at that very moment; then
+# the hart looks at exit_req at the end of its quantum, which is never far.
 cdef struct HartPins:
-    uint64_t lines
     uint32_t exit_req
+    uint64_t lines
+    uint64_t budget
+
+cdef enum:
+    RAISED_BIT = 63
+
+cdef inline void pins_raise(HartPins *pins) noexcept nogil:
+    # ORDER: what the hart is to look at was written before this release store asks it to.
+    vmcore_store32(&pins.exit_req, 1)
+    vmcore_or64(&pins.budget, <uint64_t>1 << RAISED_BIT)
 
 cdef inline void pins_set(HartPins *pins, uint64_t bits, bint level) noexcept nogil:
     if level:
         vmcore_or64(&pins.lines, bits)
     else:
         vmcore_and64(&pins.lines, ~bits)
-    # ORDER: the line is changed before this release store asks the hart to look at it.
-    vmcore_store32(&pins.exit_req, 1)
+    pins_raise(pins)
 
 # An interrupt wire: `set(sink, n, level)` drives input n of whatever it is connected to (a PLIC source).
 ctypedef void (*irq_set_t)(void *sink, uint32_t n, bint level) noexcept nogil

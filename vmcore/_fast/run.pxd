@@ -9,6 +9,7 @@ from vmcore._fast.memory.ram cimport Ram
 
 cdef enum:
     QUANTUM = 20000           # instructions that a hart runs before the next one's turn
+    QUANTUM_ALONE = 1 << 22   # ... where there is no other
 
 # Why run_system() returned.
 cdef enum:
@@ -38,6 +39,7 @@ cdef class Core:
     cdef list pins_handles
     cdef uint32_t current              # hart whose turn it is
     cdef uint32_t last                 # hart that ran last
+    cdef uint64_t quantum
     cdef uint64_t quantum_left
     cdef uint64_t budget_left
     cdef readonly uint64_t insns_left  # of the last run's budget

@@ -1,11 +1,15 @@
 """The run loop: whose turn it is, for how long, and what its exits mean; and Core, which owns a machine's state."""
 
+import os
+
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from vmcore._fast.defs cimport NO_DEADLINE, clock_advance, clock_next, gva_t, vmcore_load32, vmcore_store32
+from vmcore._fast.defs cimport (
+    NO_DEADLINE, VMCORE_ASSERT, clock_advance, clock_next, gva_t, pins_raise, vmcore_load32, vmcore_store32)
 from vmcore._fast.dev.bus cimport ClockHandle, CompiledDevice, Pins
 from vmcore._fast.dev.clint cimport Clint
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
@@ -16,17 +20,21 @@ from vmcore._fast.hart.fpregs cimport fpu_enter, fpu_leave
 from vmcore._fast.hart.isabits cimport (
     BIT_A, BIT_C, BIT_D, BIT_F, BIT_M, BIT_S, BIT_SVNAPOT, BIT_U, BIT_ZBA, BIT_ZBB, BIT_ZBS, has)
 from vmcore._fast.hart.state cimport (
-    FETCH_SIZE, JUMP_SIZE, LEAVE_HTIF, LEAVE_PROBE, LEAVE_PYMMIO, LEAVE_SBI, LEAVE_WAIT, LEAVE_YIELD, NUM_DCTX, PRIV_M,
-    DataCtx, FetchEntry, Hart, JumpEntry, System)
+    FETCH_SIZE, JUMP_SIZE, LEAVE_HTIF, LEAVE_PROBE, LEAVE_PYMMIO, LEAVE_SBI, LEAVE_WAIT, LEAVE_YIELD, NUM_DCTX,
+    PAGES_SIZE, PRIV_M, CodePage, DataCtx, FetchEntry, Hart, JumpEntry, System)
 from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, forget_code, translate, update_contexts
 from vmcore._fast.hart.trap cimport mip_of
-from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
+from vmcore._fast.jit.codebuf cimport code_generation
+from vmcore._fast.jit.cache cimport CodeCache, cache_close, cache_open
+from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_size
 from vmcore._fast.memory.mmu cimport WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W, WANT_X
 from vmcore._fast.memory.pmp cimport pmp_update
 from vmcore._fast.memory.ram cimport MAX_REGIONS, PG_WATCH, Bank, Ram, Region, find_bank, free_banks, ram_span
+from vmcore._fast.memory.tlb2 cimport tlb2_clear
 
 # The modules of handlers register what they execute when they are imported.
 from vmcore._fast.hart import control, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys
+from vmcore._fast.jit import emit_bits, emit_flow, emit_fp, emit_fp_move, emit_int, emit_mem, emit_sys
 from vmcore.errors import ClosedError, ConfigError, DeviceError, MemoryAccessError, VmError
 
 cdef enum:
@@ -34,14 +42,25 @@ cdef enum:
     CODE_LIMIT = 96 << 20     # bytes of decoded operations
     # Instructions between two looks at the host's signals: well below 100 ms at any speed.
     SIGNAL_POLL = 4_000_000
+    # Executions of a place before it is compiled, when nobody says otherwise.
+    HOT_AFTER = 16
 
 EXITS = {
     "budget": EXIT_BUDGET, "probe": EXIT_PROBE, "sbi": EXIT_SBI, "deadline": EXIT_DEADLINE, "idle": EXIT_IDLE,
     "stop": EXIT_STOP, "htif": EXIT_HTIF, "power": EXIT_POWER,
 }
 
+# auto: what is executed often is compiled. t0: nothing is. t1: everything is, at once (for tests, mostly).
+TIERS = ("auto", "t0", "t1")
+
 HANDLER_MODULES = (ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys)
+EMITTER_MODULES = (emit_bits, emit_flow, emit_fp, emit_fp_move, emit_int, emit_mem, emit_sys)
 control.bind_links()
+
+
+cdef inline size_t HART_BYTES() noexcept nogil:
+    # A multiple of a cache line.
+    return (sizeof(Hart) + 63) & ~<size_t>63
 
 
 cdef void fire_stimer(void *dev, uint32_t arg) noexcept nogil:
@@ -74,13 +93,18 @@ cdef class Core:
         Virtual nanoseconds that an instruction takes.
     wall_base_ns : int
         Nanoseconds since 1970 at virtual time 0.
+    seed : int
+        Of the entropy source (Zkr).
+    tier : str, optional
+        One of :data:`TIERS`; by default what the environment variable ``VMCORE_TIER`` says, else ``"auto"``.
 
     Notes
     -----
     One thread only, but for :meth:`request_stop`.
     """
 
-    def __cinit__(self, nharts=1, isa_mask=0, host_clock=False, ns_per_insn=1, wall_base_ns=0, seed=0):
+    def __cinit__(self, nharts=1, isa_mask=0, host_clock=False, ns_per_insn=1, wall_base_ns=0, seed=0,
+                  tier=None):
         cdef uint32_t i, count
         cdef Hart *h
         if not 1 <= nharts <= MAX_HARTS:
@@ -97,7 +121,6 @@ cdef class Core:
         self.sys.ns_per_insn = ns_per_insn
         self.sys.host_clock = bool(host_clock)
         self.sys.code_limit = CODE_LIMIT
-        self.sys.next_serial = 1
         self.memory = Ram.__new__(Ram)
         self.memory.mem = &self.sys.mem
         self.devices = []
@@ -105,8 +128,8 @@ cdef class Core:
         self.hook_args = tuple(range(nharts))
         self.watch_owners = []
         self.pins_handles = []
-        self.hart_block = vm_calloc(count, sizeof(Hart) + NUM_DCTX * sizeof(DataCtx) + JUMP_SIZE * sizeof(JumpEntry)
-                                    + FETCH_SIZE * sizeof(FetchEntry) + 64)
+        self.hart_block = vm_calloc(count, HART_BYTES() + NUM_DCTX * sizeof(DataCtx) + JUMP_SIZE * sizeof(JumpEntry)
+                                    + FETCH_SIZE * sizeof(FetchEntry) + PAGES_SIZE * sizeof(void *) + 64)
         if self.hart_block == NULL:
             raise MemoryError("no memory for the harts of a machine")
         self.place_harts()
@@ -117,7 +140,15 @@ cdef class Core:
             h.stimer = self.clock.new_timer(fire_stimer, h, 0)
             install_paths(h)
             self.reset_hart(h)
-        self.quantum_left = QUANTUM
+        if tier is None:
+            tier = os.environ.get("VMCORE_TIER", "auto")
+        if tier not in TIERS:
+            raise ConfigError(f"tier={tier!r}: allowed are {', '.join(map(repr, TIERS))}")
+        if tier != "t0" and not cache_open(self.sys, HOT_AFTER if tier == "auto" else 1) and tier == "t1":
+            raise ConfigError("tier='t1': this host gives no memory for compiled code",
+                              hint="vmcore info says why; tier='auto' goes on without")
+        self.quantum = QUANTUM if count > 1 else QUANTUM_ALONE
+        self.quantum_left = self.quantum
         self.sys.clock.changed = 0
         if host_clock:
             self.sys.host_base_ns = vmcore_monotonic_ns()
@@ -129,7 +160,7 @@ cdef class Core:
         cdef Hart *h
         for i in range(self.nharts):
             h = <Hart *>at
-            at += (sizeof(Hart) + 63) & ~<size_t>63
+            at += HART_BYTES()
             self.sys.harts[i] = h
             h.index = i
             h.sys = self.sys
@@ -139,8 +170,11 @@ cdef class Core:
             at += JUMP_SIZE * sizeof(JumpEntry)
             h.fetches = <FetchEntry *>at
             at += FETCH_SIZE * sizeof(FetchEntry)
+            h.pages = <CodePage **>at
+            at += PAGES_SIZE * sizeof(void *)
             h.dctx = <DataCtx *>at
             at += NUM_DCTX * sizeof(DataCtx)
+        VMCORE_ASSERT(at <= <uint8_t *>self.hart_block + vm_size(self.hart_block))
         self.sys.nharts = self.nharts
 
     cdef void reset_hart(self, Hart *h) noexcept:
@@ -198,6 +232,7 @@ cdef class Core:
             h.dctx[i].used = 0
         h.dctx_key = 0
         h.fctx_key = 0
+        tlb2_clear(&h.tlb2)
         update_contexts(h)
         forget_code(h)
         update_stimer(h)
@@ -211,6 +246,7 @@ cdef class Core:
         self.memory.mem = NULL
         self.clock.clock.ntimers = 0
         drop_all(self.sys)
+        cache_close(self.sys)
         free_banks(&self.sys.mem)
         vm_free(self.sys.probes)
         vm_free(self.hart_block)
@@ -234,6 +270,7 @@ cdef class Core:
                           hint="Release them (del, or memoryview.release) before closing the machine")
         self.closed = True
         drop_all(self.sys)
+        cache_close(self.sys)
         free_banks(&self.sys.mem)
         self.hooks.clear()
 
@@ -355,7 +392,7 @@ cdef class Core:
             self.reset_hart(self.sys.harts[i])
         self.current = 0
         self.last = 0
-        self.quantum_left = QUANTUM
+        self.quantum_left = self.quantum
 
     def x(self, index, number):
         """Return integer register `number` (0 to 31)."""
@@ -605,13 +642,15 @@ cdef class Core:
         """
         if self.closed:
             raise ClosedError("the machine is closed")
-        gva &= 0xFFFFFFFFFFFFFFFE
+        if gva & 1:
+            raise ConfigError(f"no instruction can be at the odd address {gva:#x}")
+        gva &= 0xFFFFFFFFFFFFFFFF
         self.hooks[gva] = (*self.hooks.get(gva, ()), callback)
         self.rebuild_probes()
 
     def hook_remove(self, gva, callback):
         """Undo one :meth:`hook_add`."""
-        gva &= 0xFFFFFFFFFFFFFFFE
+        gva &= 0xFFFFFFFFFFFFFFFF
         callbacks = list(self.hooks.get(gva, ()))
         if callback not in callbacks:
             raise ConfigError(f"no such hook or breakpoint at {gva:#x}")
@@ -626,8 +665,11 @@ cdef class Core:
 
     def request_stop(self):
         """End the current (or the next) run with ``EXITS["stop"]``. Safe from any thread and from signal handlers."""
+        cdef uint32_t i
         if self.sys != NULL:
             vmcore_store32(&self.sys.request, 1)
+            for i in range(self.nharts):
+                pins_raise(&self.sys.harts[i].pins)
 
     cdef int run_system(self, uint64_t budget, uint64_t until_ns) noexcept nogil:
         # Returns EXIT_*. Budgets count instructions of all harts together.
@@ -657,7 +699,7 @@ cdef class Core:
             # Whose turn is it?
             if self.quantum_left == 0:
                 self.current = (self.current + 1) % self.nharts
-                self.quantum_left = QUANTUM
+                self.quantum_left = self.quantum
             h = NULL
             for _turn in range(self.nharts):
                 h = sys.harts[self.current]
@@ -667,7 +709,7 @@ cdef class Core:
                     break
                 h = NULL
                 self.current = (self.current + 1) % self.nharts
-                self.quantum_left = QUANTUM
+                self.quantum_left = self.quantum
             if h == NULL:
                 if sys.host_clock or due == NO_DEADLINE:
                     if not sys.host_clock and until_ns != NO_DEADLINE:
@@ -752,9 +794,12 @@ cdef class Core:
         cdef int reason
         cdef Hart *h
         self.check_idle()
+        if self.sys.cache != NULL and code_generation() != (<CodeCache *>self.sys.cache).generation:
+            raise ClosedError("this machine belongs to the process that was forked from",
+                              hint="Make machines in the child; code compiled by the parent cannot be run there")
         if max_insns is not None:
             try:
-                budget = max_insns
+                budget = PyNumber_Index(max_insns)
             except (TypeError, OverflowError):
                 raise ConfigError(f"max_insns={max_insns!r} is no number of instructions",
                                   hint="Give a whole number from 0 to 2**64 - 1") from None
@@ -821,6 +866,19 @@ cdef class Core:
     def stats(self):
         """Return counters of the engine as a dict."""
         cdef System *s = self.sys
-        return {"instructions": self.icount(), "decoded_runs": s.n_decoded, "tlb_fills": s.n_fills,
-                "page_walks": s.n_walks, "traps": s.n_traps, "mmio": s.n_mmio, "code_bytes": s.code_bytes,
-                "evictions": s.code_serial}
+        cdef CodeCache *c = <CodeCache *>s.cache
+        figures = {
+            "instructions": self.icount(), "decoded_runs": s.n_decoded, "tlb_fills": s.n_fills,
+            "l2_tlb_hits": s.n_tlb2_hits, "page_walks": s.n_walks, "traps": s.n_traps, "mmio": s.n_mmio,
+            "code_bytes": s.code_bytes + sum(s.harts[<int>i].code_bytes for i in range(s.nharts)),
+            "evictions": s.code_serial,
+            "t1_insns": sum(s.harts[<int>i].n_code for i in range(s.nharts)),
+            "exits": sum(s.harts[<int>i].n_exits for i in range(s.nharts)),
+            "exits_to_step": sum(s.harts[<int>i].n_steps for i in range(s.nharts)),
+            "l1_misses": sum(s.harts[<int>i].n_misses for i in range(s.nharts)),
+        }
+        figures["t0_insns"] = figures["instructions"] - figures["t1_insns"]
+        if c != NULL:
+            figures.update(t1_blocks=c.n_blocks, t1_compiled=c.n_insns, t1_code_bytes=c.n_bytes, t1_failed=c.n_failed,
+                           t1_evictions=c.n_evictions, t1_compile_ns=c.compile_ns)
+        return figures

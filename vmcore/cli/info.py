@@ -25,8 +25,10 @@ def info() -> None:
 
     from vmcore import images
     from vmcore._fast import build
+    from vmcore._fast.jit import codebuf
     from vmcore.config.settings import MAX_HARTS, MAX_RAM, MIN_RAM
     from vmcore.config.values import format_size
+    from vmcore.heap.numa import Topology
     from vmcore.isa.riscv import EXTENSIONS, INSTRUCTIONS, Isa
 
     free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
@@ -39,9 +41,11 @@ def info() -> None:
         ("host", f"{platform.machine()}, {platform.system()} {platform.release()}"),
         ("build", f"{profile}, {build.COMPILER}"),
         ("tiers", f"T0 (interpreter: {build.DISPATCH})"),
+        ("code", str(codebuf.how())),
         ("guest", f"riscv64, {len(INSTRUCTIONS)} instructions, {len(EXTENSIONS)} extension names"),
         ("isa", Isa.default().string()),
         ("board", f"virt: 1 to {MAX_HARTS} harts, {format_size(MIN_RAM)} to {format_size(MAX_RAM)} of memory"),
+        ("numa", Topology.discover().describe()),
         ("images", str(images.cache_folder())),
     )
     for name, value in rows:

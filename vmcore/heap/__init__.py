@@ -1,6 +1,7 @@
-"""The managed heap: objects that are collected while their users run.
+"""The managed heap, the snapshot store that stands on it, the fragmentation monitor, and where memory is placed.
 
-See ``docs/explanation/collector.md`` for how it works and what each write barrier promises.
+The managed heap collects objects while their users run: see ``docs/explanation/collector.md`` for how it works and what
+each write barrier promises.
 """
 
 from vmcore._fast.gc.heap import CycleStats, Handle, HeapStats, WeakRef

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from threading import Timer
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vmcore._fast.face import MemoryFace
 from vmcore._fast.run import EXITS, Core
@@ -103,6 +103,13 @@ class Machine(MachineView):
         Seed of everything random that the guest can see.
     reboot : str, default "restart"
         What a guest's reboot does: ``"restart"`` resets the machine and goes on, ``"stop"`` ends the run.
+    tier : str, default "auto"
+        What executes the guest: ``"auto"`` compiles what runs often, ``"t0"`` only interprets, ``"t1"`` compiles
+        everything at once.
+    numa : sequence of mapping or str, optional
+        The guest's NUMA nodes: ``[{"harts": [0, 1], "ram": "256M"}, ...]`` or ``"0-1:256M;2-3:256M"``.
+    placement : str or sequence of str, optional
+        Where on the host memory shall be, all of it or each node's: ``"local"``, ``"interleave"``, ``"bind:0"``.
 
     Attributes
     ----------
@@ -156,9 +163,13 @@ class Machine(MachineView):
         clock: str | None = None,
         seed: int | None = None,
         reboot: str = "restart",
+        tier: str | None = None,
+        numa: str | Sequence[Mapping[str, Any]] | None = None,
+        placement: str | Sequence[str] | None = None,
     ) -> None:
         self._closed = True  # Until there is something to close.
-        given = {"board": board, "ram": ram, "harts": harts, "isa": isa, "clock": clock, "seed": seed}
+        given: dict[str, Any] = {"board": board, "ram": ram, "harts": harts, "isa": isa, "clock": clock, "seed": seed}
+        given |= {"tier": tier, "numa": numa, "placement": placement}
         self.settings: MachineSettings = load_settings(given)
         settings = self.settings
         self.isa = riscv.Isa.default() if settings.isa is None else riscv.parse_isa(settings.isa)
@@ -168,7 +179,12 @@ class Machine(MachineView):
         self._host_clock = settings.clock == "host"
         base_ns = time.time_ns() if self._host_clock else EPOCH * NS
         self.core = core = Core(
-            settings.harts, self.isa.mask, host_clock=self._host_clock, wall_base_ns=base_ns, seed=settings.seed
+            settings.harts,
+            self.isa.mask,
+            host_clock=self._host_clock,
+            wall_base_ns=base_ns,
+            seed=settings.seed,
+            tier=settings.tier,
         )
         if self._host_clock:
             core.stop_host_clock()
@@ -181,6 +197,8 @@ class Machine(MachineView):
             virtio_console=console == "hvc0",
             rng=rng,
             seed=settings.seed,
+            numa=settings.numa,
+            placement=settings.placement,
         )
         self.board = Board(core, options)
         self._closed = False
@@ -194,6 +212,7 @@ class Machine(MachineView):
         self._breakpoints: Breakpoints | None = None
         self._until: int | None = None
         self._typing = False
+        self._pumping = False
         self._stopping: StopReason = StopReason.STOPPED
         first = Hart(core, 0)
         self._first = first
@@ -256,6 +275,7 @@ class Machine(MachineView):
         Memory that no image covers keeps what it holds, and virtual time goes on.
         """
         self._check_open()
+        self._check_not_pumping()
         self.core.reset()
         self.board.reset()
         self._end = None
@@ -326,6 +346,7 @@ class Machine(MachineView):
         self, until: int | str | None, max_insns: int | None, timeout: float | None, watchdog: float | None
     ) -> Stop:
         self._check_open()
+        self._check_not_pumping()
         until_ns = None
         if timeout is not None:
             until_ns = self.core.now_ns + int(parse_seconds(timeout, "timeout") * NS)
@@ -360,6 +381,7 @@ class Machine(MachineView):
     def run_to(self, until_ns: int) -> Stop:
         """Run until virtual time `until_ns`, in nanoseconds, or until something else ends the run."""
         self._check_open()
+        self._check_not_pumping()
         return self._run(None, None, until_ns)
 
     def look_at_consoles(self) -> None:
@@ -503,8 +525,18 @@ class Machine(MachineView):
 
     def _pump(self) -> bool:
         """Move the consoles' bytes; True if any moved."""
-        moved = [console.pump() for console in self.consoles.values()]
+        # Listeners are called from here: they are part of the run and may not begin another, or end the machine.
+        self._direct, self._pumping = None, True
+        try:
+            moved = [console.pump() for console in self.consoles.values()]
+        finally:
+            self._pumping = False
+            self._direct = None if self._typing else self._common_case()
         return any(moved)
+
+    def _check_not_pumping(self) -> None:
+        if self._pumping:
+            raise VmError("the machine is running", hint="A listener is called in the middle of a run")
 
     @property
     def console(self) -> Console:
@@ -541,6 +573,7 @@ class Machine(MachineView):
         """
         if self._closed:
             return
+        self._check_not_pumping()
         self.core.close()
         self._closed = True
         self._direct = None
@@ -554,6 +587,7 @@ class Machine(MachineView):
                 self.close()
 
     def __enter__(self) -> Self:
+        self._check_open()
         return self
 
     def __exit__(

@@ -13,7 +13,7 @@ int kernel(void)
             b[i][j] = i == j ? 3 : 0;
         }
     b[0][1] = 5;
-    for (int round = 0; round < 12; round++)
+    for (int round = 0; round < 24; round++)
         for (int i = 0; i < N; i++)
             for (int j = 0; j < N; j++) {
                 int32_t sum = 0;

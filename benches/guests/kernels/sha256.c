@@ -1,4 +1,5 @@
-/* SHA-256 (FIPS 180-4) of the letter a, a million times: shifts, rotates and additions, hardly a branch. */
+/* SHA-256 (FIPS 180-4) of the letter a, a million times, twelve times over: shifts, rotates, additions, hardly a branch.
+ */
 #include "board.h"
 
 static uint32_t constants[64];
@@ -60,7 +61,7 @@ static void compress(uint32_t state[8], const uint8_t *block)
         state[i] += v[i];
 }
 
-int kernel(void)
+static int digest(void)
 {
     static uint8_t block[64], last[64];
     const uint64_t bytes = 1000000;
@@ -89,4 +90,12 @@ int kernel(void)
     compress(state, last);
     /* The standard's test vector for a million letters. */
     return state[0] != 0xcdc76e5c || state[1] != 0x9914fb92 || state[7] != 0xc7112cd0;
+}
+
+int kernel(void)
+{
+    for (int round = 0; round < 12; round++)
+        if (digest())
+            return 1;
+    return 0;
 }

@@ -10,6 +10,9 @@ cdef enum:
 
 cdef int resolve(Hart *hart, Op *op) noexcept nogil
 
+# The same for compiled code: ACCESS_REDO, or ACCESS_LEAVE where more than a TLB entry is needed.
+cdef int fill(Hart *hart) noexcept nogil
+
 cdef enum:
     SHOT_DONE = 0
     SHOT_ATTENTION = 1        # interrupts or deadlines may have changed

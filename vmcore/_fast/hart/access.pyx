@@ -19,7 +19,7 @@ from vmcore._fast.hart.translate cimport data_priv, translate
 from vmcore._fast.memory.guestmem cimport gld8, gld16, gld32, gld64, gst8, gst16, gst32, gst64
 from vmcore._fast.memory.mmu cimport WALK_ACCESS_FAULT, WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W
 from vmcore._fast.memory.ram cimport (
-    PG_WATCH, PG_WRITABLE, Bank, Region, find_bank, find_region, note_write, page_r, page_w)
+    PG_WATCH, PG_WRITABLE, Bank, Region, find_bank, find_region, note_write_as, page_r, page_w)
 from vmcore._fast.memory.tlb cimport TLB_MASK, DataCtx, TlbEntry
 
 
@@ -123,6 +123,58 @@ cdef int resolve_device(Hart *hart, Op *op, gva_t gva, uint32_t size, bint write
     return lend(hart, op, gva, size, False, SHOT_LOAD)
 
 
+cdef inline int enter_entry(Hart *hart, gva_t gva, Bank *b, bint write) noexcept nogil:
+    # The translation that was just made gets its TLB entry.
+    cdef System *sys = hart.sys
+    cdef uint64_t index = (hart.walk.gpa - b.base) >> 12
+    cdef uint64_t i = (gva >> 12) & TLB_MASK
+    cdef uint64_t lo
+    cdef DataCtx *ctx = hart.dctx_now
+    cdef TlbEntry *e
+    sys.n_fills += 1
+    if write:
+        note_write_as(&sys.mem, b, index, PG_WRITABLE)
+        e = &ctx.w[i]
+    else:
+        e = &ctx.r[i]
+    e.tag = gva & ~<uint64_t>4095
+    e.addend = <uint64_t>b.host + (index << 12) - e.tag
+    if hart.walk.span > 4096:
+        lo = gva & ~(hart.walk.span - 1)
+        if ctx.span_lo > ctx.span_hi:
+            ctx.span_lo = lo
+            ctx.span_hi = lo + hart.walk.span - 1
+        else:
+            if lo < ctx.span_lo:
+                ctx.span_lo = lo
+            if lo + hart.walk.span - 1 > ctx.span_hi:
+                ctx.span_hi = lo + hart.walk.span - 1
+    return ACCESS_REDO
+
+
+cdef inline bint has_entry(const Hart *hart, const Bank *b, bint write) noexcept nogil:
+    # May the page have a TLB entry?
+    return not hart.partial and not (write and b.state[(hart.walk.gpa - b.base) >> 12] & PG_WATCH)
+
+
+cdef int fill(Hart *hart) noexcept nogil:
+    cdef gva_t gva = hart.acc_addr
+    cdef uint32_t size = hart.acc_info & ACC_SIZE
+    cdef bint write = (hart.acc_info & ACC_WRITE) != 0
+    cdef uint32_t want = 0
+    cdef Bank *b
+    if hart.acc_info & ACC_READ:
+        want |= WANT_R
+    if write:
+        want |= WANT_W
+    if (gva & 4095) + size > 4096 or translate(hart, gva, size, want, data_priv(hart)) != WALK_OK:
+        return ACCESS_LEAVE
+    b = find_bank(&hart.sys.mem, hart.walk.gpa)
+    if b == NULL or (write and b.readonly) or not has_entry(hart, b, write):
+        return ACCESS_LEAVE
+    return enter_entry(hart, gva, b, write)
+
+
 cdef int resolve(Hart *hart, Op *op) noexcept nogil:
     cdef System *sys = hart.sys
     cdef gva_t gva = hart.acc_addr
@@ -131,12 +183,8 @@ cdef int resolve(Hart *hart, Op *op) noexcept nogil:
     cdef bint atomic = (hart.acc_info & ACC_ATOMIC) != 0
     cdef uint32_t want = 0
     cdef uint32_t priv = data_priv(hart)
-    cdef uint64_t i, index
     cdef int status
     cdef Bank *b
-    cdef uint8_t *host
-    cdef TlbEntry *e
-    cdef DataCtx *ctx
     if hart.acc_info & ACC_READ:
         want |= WANT_R
     if write:
@@ -155,35 +203,12 @@ cdef int resolve(Hart *hart, Op *op) noexcept nogil:
         return resolve_device(hart, op, gva, size, write, atomic)
     if write and b.readonly:
         return fault(hart, WALK_ACCESS_FAULT, gva, True)
-    index = (hart.walk.gpa - b.base) >> 12
-    host = b.host + (index << 12)
-    if hart.partial or (write and b.state[index] & PG_WATCH):
+    if not has_entry(hart, b, write):
         hart.shot_gpa[0] = hart.walk.gpa
         hart.shot_part = size
-        copy_in(&hart.bounce[0], <uint64_t>host + (gva & 4095), size)
+        copy_in(&hart.bounce[0], <uint64_t>b.host + (hart.walk.gpa - b.base), size)
         return lend(hart, op, gva, size, write, SHOT_RAM if write else SHOT_LOAD)
-    sys.n_fills += 1
-    ctx = hart.dctx_now
-    i = (gva >> 12) & TLB_MASK
-    if write:
-        note_write(&sys.mem, b, index)
-        b.state[index] |= PG_WRITABLE
-        e = &ctx.w[i]
-    else:
-        e = &ctx.r[i]
-    e.tag = gva & ~<uint64_t>4095
-    e.addend = <uint64_t>host - e.tag
-    if hart.walk.span > 4096:
-        index = gva & ~(hart.walk.span - 1)
-        if ctx.span_lo > ctx.span_hi:
-            ctx.span_lo = index
-            ctx.span_hi = index + hart.walk.span - 1
-        else:
-            if index < ctx.span_lo:
-                ctx.span_lo = index
-            if index + hart.walk.span - 1 > ctx.span_hi:
-                ctx.span_hi = index + hart.walk.span - 1
-    return ACCESS_REDO
+    return enter_entry(hart, gva, b, write)
 
 
 cdef int store_part(Hart *hart, uint32_t at, gpa_t gpa, uint32_t n) noexcept nogil:

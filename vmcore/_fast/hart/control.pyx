@@ -2,19 +2,20 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport gva_t
+from vmcore._fast.defs cimport RAISED_BIT, gva_t
 from vmcore._fast.hart.access cimport (
     ACCESS_LEAVE, ACCESS_REDO, ACCESS_SHOT, SHOT_ATTENTION, SHOT_DONE, finish_shot, resolve)
 from vmcore._fast.hart.clock cimport pc_after, pc_of, sync_count
-from vmcore._fast.hart.codepage cimport bind, decode_at, get_page, is_probed
+from vmcore._fast.hart.codepage cimport bind, decode_at, decode_counted, get_page, is_counter, is_probed, set_code
 from vmcore._fast.hart.decode cimport decode_one
+from vmcore._fast.hart.fpregs cimport settle_fp
 from vmcore._fast.hart.handlers cimport find_handler, register_handler
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport (
-    CAUSE_ECALL_S, CAUSE_FETCH_ACCESS, CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_PAGE, CAUSE_ILLEGAL, FETCH_SIZE, JUMP_SIZE,
-    LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI, CodePage, FetchEntry, Hart, JumpEntry, Op, System, handler_t,
-    transfer, unplant, vmcore_go, vmcore_leave)
-from vmcore._fast.hart.translate cimport translate
+    CAUSE_ECALL_S, CAUSE_FETCH_ACCESS, CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_PAGE, CAUSE_ILLEGAL, CODE_LEAST, CODE_SLACK,
+    CODE_UNIT, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI, CodeEntry,
+    CodePage, FetchEntry, Hart, JumpEntry, Op, System, handler_t, l1_index, transfer, unplant, vmcore_go, vmcore_leave)
+from vmcore._fast.hart.translate cimport note_fetch, translate
 from vmcore._fast.hart.trap cimport due_interrupt, take_exception, take_interrupt
 from vmcore._fast.memory.guestmem cimport gld16
 from vmcore._fast.memory.mmu cimport WALK_ACCESS_FAULT, WALK_OK, WALK_PAGE_FAULT, WANT_X
@@ -25,6 +26,7 @@ cdef extern from "atomics.h" nogil:
 
 cdef enum:
     MAX_LINKS = 32
+    NEVER = 1 << 30           # a counter that is not met again: compiling failed
 
 # A branch handler, the form it takes once its target in the same page is known, and the form for other pages.
 cdef struct Link:
@@ -108,8 +110,9 @@ cdef Op *single(Hart *hart, gva_t pc) noexcept nogil:
     return op
 
 
-cdef Op *lookup(Hart *hart, gva_t pc) noexcept nogil:
-    # The operation at pc. NULL: the fetch faults (hart.trap_*).
+cdef Op *lookup(Hart *hart, gva_t pc, bint step) noexcept nogil:
+    # The operation at pc; `step`: the instruction itself, not the compiled code that begins there. NULL: the fetch
+    # faults (hart.trap_*).
     cdef System *sys = hart.sys
     cdef FetchEntry *f = &hart.fetches[(pc >> 12) & (FETCH_SIZE - 1)]
     cdef JumpEntry *j = &hart.jumps[(pc >> 1) & (JUMP_SIZE - 1)]
@@ -126,11 +129,12 @@ cdef Op *lookup(Hart *hart, gva_t pc) noexcept nogil:
             fetch_fault(hart, status, pc)
             return NULL
         if not hart.partial and find_bank(&sys.mem, hart.walk.gpa) != NULL:
-            page = get_page(sys, hart.walk.gpa & ~<uint64_t>4095)
+            page = get_page(hart, hart.walk.gpa & ~<uint64_t>4095)
+            note_fetch(hart, pc, hart.walk.span)
             f.page = page_va
             f.ctx = hart.fetch_ctx
             f.code = page
-    if page == NULL or not decode_at(hart, page, off):
+    if page == NULL or not (decode_at(hart, page, off) if step else decode_counted(hart, page, off)):
         f.ctx = 0
         op = single(hart, pc)
         if op != NULL and (sys.probe_map[off >> 4] >> ((off >> 1) & 7)) & 1:
@@ -143,6 +147,8 @@ cdef Op *lookup(Hart *hart, gva_t pc) noexcept nogil:
     hart.page = page
     hart.page_base = page_va
     op = &page.ops[page.map[off >> 1] - 1]
+    if step:
+        return op + 1 if is_counter(op.fn) else op
     j.pc = pc
     j.ctx = hart.fetch_ctx
     j.op = op
@@ -150,10 +156,37 @@ cdef Op *lookup(Hart *hart, gva_t pc) noexcept nogil:
     return op
 
 
-cdef Op *enter(Hart *hart, gva_t pc, uint64_t left) noexcept nogil:
-    # Find what to run at pc. NULL: leave the run loop (hart.pc, left and exit_reason are set).
+cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept nogil:
+    # Run compiled code; returns the budget that is left, at hart.exit_pc. Code stops up to CODE_SLACK instructions
+    # early or late: the slack is taken off before, so that it never runs past the end, and T0 does the rest.
+    cdef uint64_t budget = (left >> 4) - CODE_SLACK
+    cdef uint64_t after
+    hart.pins.budget = budget
+    if hart.pins.exit_req:
+        # Raised before the budget was set: the code is to stop at its first poll.
+        hart.pins.budget |= <uint64_t>1 << RAISED_BIT
+    hart.n_exits += 1
+    hart.sys.enter_code(hart, code)
+    if hart.fp_live:
+        settle_fp(hart)
+    after = hart.pins.budget
+    if after >> 62 == 2:
+        # Not used up, but raised.
+        after &= ~(<uint64_t>1 << RAISED_BIT)
+    hart.n_code += budget - after
+    if hart.exit_kind == EXIT_STEP:
+        hart.n_steps += 1
+    elif <int64_t>after >= 0:
+        hart.n_misses += 1
+    return (after + CODE_SLACK) << 4
+
+
+cdef Op *enter(Hart *hart, gva_t pc, uint64_t left, bint step) noexcept nogil:
+    # Find what to run at pc, running compiled code where there is some. `step`: the next instruction is T0's. NULL:
+    # leave the run loop (hart.pc, left and exit_reason are set).
     cdef System *sys = hart.sys
     cdef JumpEntry *j
+    cdef CodeEntry *e
     cdef Op *op
     cdef int number
     while True:
@@ -168,18 +201,26 @@ cdef Op *enter(Hart *hart, gva_t pc, uint64_t left) noexcept nogil:
             number = due_interrupt(hart)
             if number >= 0:
                 pc = take_interrupt(hart, <uint32_t>number, pc)
+                step = False
         if left < 16:
             hart.pc = pc
             hart.left = left
             hart.exit_reason = LEAVE_BUDGET
             return NULL
+        e = &hart.l1[l1_index(pc)]
+        if e.tag == pc ^ hart.l1_tag and not step and left >= <uint64_t>CODE_LEAST and not hart.mmio_done:
+            hart.page_base = pc & ~<uint64_t>4095
+            left = run_code(hart, e.code, left)
+            pc = hart.exit_pc & ~<uint64_t>1
+            step = hart.exit_kind == EXIT_STEP
+            continue
         j = &hart.jumps[(pc >> 1) & (JUMP_SIZE - 1)]
-        if j.pc == pc and j.ctx == hart.fetch_ctx:
+        if j.pc == pc and j.ctx == hart.fetch_ctx and not step:
             hart.page = j.page
             hart.page_base = pc & ~<uint64_t>4095
             op = j.op
         else:
-            op = lookup(hart, pc)
+            op = lookup(hart, pc, step)
         if op != NULL:
             hart.rem = left + <uint64_t>op
             return op
@@ -187,6 +228,7 @@ cdef Op *enter(Hart *hart, gva_t pc, uint64_t left) noexcept nogil:
         sync_count(hart, left)
         hart.trapped += 1
         pc = take_exception(hart, hart.trap_cause, hart.trap_tval, pc)
+        step = False
 
 
 cdef inline void go_or_leave(Op *op, Hart *hart) noexcept nogil:
@@ -222,7 +264,7 @@ cdef void p_stop(Op *op, Hart *hart) noexcept nogil:
 cdef void p_jump(Op *op, Hart *hart) noexcept nogil:
     cdef uint64_t left = hart.rem - <uint64_t>op - 16
     unplant(hart)
-    go_or_leave(enter(hart, hart.jump_pc, left), hart)
+    go_or_leave(enter(hart, hart.jump_pc, left, False), hart)
 
 
 cdef void p_jalr(Op *op, Hart *hart) noexcept nogil:
@@ -267,10 +309,10 @@ cdef void p_link(Op *op, Hart *hart) noexcept nogil:
         vmcore_go(op.fn, op, hart)
         return
     index = <uint32_t>(op - page.ops)
-    if not decode_at(hart, page, <uint32_t>off):
+    if not decode_counted(hart, page, <uint32_t>off):
         if op.fn == links[6].fn:
             hart.x[op.rd] = pc_after(op, hart)
-        go_or_leave(enter(hart, target, left - 16 if counts else left), hart)
+        go_or_leave(enter(hart, target, left - 16 if counts else left, False), hart)
         return
     # The operations may have moved.
     op = &page.ops[index]
@@ -295,7 +337,7 @@ cdef void p_trap(Op *op, Hart *hart) noexcept nogil:
     sync_count(hart, left)
     hart.trapped += 1
     pc = take_exception(hart, hart.trap_cause, hart.trap_tval, pc)
-    go_or_leave(enter(hart, pc, left), hart)
+    go_or_leave(enter(hart, pc, left, False), hart)
 
 
 cdef void p_illegal(Op *op, Hart *hart) noexcept nogil:
@@ -371,7 +413,7 @@ cdef void p_goto_new(Op *op, Hart *hart) noexcept nogil:
 cdef void p_page_end(Op *op, Hart *hart) noexcept nogil:
     cdef uint64_t left = hart.rem - <uint64_t>op
     unplant(hart)
-    go_or_leave(enter(hart, hart.page_base + 4096, left), hart)
+    go_or_leave(enter(hart, hart.page_base + 4096, left, False), hart)
 
 
 cdef void p_straddle(Op *op, Hart *hart) noexcept nogil:
@@ -391,7 +433,7 @@ cdef void p_straddle(Op *op, Hart *hart) noexcept nogil:
 cdef void p_scratch_next(Op *op, Hart *hart) noexcept nogil:
     cdef uint64_t left = hart.rem - <uint64_t>op
     unplant(hart)
-    go_or_leave(enter(hart, pc_after(op, hart), left), hart)
+    go_or_leave(enter(hart, pc_after(op, hart), left, False), hart)
 
 
 cdef void p_probe(Op *op, Hart *hart) noexcept nogil:
@@ -405,6 +447,51 @@ cdef void p_probe(Op *op, Hart *hart) noexcept nogil:
         return
     hart.rem += 16
     vmcore_go(op[1].fn, op + 1, hart)
+
+
+cdef inline void pass_by(Op *op, Hart *hart) noexcept nogil:
+    # The operation counts for nothing.
+    hart.rem += 16
+    vmcore_go(op[1].fn, op + 1, hart)
+
+
+cdef void p_count(Op *op, Hart *hart) noexcept nogil:
+    op.imm -= 1
+    if op.imm > 0:
+        pass_by(op, hart)
+    else:
+        vmcore_go(hot, op, hart)
+
+
+cdef void hot(Op *op, Hart *hart) noexcept nogil:
+    # Compile what begins here. That may drop pages, this one too; so what is needed later is taken before.
+    cdef System *sys = hart.sys
+    cdef CodePage *page = hart.page
+    cdef uint64_t left = hart.rem - <uint64_t>op
+    cdef uint64_t serial = sys.code_serial
+    cdef gva_t pc = pc_of(op, hart)
+    cdef uint32_t code
+    op.imm = NEVER
+    unplant(hart)
+    if in_page(hart, op):
+        code = sys.compile(hart, page.bundle, pc & 4095)
+        if code and sys.code_serial == serial:
+            set_code(page, pc & 4095, code)
+    go_or_leave(enter(hart, pc, left, False), hart)
+
+
+cdef void p_code(Op *op, Hart *hart) noexcept nogil:
+    # The block that begins here is compiled.
+    cdef uint64_t left = hart.rem - <uint64_t>op
+    cdef gva_t pc = pc_of(op, hart)
+    cdef CodeEntry *e = &hart.l1[l1_index(pc)]
+    if left < <uint64_t>CODE_LEAST or hart.mmio_done:
+        pass_by(op, hart)
+        return
+    unplant(hart)
+    e.tag = pc ^ hart.l1_tag
+    e.code = hart.sys.code_base + <uint64_t>CODE_UNIT * <uint32_t>op.imm
+    go_or_leave(enter(hart, pc, left, False), hart)
 
 
 cdef void p_illegal_op(Op *op, Hart *hart) noexcept nogil:
@@ -427,7 +514,7 @@ cdef void run_hart(Hart *hart, uint64_t budget) noexcept nogil:
     cdef Op *op
     hart.left = budget << 4
     hart.rem_start = hart.left
-    op = enter(hart, hart.pc, hart.left)
+    op = enter(hart, hart.pc, hart.left, False)
     if op != NULL:
         if VMCORE_SWITCH_LOOP:
             hart.loop_fn = hart.go_poll
@@ -448,3 +535,5 @@ register_handler("@scratch_next", p_scratch_next)
 register_handler("@finish", p_finish)
 register_handler("@stop", p_stop)
 register_handler("@probe", p_probe)
+register_handler("@count", p_count)
+register_handler("@code", p_code)

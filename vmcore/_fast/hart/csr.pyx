@@ -386,6 +386,7 @@ cdef int csr_put(Hart *hart, uint32_t n, uint64_t v) noexcept nogil:
         hart.scounteren = v & 0xFFFFFFFFu
     elif n == 0x10A:
         hart.senvcfg = warl_envcfg(hart, hart.senvcfg, v, False)
+        update_contexts(hart)
     elif 0x10C <= n <= 0x10F:
         return CSR_OK
     elif n == 0x140:
@@ -438,7 +439,7 @@ cdef int csr_put(Hart *hart, uint32_t n, uint64_t v) noexcept nogil:
             update_stimer(hart)
         if (mask >> 61) & 3:
             flush_all(hart)
-            update_contexts(hart)
+        update_contexts(hart)
         return CSR_REENTER
     elif 0x30C <= n <= 0x30F:
         hart.mstateen[n - 0x30C] = v & (<uint64_t>3 << 62 if n == 0x30C else <uint64_t>1 << 63)

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.hart.handlers cimport find_handler
+from vmcore._fast.hart.handlers cimport find_handler, handler_number
 from vmcore._fast.hart.state cimport SINK, Op, handler_t
 
 cdef enum:
@@ -48,6 +48,7 @@ cdef struct Row:
     uint64_t all_of
     handler_t fn
     uint16_t format
+    uint16_t number           # of the handler
     uint8_t rd_is_float
     uint8_t nonzero
 
@@ -58,6 +59,7 @@ cdef Row rows[MAX_ROWS]
 cdef uint16_t slots[MAX_SLOTS]
 cdef uint32_t first[289]
 cdef handler_t illegal_fn = NULL
+cdef uint32_t illegal_number = 0
 
 SHAPES = {"I": SHAPE_I, "R": SHAPE_R, "S": SHAPE_S, "FP": SHAPE_FP, "AMO": SHAPE_AMO, "CSR": SHAPE_CSR}
 
@@ -81,6 +83,20 @@ cdef inline uint32_t immediate(uint32_t insn, const Format *f) noexcept nogil:
 
 
 cdef uint32_t decode_one(uint64_t isa, uint32_t insn, Op *op) noexcept nogil:
+    cdef uint32_t length
+    cdef const Row *row = decode_row(isa, insn, op, &length)
+    op.fn = row.fn if row != NULL else illegal_fn
+    return length
+
+
+cdef uint32_t decode_number(uint64_t isa, uint32_t insn, Op *op, uint32_t *handler) noexcept nogil:
+    cdef uint32_t length
+    cdef const Row *row = decode_row(isa, insn, op, &length)
+    handler[0] = row.number if row != NULL else illegal_number
+    return length
+
+
+cdef const Row *decode_row(uint64_t isa, uint32_t insn, Op *op, uint32_t *size) noexcept nogil:
     cdef uint32_t bucket, i, rd, rs1, rs2, imm, length
     cdef const Row *row
     cdef const Format *f
@@ -91,6 +107,7 @@ cdef uint32_t decode_one(uint64_t isa, uint32_t insn, Op *op) noexcept nogil:
         insn &= 0xFFFF
         bucket = 256 + ((insn & 3) | ((insn >> 13) & 7) << 2)
         length = 2
+    size[0] = length
     for i in range(first[bucket], first[bucket + 1]):
         row = &rows[slots[i]]
         if insn & row.mask != row.match:
@@ -107,7 +124,6 @@ cdef uint32_t decode_one(uint64_t isa, uint32_t insn, Op *op) noexcept nogil:
                 continue
             if (row.nonzero & 4 and rs2 == 0) or (row.nonzero & 8 and imm == 0):
                 continue
-        op.fn = row.fn
         op.rs1 = <uint8_t>rs1
         if f.shape == SHAPE_S:
             op.rd = <uint8_t>rs2
@@ -123,12 +139,11 @@ cdef uint32_t decode_one(uint64_t isa, uint32_t insn, Op *op) noexcept nogil:
             op.imm = <int32_t>(rs2 | imm << 8)
         else:
             op.imm = <int32_t>imm
-        return length
-    op.fn = illegal_fn
+        return row
     op.rd = SINK
     op.rs1 = 0
     op.imm = 0
-    return length
+    return NULL
 
 
 cdef int fill_field(Field *f, spec, str where) except -1:
@@ -173,10 +188,11 @@ def install(format_rows, instruction_rows):
     ValueError
         When the tables would overflow, or a row's fixed bits contradict its mask.
     """
-    global illegal_fn
+    global illegal_fn, illegal_number
     if len(format_rows) > MAX_FORMATS or len(instruction_rows) > MAX_ROWS:
         raise ValueError("more formats or rows than the decoder's tables hold")
     illegal_fn = find_handler("illegal")
+    illegal_number = handler_number("illegal")
     index_of = {}
     cdef Format *f
     cdef Row *r
@@ -209,6 +225,7 @@ def install(format_rows, instruction_rows):
         r.any_of = any_mask
         r.all_of = all_mask
         r.fn = find_handler(handler)
+        r.number = handler_number(handler)
         r.format = index_of[form]
         r.rd_is_float = bool(is_float)
         r.nonzero = nonzero

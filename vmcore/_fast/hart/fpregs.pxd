@@ -99,6 +99,16 @@ cdef inline void put_x(Op *op, Hart *hart, uint64_t v, uint32_t old) noexcept no
     if hart.fflags != old:
         hart.fs = FS_DIRTY
 
+# Compiled code leaves the flags of the host's FPU in hart.mxcsr (jit/convention.pxd): IE, ZE, OE, UE and PE are NV,
+# DZ, OF, UF and NX.
+cdef inline void settle_fp(Hart *hart) noexcept nogil:
+    cdef uint32_t m = <uint32_t>hart.mxcsr
+    cdef uint32_t flags = (m & 1) << 4 | (m & 4) << 1 | (m & 8) >> 1 | (m & 16) >> 3 | (m & 32) >> 5
+    hart.fp_live = 0
+    if flags & ~hart.fflags:
+        hart.fflags |= flags
+        hart.fs = FS_DIRTY
+
 # --- rounding --------------------------------------------------------------------------------------------------
 
 # The rounding mode of an instruction; a value above RMM says that it is illegal (FS off, reserved mode).

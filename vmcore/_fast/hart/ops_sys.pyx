@@ -3,7 +3,7 @@
 from libc.stdint cimport uint64_t
 
 from vmcore._fast.hart.clock cimport pc_after, pc_of
-from vmcore._fast.hart.codepage cimport drop_marked
+from vmcore._fast.hart.codepage cimport fence_i
 from vmcore._fast.hart.csr cimport CSR_CLEAR, CSR_OK, CSR_REENTER, CSR_SET, CSR_WRITE, csr_op
 from vmcore._fast.hart.handlers cimport register_handler
 from vmcore._fast.hart.isabits cimport BIT_S, has
@@ -83,7 +83,7 @@ cdef void h_fence(Op *op, Hart *hart) noexcept nogil:
 cdef void fence_i_tail(Op *op, Hart *hart) noexcept nogil:
     cdef uint64_t left = hart.rem - <uint64_t>op
     unplant(hart)
-    drop_marked(hart.sys)
+    fence_i(hart)
     # A place that outlives the pages, with the same budget.
     hart.rem = left + <uint64_t>&hart.scratch[0]
     vmcore_go(hart.go_jump, &hart.scratch[0], hart)

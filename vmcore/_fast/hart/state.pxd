@@ -21,6 +21,7 @@ from vmcore._fast.memory.mmu cimport Walk
 from vmcore._fast.memory.pmp cimport Pmp
 from vmcore._fast.memory.ram cimport Memory
 from vmcore._fast.memory.tlb cimport DataCtx, TlbEntry
+from vmcore._fast.memory.tlb2 cimport Tlb2
 
 ctypedef void (*handler_t)(Op *op, Hart *hart) noexcept nogil
 
@@ -40,7 +41,18 @@ cdef enum:
     NUM_FCTX = 16
     JUMP_BITS = 12
     JUMP_SIZE = 1 << JUMP_BITS
-    FETCH_SIZE = 256
+    FETCH_SIZE = 1024
+    PAGES_SIZE = 1024
+    L1_BITS = 13              # entries of the table of compiled code, per hart
+    L1_SIZE = 1 << L1_BITS
+    L1_MASK = L1_SIZE - 1
+    ID_SHIFT = 57             # of a fetch context's id in l1_tag: above every canonical address
+    LAST_ID = 127
+    FETCHED_WORDS = 64
+    NUM_STUBS = 32
+    TLB_ARRAY = 16 * (1 << 10)   # bytes from the read to the write entries of a data context
+    RET_BITS = 4
+    RET_SIZE = 1 << RET_BITS  # of the shadow return stack
 
 # Exceptions (mcause values).
 cdef enum:
@@ -59,8 +71,31 @@ cdef enum:
     CAUSE_LOAD_PAGE = 13
     CAUSE_STORE_PAGE = 15
 
-# The decoded operations of one physical page (codepage.pyx). `ops` may move when it grows: every jump cache is
-# emptied then, and whoever decodes works out `op` anew.
+cdef enum:
+    CODE_UNIT = 16            # alignment of compiled blocks
+    CODE_SLACK = 96           # more than the instructions that compiled code runs between two polls
+    CODE_LEAST = (CODE_SLACK + 1) * 16    # budget, in sixteenths, below which only T0 runs
+
+# Why compiled code was left.
+cdef enum:
+    EXIT_NEXT = 0             # go on at exit_pc
+    EXIT_STEP = 1             # the instruction at exit_pc is T0's to execute
+
+# What all harts share of one physical page of code: its bytes when it was first executed, from which everything is
+# made, and its compiled code. A bundle whose page has changed is dead: it is found no more, and freed when no hart can
+# be using it.
+cdef struct CodeBundle:
+    gpa_t gpa
+    CodeBundle *next          # in its hash chain, or among the dead
+    uint32_t *code            # halfword -> compiled code, in CODE_UNIT bytes from sys.code_base; NULL, 0: none
+    void *blocks              # what the compiler knows about them (jit/cache.pxd)
+    uint32_t users            # decoded pages that refer to it
+    uint8_t dead
+    uint64_t dead_serial
+    uint8_t saved[4096]
+
+# The operations that one hart has decoded of one physical page (codepage.pyx). `ops` may move when it grows: the hart's
+# jump cache is emptied then, and whoever decodes works out `op` anew.
 cdef struct CodePage:
     gpa_t gpa
     Op *ops
@@ -68,6 +103,7 @@ cdef struct CodePage:
     uint32_t capacity
     uint8_t hot               # looked up since the last eviction round
     CodePage *next            # in its hash chain
+    CodeBundle *bundle
     uint16_t map[2048]        # halfword -> index + 1 into ops, 0 when not decoded
 
 # Jump cache: virtual pc in a fetch context -> decoded operation.
@@ -77,35 +113,57 @@ cdef struct JumpEntry:
     Op *op
     CodePage *page
 
-# The serial number of a fetch context (mode, ASID, privilege); a flush gives it a new one.
+# Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). 0 never matches a pc that can be executed
+# in a context, as every context's l1_tag is odd in the bits above a canonical address.
+cdef struct CodeEntry:
+    uint64_t tag
+    uint64_t code
+
+# The serial number of a fetch context (mode, ASID, privilege); a flush gives it a new one. `id` does the same for
+# the tags of compiled code, in seven bits: when all are used up, the table is emptied and they are dealt out again.
 cdef struct FetchCtx:
     uint64_t key
     uint64_t serial
+    uint64_t id
 
 cdef struct FetchEntry:
     uint64_t page             # virtual page address
     uint64_t ctx
     CodePage *code
 
+# What compiled code touches comes first, at offsets that a byte reaches from `hart + HART_BIAS`: its base register.
+# jit/convention.pxd names them; docs/adr/0003-boundary-convention.md says why they are where they are.
 cdef struct Hart:
-    HartPins pins             # first: devices hold a pointer to it
-    uint32_t index
+    HartPins pins             # devices hold a pointer to it; its last word is the budget of compiled code
     uint64_t x[33]
-    uint64_t f[32]
-    uint64_t pc               # exact only outside run()
     uint64_t page_base        # virtual address of the page being executed
-    CodePage *page
-    uint64_t rem              # budget: (rem - op address) / 16 instructions are left at op
-    TlbEntry *tlb_r           # of the current data context
+    uint64_t l1_tag           # of the current fetch context, see CodeEntry
+    TlbEntry *tlb_r           # of the current data context; the write entries follow the TLB_SIZE read entries
     TlbEntry *tlb_w
-    uint64_t fetch_ctx        # serial number of the current fetch context
-    # Floating point. fs is mstatus.FS: 0 off, 1 initial, 2 clean, 3 dirty.
+    # Floating point. fs is mstatus.FS: 0 off, 1 initial, 2 clean, 3 dirty. fp_live: the pinned registers and the flags
+    # of the host's FPU stand for f[] and fflags now (only ever inside compiled code).
     uint32_t fflags
     uint32_t frm
     uint8_t fs
+    uint8_t fp_live
+    uint8_t zero_ok           # cbo.zero is allowed in this privilege
     uint8_t priv
     uint8_t waiting           # in WFI or WRS
     uint8_t stopped           # HSM: not started
+    uint64_t f[32]
+    # Where compiled code was left, and what it calls (jit/).
+    uint64_t exit_pc
+    uint64_t exit_kind        # EXIT_*
+    uint64_t exit_info
+    uint64_t mxcsr            # of the guest while fp_live, of the host otherwise: two words of 32 bits
+    uint64_t ret_top          # shadow return stack: the next free entry
+    void *stubs[NUM_STUBS]
+    # --- what T0 touches ---
+    uint32_t index
+    uint64_t pc               # exact only outside run()
+    CodePage *page
+    uint64_t rem              # budget: (rem - op address) / 16 instructions are left at op
+    uint64_t fetch_ctx        # serial number of the current fetch context
     # Rare paths, reached by tail calls; all take over from the operation given.
     handler_t go_illegal      # illegal-instruction exception for this op
     handler_t go_trap         # exception trap_cause / trap_tval for this op
@@ -128,7 +186,16 @@ cdef struct Hart:
     uint64_t dctx_key
     uint64_t fctx_key         # key of the current fetch context
     uint32_t fctx_turn        # slot that was filled last
+    uint64_t next_id          # of a fetch context, 1 to LAST_ID
+    # Which pages code was fetched from since the ids were dealt out: a Bloom filter, and the hull of the superpages.
+    uint64_t fetched[FETCHED_WORDS]
+    uint64_t fetch_lo
+    uint64_t fetch_hi
     FetchCtx fctx[NUM_FCTX]
+    CodePage **pages          # PAGES_SIZE, hash by gpa >> 12
+    uint64_t code_serial      # of sys, when this hart last forgot what died
+    uint64_t code_bytes       # of decoded pages
+    uint64_t next_serial      # of fetch contexts
     JumpEntry *jumps          # JUMP_SIZE
     FetchEntry *fetches       # FETCH_SIZE
     Op scratch[6]             # 0..3: an operation run outside any decoded page; 4, 5: one with a lent TLB entry
@@ -207,6 +274,13 @@ cdef struct Hart:
     # The STOP operation planted for an exact end of the budget.
     Op *stop_op
     handler_t stop_fn
+    uint64_t n_code           # instructions retired in compiled code, and how often it was left
+    uint64_t n_exits
+    uint64_t n_steps          # ... to have T0 execute an instruction
+    uint64_t n_misses         # ... because the L1 table did not know where to go on
+    # Last: they are large.
+    CodeEntry l1[L1_SIZE]
+    Tlb2 tlb2
 
 # Bits of mstatus.
 cdef enum:
@@ -243,6 +317,13 @@ cdef enum:
     LEAVE_HTIF = 6            # the HTIF page was written
     LEAVE_YIELD = 7           # the guest spins (pause, wrs): another hart may go on
 
+# Compile the block at `off` of the page; its place in bundle.code, or 0. May drop bundles, this one among them: then
+# sys.code_serial has changed.
+ctypedef uint32_t (*compile_t)(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil
+# The bundle goes: forget its compiled code.
+ctypedef void (*forget_t)(System *sys, CodeBundle *bundle) noexcept nogil
+ctypedef void (*enter_t)(Hart *hart, uint64_t code) noexcept nogil
+
 # What the harts of a machine share. One thread only: the thread that runs the machine.
 cdef struct System:
     Memory mem
@@ -261,12 +342,25 @@ cdef struct System:
     gpa_t htif_hi
     int64_t time_off          # mtime = now / 100 + this, in ticks
     uint64_t *time_source     # where the CLINT keeps it
-    # Decoded pages.
-    CodePage *pages[4096]     # hash by gpa >> 12
-    uint64_t code_bytes
-    uint64_t code_limit
-    uint64_t code_serial      # grows with every eviction
-    uint64_t next_serial      # fetch contexts
+    # Code, page by page.
+    CodeBundle *bundles[4096]  # hash by gpa >> 12
+    CodeBundle *dead
+    uint64_t code_bytes       # of bundles
+    uint64_t code_limit       # of bundles, and of the decoded pages of a hart
+    uint64_t code_serial      # grows whenever bundles die
+    uint32_t code_full        # parallel harts: everything is to be dropped when none of them runs
+    # Parallel harts: each has a thread of its own. Locks: `code_lock` for bundles and compiling, `device_lock` for
+    # devices, the clock's timers and what the guest's firmware shares; never one inside the other.
+    uint8_t parallel
+    uint32_t code_lock
+    uint32_t device_lock
+    # The compiler, when there is one (jit/): it is reached through these, as nothing here may import it.
+    compile_t compile
+    forget_t forget
+    enter_t enter_code
+    void *cache
+    uint64_t code_base
+    uint32_t hot_after        # executions of a block's start before it is compiled
     # Probes: page offsets that hold one, and the addresses, sorted.
     uint8_t probe_map[256]
     uint32_t nprobes
@@ -275,8 +369,13 @@ cdef struct System:
     uint64_t n_decoded
     uint64_t n_fills
     uint64_t n_walks
+    uint64_t n_tlb2_hits
     uint64_t n_traps
     uint64_t n_mmio
+
+# Where a pc is looked for in the table of compiled code. Its bits 1 to 13, and those of its page folded in.
+cdef inline uint32_t l1_index(gva_t pc) noexcept nogil:
+    return ((<uint32_t>pc ^ <uint32_t>pc >> 12) >> 1) & L1_MASK
 
 cdef extern from "hart/dispatch.h" nogil:
     void vmcore_go(handler_t fn, Op *op, Hart *hart)

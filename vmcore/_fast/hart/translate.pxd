@@ -24,5 +24,10 @@ cdef void flush_tlb(Hart *hart, bint by_address, gva_t gva, bint by_asid, uint64
 # Everything goes: PMP or a control of translation changed.
 cdef void flush_all(Hart *hart) noexcept nogil
 
-# The decoded operations of every page went or moved: forget pointers to them.
+# Decoded operations of this hart went or moved: forget pointers to them; and those to compiled code as well.
+cdef void forget_jumps(Hart *hart) noexcept nogil
 cdef void forget_code(Hart *hart) noexcept nogil
+
+# Code is fetched from the page of gva, which a translation of `span` bytes covers: a flush of any address in it has to
+# forget that.
+cdef void note_fetch(Hart *hart, gva_t gva, uint64_t span) noexcept nogil

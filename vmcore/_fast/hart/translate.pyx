@@ -1,12 +1,16 @@
 """A hart's address translation: its TLB contexts, its fetch contexts, and what flushes them."""
 
 from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
 
 from vmcore._fast.defs cimport gva_t
-from vmcore._fast.hart.state cimport (MSTATUS_MXR, MSTATUS_SUM, NUM_DCTX, NUM_FCTX, PRIV_M, Hart)
-from vmcore._fast.memory.mmu cimport (WALK_ACCESS_FAULT, WALK_OK, WANT_R, WANT_W, WANT_X, mmu_walk)
+from vmcore._fast.hart.isabits cimport BIT_S, has
+from vmcore._fast.hart.state cimport (
+    FETCHED_WORDS, ID_SHIFT, LAST_ID, MSTATUS_MXR, MSTATUS_SUM, NUM_DCTX, NUM_FCTX, PRIV_M, FetchCtx, Hart)
+from vmcore._fast.memory.mmu cimport WALK_ACCESS_FAULT, WALK_OK, WANT_R, WANT_W, WANT_X, mmu_walk
 from vmcore._fast.memory.pmp cimport PMP_R, PMP_W, PMP_X, pmp_allows, pmp_splits_page
 from vmcore._fast.memory.tlb cimport DataCtx, ctx_clear, drop_entry
+from vmcore._fast.memory.tlb2 cimport tlb2_clear, tlb2_find, tlb2_flush, tlb2_put
 
 # Keys: bit 63 says that the slot is used.
 #   data   levels 0..3 | priv 4..5 | SUM 6 | MXR 7 | ASID 8..23
@@ -18,6 +22,43 @@ cdef enum:
 cdef inline uint32_t levels_of(uint64_t satp) noexcept nogil:
     cdef uint32_t mode = <uint32_t>(satp >> 60)
     return mode - 5 if mode >= 8 else 0
+
+
+cdef void deal_ids(Hart *hart) noexcept nogil:
+    # The table of compiled code is emptied, and every context starts again with an id of its own.
+    cdef uint32_t i
+    memset(hart.l1, 0, sizeof(hart.l1))
+    memset(hart.fetched, 0, sizeof(hart.fetched))
+    hart.fetch_lo = 1
+    hart.fetch_hi = 0
+    for i in range(NUM_FCTX):
+        hart.fctx[i].id = i + 1
+    hart.next_id = NUM_FCTX + 1
+
+
+cdef void renew(Hart *hart, FetchCtx *ctx) noexcept nogil:
+    # Neither the serial number nor the id that the context had will be met again: whatever they tag is gone.
+    hart.next_serial += 1
+    ctx.serial = hart.next_serial
+    if hart.next_id > LAST_ID or hart.next_id == 0:
+        deal_ids(hart)
+    else:
+        ctx.id = hart.next_id
+        hart.next_id += 1
+
+
+cdef void use_fetch_context(Hart *hart, uint64_t key) noexcept nogil:
+    cdef uint32_t i = 0
+    while i < NUM_FCTX and hart.fctx[i].key != key:
+        i += 1
+    if i == NUM_FCTX:
+        hart.fctx_turn = (hart.fctx_turn + 1) % NUM_FCTX
+        i = hart.fctx_turn
+        hart.fctx[i].key = key
+        renew(hart, &hart.fctx[i])
+    hart.fctx_key = key
+    hart.fetch_ctx = hart.fctx[i].serial
+    hart.l1_tag = hart.fctx[i].id << ID_SHIFT
 
 
 cdef void update_contexts(Hart *hart) noexcept nogil:
@@ -55,22 +96,30 @@ cdef void update_contexts(Hart *hart) noexcept nogil:
         hart.dctx_now = &hart.dctx[victim]
         hart.tlb_r = hart.dctx[victim].r
         hart.tlb_w = hart.dctx[victim].w
+    # cbo.zero: menvcfg.CBZE below M-mode, senvcfg.CBZE below S-mode (CMO specification, section 2.4).
+    hart.zero_ok = ((hart.priv == PRIV_M or (hart.menvcfg >> 7) & 1)
+                    and (hart.priv != 0 or not has(hart.isa, BIT_S) or (hart.senvcfg >> 7) & 1))
     key = <uint64_t>1 << 63 | hart.priv << 4
     if hart.priv != PRIV_M and levels:
         key |= levels | asid << ASID_SHIFT
     if key != hart.fctx_key:
-        hart.fctx_key = key
-        victim = 0
-        for i in range(NUM_FCTX):
-            if hart.fctx[i].key == key:
-                hart.fetch_ctx = hart.fctx[i].serial
-                return
-        # Serial numbers are never reused, so the entries of the context that is dropped can never match again.
-        hart.fctx_turn = (hart.fctx_turn + 1) % NUM_FCTX
-        hart.sys.next_serial += 1
-        hart.fctx[hart.fctx_turn].key = key
-        hart.fctx[hart.fctx_turn].serial = hart.sys.next_serial
-        hart.fetch_ctx = hart.sys.next_serial
+        use_fetch_context(hart, key)
+
+
+cdef int find_leaf(Hart *hart, gva_t gva, uint32_t want) noexcept nogil:
+    cdef uint64_t asid = (hart.satp >> 44) & 0xFFFF
+    cdef int status
+    if hart.walk.peek:
+        # A debugger sees the page tables as they are, and its walk leaves A and D as they must not be kept.
+        return mmu_walk(&hart.walk, gva, want)
+    if tlb2_find(&hart.tlb2, &hart.walk, gva, asid, want):
+        hart.sys.n_tlb2_hits += 1
+        return WALK_OK
+    hart.sys.n_walks += 1
+    status = mmu_walk(&hart.walk, gva, want)
+    if status == WALK_OK:
+        tlb2_put(&hart.tlb2, &hart.walk, gva, asid)
+    return status
 
 
 cdef int translate(Hart *hart, gva_t gva, uint32_t size, uint32_t want, uint32_t priv) noexcept nogil:
@@ -83,8 +132,7 @@ cdef int translate(Hart *hart, gva_t gva, uint32_t size, uint32_t want, uint32_t
         hart.walk.span = 4096
     else:
         hart.walk.priv = priv
-        hart.sys.n_walks += 1
-        status = mmu_walk(&hart.walk, gva, want)
+        status = find_leaf(hart, gva, want)
         if status != WALK_OK:
             return status
     if want & WANT_R:
@@ -111,6 +159,7 @@ cdef void flush_tlb(Hart *hart, bint by_address, gva_t gva, bint by_asid, uint64
     cdef uint32_t i
     cdef DataCtx *ctx
     asid &= 0xFFFF
+    tlb2_flush(&hart.tlb2, by_address, gva, by_asid, asid)
     for i in range(NUM_DCTX):
         ctx = &hart.dctx[i]
         if not ctx.key & 15 or (by_asid and (ctx.key >> ASID_SHIFT) & 0xFFFF != asid):
@@ -121,27 +170,56 @@ cdef void flush_tlb(Hart *hart, bint by_address, gva_t gva, bint by_asid, uint64
         else:
             drop_context(hart, ctx)
     hart.res_size = 0
+    if by_address and not was_fetched(hart, gva):
+        return
     for i in range(NUM_FCTX):
-        if not hart.fctx[i].key & 15 or (by_asid and (hart.fctx[i].key >> ASID_SHIFT) & 0xFFFF != asid):
-            continue
-        hart.sys.next_serial += 1
-        hart.fctx[i].serial = hart.sys.next_serial
-        if hart.fctx[i].key == hart.fctx_key:
-            hart.fetch_ctx = hart.sys.next_serial
+        if hart.fctx[i].key & 15 and (not by_asid or (hart.fctx[i].key >> ASID_SHIFT) & 0xFFFF == asid):
+            renew(hart, &hart.fctx[i])
+    use_fetch_context(hart, hart.fctx_key)
 
 
 cdef void flush_all(Hart *hart) noexcept nogil:
     cdef uint32_t i
+    tlb2_clear(&hart.tlb2)
     for i in range(NUM_DCTX):
         drop_context(hart, &hart.dctx[i])
     hart.res_size = 0
     forget_code(hart)
 
 
-cdef void forget_code(Hart *hart) noexcept nogil:
+cdef void forget_jumps(Hart *hart) noexcept nogil:
     cdef uint32_t i
     for i in range(NUM_FCTX):
-        hart.sys.next_serial += 1
-        hart.fctx[i].serial = hart.sys.next_serial
-        if hart.fctx[i].key == hart.fctx_key:
-            hart.fetch_ctx = hart.sys.next_serial
+        hart.next_serial += 1
+        hart.fctx[i].serial = hart.next_serial
+    use_fetch_context(hart, hart.fctx_key)
+
+
+cdef void forget_code(Hart *hart) noexcept nogil:
+    deal_ids(hart)
+    forget_jumps(hart)
+
+
+cdef inline uint32_t fetched_bit(gva_t gva) noexcept nogil:
+    return <uint32_t>(((gva >> 12) * 0x9E3779B97F4A7C15u) >> 52) % (64 * FETCHED_WORDS)
+
+
+cdef void note_fetch(Hart *hart, gva_t gva, uint64_t span) noexcept nogil:
+    cdef uint32_t bit = fetched_bit(gva)
+    cdef uint64_t lo
+    hart.fetched[bit >> 6] |= <uint64_t>1 << (bit & 63)
+    if span > 4096:
+        lo = gva & ~(span - 1)
+        if hart.fetch_lo > hart.fetch_hi:
+            hart.fetch_lo = lo
+            hart.fetch_hi = lo + span - 1
+        else:
+            if lo < hart.fetch_lo:
+                hart.fetch_lo = lo
+            if lo + span - 1 > hart.fetch_hi:
+                hart.fetch_hi = lo + span - 1
+
+
+cdef bint was_fetched(const Hart *hart, gva_t gva) noexcept nogil:
+    cdef uint32_t bit = fetched_bit(gva)
+    return (hart.fetched[bit >> 6] >> (bit & 63)) & 1 or hart.fetch_lo <= gva <= hart.fetch_hi

@@ -5,7 +5,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport gpa_t, mmio_read_t, mmio_write_t
+from vmcore._fast.defs cimport gpa_t, mmio_read_t, mmio_write_t, vmcore_or8
 from vmcore._fast.dev.dma cimport Dma
 
 cdef enum:
@@ -13,8 +13,8 @@ cdef enum:
     MAX_REGIONS = 64
     PAGE = 4096
     # State of a physical page (one byte each).
-    PG_CODE = 1               # decoded, and no hart has a write entry
-    PG_MARKED = 2             # decoded, and may have been written since: looked at by every fence.i
+    PG_CODE = 1               # there is code made from it; without PG_MARKED no hart has a write entry
+    PG_MARKED = 2             # ... and it may have been written since: looked at by every fence.i
     PG_DIRTY = 4              # written since the flag was cleared
     PG_WRITABLE = 8           # some hart may have a write entry
     PG_WATCH = 16             # never gets a write entry (HTIF)
@@ -62,12 +62,20 @@ cdef inline uint8_t *page_r(Memory *mem, gpa_t gpa) noexcept nogil:
         return NULL
     return b.host + ((gpa - b.base) & ~<uint64_t>(PAGE - 1))
 
+# A page is about to be written: once, or (`flags` PG_WRITABLE) whenever somebody likes, through a TLB entry.
+# ORDER: the flags are set before the write is made, and before PG_CODE is looked for; whoever makes it a code page sets
+# PG_CODE before looking for PG_WRITABLE, and copies it afterwards (codepage.pyx). So the page is marked, or the write
+# is in the copy.
+cdef inline void note_write_as(Memory *mem, Bank *b, uint64_t index, uint8_t flags) noexcept nogil:
+    cdef uint8_t *s = &b.state[index]
+    flags |= PG_DIRTY
+    if s[0] & (flags | PG_CODE) != flags:
+        if vmcore_or8(s, flags) & PG_CODE and not s[0] & PG_MARKED:
+            vmcore_or8(s, PG_MARKED)
+            mem.marked = 1
+
 cdef inline void note_write(Memory *mem, Bank *b, uint64_t index) noexcept nogil:
-    cdef uint8_t s = b.state[index]
-    if s & PG_CODE:
-        s = (s & ~<uint8_t>PG_CODE) | PG_MARKED
-        mem.marked = 1
-    b.state[index] = s | PG_DIRTY
+    note_write_as(mem, b, index, 0)
 
 # Host address of the page that holds gpa, for one write: the page becomes dirty, a code page marked.
 cdef inline uint8_t *page_w(Memory *mem, gpa_t gpa) noexcept nogil:

@@ -1,0 +1,11 @@
+# The stubs of the boundary convention, and the C functions behind them.
+
+from libc.stdint cimport uint64_t
+
+from vmcore._fast.hart.state cimport Hart
+from vmcore._fast.jit.x64.asm cimport Asm
+
+# Write them; `delta` is the distance from where they are written to where they run. table has room for STUB_COUNT + 1
+# addresses, the last one that of the way in.
+cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table) noexcept nogil
+cdef void install_stubs(Hart *hart, const uint64_t *table) noexcept nogil

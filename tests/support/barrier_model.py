@@ -14,9 +14,10 @@ MUTATORS = 2
 STACK = 2
 # Broken on purpose, to see that the explorer finds it.
 FAULTS = {
-    "satb": ("no barrier", "black mutators only", "scan before all are armed", "no second handshake", "white allocation"),
-    "insert": ("no barrier", "roots scanned once", "white allocation"),
-    "card": ("no barrier", "no precise phase", "card before field"),
+    "satb": ("no barrier", "black mutators only", "scan before all are armed", "no second handshake", "white allocation",
+             "black at once"),
+    "insert": ("no barrier", "roots scanned once", "no second handshake", "white allocation", "black at once"),
+    "card": ("no barrier", "no precise phase", "card before field", "black at once"),
 }
 
 
@@ -24,6 +25,8 @@ class Mutator(NamedTuple):
     stack: tuple[int, ...]
     left: int
     armed: str = ""
+    # What it allocates is marked.
+    black: bool = False
     grey: bool = False
     ask: str = ""
     log: int = 0
@@ -92,9 +95,10 @@ class Model:
     def _answer(self, s: State, m: int) -> State:
         who = s.mutators[m]
         if who.ask == "arm":
-            return self._with(s, m, who._replace(ask="", armed=self.barrier, grey=True))
+            at_once = self.fault in ("black at once", "no second handshake")
+            return self._with(s, m, who._replace(ask="", armed=self.barrier, grey=True, black=at_once))
         if who.ask == "sync":
-            return self._with(s, m, who._replace(ask=""))
+            return self._with(s, m, who._replace(ask="", black=True))
         if who.ask == "precise":
             return self._with(s, m, who._replace(ask="", armed="insert"))
         again = self.barrier != "satb" and not (self.fault == "roots scanned once" and s.phase == "round")
@@ -128,7 +132,7 @@ class Model:
             if len(who.stack) > 1:
                 yield self._with(s, m, who._replace(stack=who.stack[:-1]))
         if s.allocated < len(s.fields) and len(who.stack) < STACK:
-            black = bool(who.armed) and self.fault != "white allocation"
+            black = who.black and self.fault != "white allocation"
             new_state = s._replace(allocated=s.allocated + 1, marked=s.marked | black << s.allocated)
             yield self._with(new_state, m, who._replace(stack=(*who.stack, s.allocated)))
 
@@ -155,7 +159,7 @@ class Model:
                 if all(who.armed and not who.grey and not who.ask for who in s.mutators):
                     yield s._replace(phase="draining")
             elif not any(who.ask for who in s.mutators):
-                if self.barrier == "satb" and self.fault != "no second handshake":
+                if self.fault != "no second handshake":
                     yield self._ask(s, "sync", "syncing")
                 else:
                     yield self._ask(s, "scan", "scanning")
@@ -228,3 +232,8 @@ def starts() -> Iterator[State]:
         for left in ((3, 1), (2, 2), (1, 3)):
             yield State(fields, 2, tuple(map(Mutator, stacks, left)))
         yield State((*fields, None), 2, tuple(map(Mutator, stacks, (2, 1))))
+
+
+def deep_start() -> State:
+    """Return a start in which one mutator can make an object and the other can fill it, each with something left to do."""
+    return State((None, None), 1, (Mutator((0,), 3), Mutator((0,), 3)))

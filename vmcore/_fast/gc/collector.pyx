@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from vmcore._fast.gc.layout cimport (
-    ASK_ARM, ASK_DISARM, ASK_PRECISE, ASK_SCAN, ASK_SYNC, BARRIER_CARD, BARRIER_IDLE, BARRIER_INSERT, BARRIER_SATB,
+    ASK_ARM, ASK_BLACK, ASK_DISARM, ASK_PRECISE, ASK_SCAN, BARRIER_CARD, BARRIER_IDLE, BARRIER_INSERT,
     BLOCK_WORDS, CHUNK_BUSY, CHUNK_CLEAN, CHUNK_OWNED, HISTORY, MUTATOR_BORROWED, MUTATOR_PARKED, ROOTS, Cycle, Heap,
     Mutator, RootChunk, Worker, gc_cas32, gc_cas64, gc_load32, gc_load32_acq, gc_load64_acq, gc_load_ptr, gc_nap,
     gc_store32, gc_store32_rel, gc_store64, gc_store64_rel, gc_swap64, gc_thread, gc_wall_ns, pthread_cond_broadcast,
@@ -52,13 +52,15 @@ cdef void ask(Heap *heap, uint32_t what) noexcept nogil:
     # Under the lock, so that a mutator is either asked or joins in the state that is asked for.
     if what == ASK_ARM:
         heap.armed = heap.barrier
+    elif what == ASK_BLACK:
+        heap.black = 1
     elif what == ASK_SCAN:
         heap.scanning = 1
     elif what == ASK_PRECISE:
         heap.armed = BARRIER_INSERT
     elif what == ASK_DISARM:
         heap.armed = BARRIER_IDLE
-        heap.scanning = 0
+        heap.black = heap.scanning = 0
     m = heap.mutators
     while m != NULL:
         # ORDER: release; what the answer reads of the heap was written before.
@@ -145,11 +147,10 @@ cdef void mark_all(Heap *heap, Worker *w) noexcept nogil:
     cdef uint64_t before
     cdef uint32_t _i
     ask(heap, ASK_ARM)
-    # From here on every mutator has its barrier on. Only then does the first of them show its roots.
-    if heap.barrier == BARRIER_SATB:
-        # A store that began while others had no barrier yet may have shaded a value that is not the one it overwrites.
-        # Once everybody has answered again, no such store is under way any more.
-        ask(heap, ASK_SYNC)
+    # From here on every mutator has its barrier on. Only then is an object born black: it will not be scanned, so nobody
+    # may fill it without a barrier. And a store that began while others had no barrier yet may have shaded a value that
+    # is not the one it overwrites: once everybody has answered again, none is under way any more.
+    ask(heap, ASK_BLACK)
     ask(heap, ASK_SCAN)
     scan_roots(heap, w)
     scan_handles(heap, w)

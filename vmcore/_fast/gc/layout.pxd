@@ -93,11 +93,11 @@ cdef enum:
 # What the collector may ask of a mutator at its next safepoint.
 cdef enum:
     ASK_NOTHING = 0
-    ASK_ARM = 1                         # the barrier is on, what is allocated is black
+    ASK_ARM = 1                         # the barrier is on
     ASK_SCAN = 2                        # show the roots, hand over what the barrier logged
     ASK_PRECISE = 3                     # cards no longer: shade what is stored
     ASK_DISARM = 4                      # marking has ended
-    ASK_SYNC = 5                        # nothing: an answer says that no store from before is under way
+    ASK_BLACK = 5                       # what is allocated is black; no store from before all were armed is under way
 
 cdef enum:
     MUTATOR_RUNNING = 0
@@ -164,6 +164,7 @@ cdef struct Heap
 cdef struct Mutator:
     uint32_t ask                        # what the collector waits for: one load at every safepoint
     uint32_t armed                      # which barrier is on
+    uint32_t black                      # what it allocates is marked
     uint32_t grey                       # SATB: some of its roots are not scanned yet
     uint32_t state
     uint8_t *base
@@ -257,6 +258,7 @@ cdef struct Heap:
     pthread_mutex_t registry
     Mutator *mutators
     uint32_t armed
+    uint32_t black
     uint32_t scanning                   # roots of this cycle have been asked for
     Mutator *python                     # the mutator of all Python threads, under python_lock
     pthread_mutex_t python_lock

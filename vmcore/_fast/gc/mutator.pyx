@@ -6,7 +6,7 @@ from libc.string cimport memset
 from vmcore._fast.gc.barrier cimport log_flush, shade_white
 from vmcore._fast.gc.blocks cimport block_take, span_take
 from vmcore._fast.gc.layout cimport (
-    ASK_ARM, ASK_DISARM, ASK_NOTHING, ASK_PRECISE, ASK_SCAN, AT_LIST, AT_MUTATOR, AT_NOBODY, BARRIER_IDLE,
+    ASK_ARM, ASK_BLACK, ASK_DISARM, ASK_NOTHING, ASK_PRECISE, ASK_SCAN, AT_LIST, AT_MUTATOR, AT_NOBODY, BARRIER_IDLE,
     BARRIER_INSERT, BARRIER_SATB, BLOCK, BLOCK_GRANULES, BLOCK_SHIFT, CHUNK_BUSY, CHUNK_CLEAN, CHUNK_DIRTY,
     CHUNK_OWNED, CLASSES, GRANULE, GRANULE_SHIFT, KIND_CELLS, KIND_LARGE, KIND_PAGES, MAX_CELL, MUTATOR_PARKED,
     MUTATOR_RUNNING, NO_BLOCK, PAGE_CLASS, ROOTS, RUN_BYTES, RUN_CELLS, Block, Heap, Mutator, Obj, RootChunk, Tlab,
@@ -39,8 +39,8 @@ cdef void retire(Mutator *m, uint32_t cls) noexcept nogil:
         end = offset_of(m.base, <Obj *>t.end)
         gc_store32(&b.used, b.used - <uint32_t>((end - at) // t.size))
         b.cursor = <uint32_t>((at & (BLOCK - 1)) >> GRANULE_SHIFT)
-        # Taken while marking, the run is black; what is no object must not look like one.
-        if m.armed != BARRIER_IDLE:
+        # A black run is marked; what is no object must not look like one.
+        if m.black:
             while at < end:
                 gc_and64(&m.marks[at >> 10], ~(<uint64_t>1 << ((at >> GRANULE_SHIFT) & 63)))
                 at += t.size
@@ -80,7 +80,7 @@ cdef bint next_run(Mutator *m, uint32_t cls) noexcept nogil:
         stop += size
     if cls != PAGE_CLASS:
         memset(m.base + at, 0, stop - at)
-    if m.armed != BARRIER_IDLE:
+    if m.black:
         cell = at
         while cell < stop:
             set_mark(m.marks, cell)
@@ -167,7 +167,7 @@ cdef Obj *alloc_large(Mutator *m, uint64_t size) noexcept nogil:
     b = &heap.blocks[index]
     gc_store64(&b.span, blocks)
     gc_store64(&b.swept, m.cycle)
-    if m.armed != BARRIER_IDLE:
+    if m.black:
         set_mark(m.marks, <uint64_t>index << BLOCK_SHIFT)
         m.black_cells += 1
     gc_store8_rel(&b.kind, KIND_LARGE)
@@ -247,12 +247,14 @@ cdef void mutator_answer(Mutator *m) noexcept nogil:
     cdef Heap *heap = m.heap
     cdef uint32_t ask = gc_load32_acq(&m.ask)
     if ask == ASK_ARM:
-        # Cells that are handed out from here on are black; what is left of the runs is taken again.
-        retire_all(m)
         m.marks = heap.maps[heap.cycle & 1]
         gc_store32(&m.grey, 1)
         m.scan_from = NULL
         m.armed = heap.barrier
+    elif ask == ASK_BLACK:
+        # Cells that are handed out from here on are black; what is left of the runs is taken again.
+        retire_all(m)
+        m.black = 1
     elif ask == ASK_SCAN:
         if heap.barrier != BARRIER_SATB or gc_load32(&m.grey):
             scan_chunk(m, m.chunk, <uint64_t>(m.sp - m.sp_base))
@@ -263,6 +265,7 @@ cdef void mutator_answer(Mutator *m) noexcept nogil:
     elif ask == ASK_DISARM:
         retire_all(m)
         m.armed = BARRIER_IDLE
+        m.black = 0
         m.cycle = heap.swept_cycle
         report(m)
     # ORDER: release; what was done here is seen by the collector that sees the answer.
@@ -355,6 +358,7 @@ cdef Mutator *mutator_new(Heap *heap) noexcept nogil:
     # It joins where the cycle is. Before the roots are asked for it is grey like everyone; afterwards it has none that
     # were there when they were, so it is black.
     m.armed = heap.armed
+    m.black = heap.black
     m.marks = heap.maps[heap.cycle & 1]
     m.cycle = heap.swept_cycle if m.armed == BARRIER_IDLE else heap.cycle - 1
     m.grey = m.armed != BARRIER_IDLE and not heap.scanning

@@ -166,7 +166,8 @@ def test_an_exception_of_a_finaliser_is_the_callers(heap):
 
 # One step on a graph: what, on which objects, in which field.
 STEPS = st.lists(
-    st.tuples(st.sampled_from("new link cut drop hold collect".split()), *[st.integers(0, 15)] * 3), max_size=60
+    st.tuples(st.sampled_from(["new", "link", "cut", "drop", "hold", "collect"]), *[st.integers(0, 15)] * 3),
+    max_size=60,
 )
 
 
@@ -270,7 +271,6 @@ def test_wrong_use_is_a_typed_error(heap):
         ):
             with pytest.raises(HeapError, match="another heap"):
                 call()
-        del stranger
     for index in (1, -2):
         with pytest.raises(IndexError):
             o[index]
@@ -287,7 +287,8 @@ def test_wrong_use_is_a_typed_error(heap):
 
 
 @pytest.mark.parametrize(
-    "options", [{"limit": "1M"}, {"limit": "2T"}, {"limit": 5_000_000}, {"barrier": "none"}, {"markers": 0}, {"markers": 65}]
+    "options",
+    [{"limit": "1M"}, {"limit": "2T"}, {"limit": 5_000_000}, {"barrier": "none"}, {"markers": 0}, {"markers": 65}],
 )
 def test_wrong_options_are_refused(options):
     with pytest.raises(ConfigError):
@@ -315,7 +316,7 @@ def test_a_closed_heap_refuses_everything_and_leaves_nothing():
         with pytest.raises(ClosedError):
             call()
     assert len(os.listdir("/proc/self/task")) == threads
-    del heap, o, weak, call
+    heap = o = weak = call = None
     gc.collect()
     assert alloc.live() == before
 

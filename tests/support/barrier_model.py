@@ -1,8 +1,8 @@
 """A model of one collection cycle, small enough to look at every order in which its steps can happen.
 
 Two mutators with a stack of roots each, a few objects with one field each, and the collector with its handshakes. A
-mutator loads, stores (its barrier and its store are steps of their own), allocates, drops a root, or answers the collector
-between two operations. At the end nothing that a mutator can still reach may be unmarked.
+mutator loads, stores (its barrier and its store are steps of their own), allocates, drops a root, or answers the
+collector between two operations. At the end nothing that a mutator can still reach may be unmarked.
 """
 
 from __future__ import annotations
@@ -14,8 +14,14 @@ MUTATORS = 2
 STACK = 2
 # Broken on purpose, to see that the explorer finds it.
 FAULTS = {
-    "satb": ("no barrier", "black mutators only", "scan before all are armed", "no second handshake", "white allocation",
-             "black at once"),
+    "satb": (
+        "no barrier",
+        "black mutators only",
+        "scan before all are armed",
+        "no second handshake",
+        "white allocation",
+        "black at once",
+    ),
     "insert": ("no barrier", "roots scanned once", "no second handshake", "white allocation", "black at once"),
     "card": ("no barrier", "no precise phase", "card before field", "black at once"),
 }
@@ -223,7 +229,7 @@ class Model:
 
 
 def starts() -> Iterator[State]:
-    """Yield what a cycle begins with: fields, stacks, operations that each mutator has left, one more object or none."""
+    """Yield what a cycle begins with: fields, stacks, operations left to each mutator, one more object or none."""
     for fields, stacks in (
         ((None, None), ((0, 1), (0,))),
         ((1, None), ((0,), (0,))),
@@ -235,5 +241,5 @@ def starts() -> Iterator[State]:
 
 
 def deep_start() -> State:
-    """Return a start in which one mutator can make an object and the other can fill it, each with something left to do."""
+    """Return a start in which one mutator can make an object and the other can fill it, and both go on."""
     return State((None, None), 1, (Mutator((0,), 3), Mutator((0,), 3)))

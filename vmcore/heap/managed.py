@@ -23,8 +23,9 @@ class ManagedHeap(HeapBase):
     limit : int or str
         Bytes it may hold: ``"4M"`` to ``"1T"``, a multiple of 256 KiB. Only what is used takes memory.
     barrier : {"satb", "insert", "card"}
-        The write barrier. ``"satb"`` keeps what was reachable when marking began (deletion barrier); ``"insert"`` shades
-        what is stored (incremental update); ``"card"`` notes where something was stored (card table) and looks again.
+        The write barrier. ``"satb"`` keeps what was reachable when marking began (deletion barrier); ``"insert"``
+        shades what is stored (incremental update); ``"card"`` notes where something was stored (card table) and looks
+        again.
     markers : int
         Threads that mark, 1 to 64.
 

@@ -23,5 +23,5 @@ def test_nothing_is_lost_in_longer_histories(barrier):
 
 @pytest.mark.parametrize(("barrier", "fault"), [(barrier, fault) for barrier in FAULTS for fault in FAULTS[barrier]])
 def test_a_broken_barrier_is_caught(barrier, fault):
-    """Of them, "black at once" is a mistake that this heap had: a mutator without a barrier fills an object that is black."""
+    """Of them, "black at once" is a mistake that this heap had: a mutator without a barrier fills a black object."""
     assert any(Model(barrier, fault).explore(start)[1] for start in (*starts(), deep_start())), "nothing was lost"

@@ -147,9 +147,9 @@ cdef void mark_all(Heap *heap, Worker *w) noexcept nogil:
     cdef uint64_t before
     cdef uint32_t _i
     ask(heap, ASK_ARM)
-    # From here on every mutator has its barrier on. Only then is an object born black: it will not be scanned, so nobody
-    # may fill it without a barrier. And a store that began while others had no barrier yet may have shaded a value that
-    # is not the one it overwrites: once everybody has answered again, none is under way any more.
+    # From here on every mutator has its barrier on. Only then is an object born black: it will not be scanned, so
+    # nobody may fill it without a barrier. And a store that began while others had no barrier yet may have shaded a
+    # value that is not the one it overwrites: once everybody has answered again, none is under way any more.
     ask(heap, ASK_BLACK)
     ask(heap, ASK_SCAN)
     scan_roots(heap, w)

@@ -21,13 +21,15 @@ from vmcore.errors import ClosedError, ConfigError, HeapExhausted
 
 Mutated = namedtuple("Mutated", (
     "graph", "wrong", "reachable", "checked", "stores_while_marking", "allocs_while_marking"))
-Mutated.__doc__ = """What `mutate` did: a handle to the ``graph`` that is left, objects found ``wrong`` (lost, or another's),
-objects ``reachable`` in it by the shadow copy, objects ``checked`` against that, stores and allocations while a cycle
-was marking."""
+Mutated.__doc__ = """What `mutate` did.
+
+A handle to the ``graph`` that is left, objects found ``wrong`` (lost, or another's), objects ``reachable`` in it by the
+shadow copy, objects ``checked`` against that, stores and allocations while a cycle was marking."""
 Churned = namedtuple("Churned", ("longest_stop_ns", "stops", "stalls", "stall_ns", "longest_step_ns", "cpu_ns"))
-Churned.__doc__ = """What `churn` met: the longest stop, and the number of stops, for the collector or for memory (CPU time),
-waits for a cycle because the heap was full, the longest single step by the wall clock (other processes included), CPU
-time."""
+Churned.__doc__ = """What `churn` met.
+
+The longest stop, and the number of stops, for the collector or for memory (CPU time), waits for a cycle because the
+heap was full, the longest single step by the wall clock (other processes included), CPU time."""
 
 cdef enum:
     FIELDS = 3
@@ -494,13 +496,17 @@ def store_loop(HeapBase heap not None, stores, rounds, barrier, objects=4096):
 
 # ---- a large graph
 
-def graph(HeapBase heap not None, n, seed=1):
-    """Return a handle to the root of a binary tree of `n` objects of 32 bytes, each with a link to a random other."""
+def graph(HeapBase heap not None, n, seed=1, links=True):
+    """Return a handle to the root of a binary tree of `n` objects of 32 bytes.
+
+    `links`: each has a reference to a random other besides.
+    """
     cdef Mutator *m
     cdef Mutator *python = NULL
     cdef uint64_t count = n
     cdef uint64_t state = seed * 2 + 1
     cdef uint64_t i
+    cdef bint linked = links
     cdef Obj **nodes
     cdef Obj **slot = NULL
     cdef Obj *o
@@ -521,7 +527,8 @@ def graph(HeapBase heap not None, n, seed=1):
                 if i:
                     # Reachable from its first moment on, so the list needs no roots.
                     heap_store(m, nodes[(i - 1) // 2], (i - 1) % 2, o)
-                    heap_store(m, o, 2, nodes[draw(&state) % i])
+                    if linked:
+                        heap_store(m, o, 2, nodes[draw(&state) % i])
                 i += 1
             if i == count:
                 mutator_park(m)

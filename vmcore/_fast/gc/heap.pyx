@@ -44,12 +44,13 @@ stop of a mutator (``pause_ns``, its CPU time), CPU time of all markers (``mark_
 objects with a finaliser found dead (``finalisable``), ``returned_bytes`` to the system."""
 
 HeapStats = namedtuple("HeapStats", (
-    "limit", "held_bytes", "live", "live_bytes", "handles", "mutators", "cycles", "marked", "swept", "longest_pause_ns"))
+    "limit", "held_bytes", "live", "live_bytes", "handles", "mutators", "cycles", "marked", "swept",
+    "longest_pause_ns"))
 HeapStats.__doc__ = """A heap now.
 
-Its ``limit``, memory it has from the system (``held_bytes``), ``live`` cells and bytes (dead ones that are not swept yet
-included), ``handles``, registered ``mutators``, and over all ``cycles`` what was marked, swept, and the longest stop of a
-mutator."""
+Its ``limit``, memory it has from the system (``held_bytes``), ``live`` cells and bytes (dead ones that are not swept
+yet included), ``handles``, registered ``mutators``, and over all ``cycles`` what was marked, swept, and the longest
+stop of a mutator."""
 
 heaps = weakref.WeakSet()
 
@@ -566,8 +567,8 @@ cdef class Handle:
     """An object of a managed heap, kept alive. Made by `ManagedHeap.alloc`.
 
     ``handle[i]`` is what reference field ``i`` refers to, as a new handle, or None; ``handle[i] = other`` stores
-    through the write barrier; ``len(handle)`` is the number of fields; ``memoryview(handle)`` is the payload. Handles of
-    the same object are equal.
+    through the write barrier; ``len(handle)`` is the number of fields; ``memoryview(handle)`` is the payload. Handles
+    of the same object are equal.
     """
 
     def __dealloc__(self):

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport RAISED_BIT, gva_t
+from vmcore._fast.defs cimport RAISED_BIT, gva_t, vmcore_add32
 from vmcore._fast.hart.access cimport (
     ACCESS_LEAVE, ACCESS_REDO, ACCESS_SHOT, SHOT_ATTENTION, SHOT_DONE, finish_shot, resolve)
 from vmcore._fast.hart.clock cimport pc_after, pc_of, sync_count
@@ -488,6 +488,7 @@ cdef void p_code(Op *op, Hart *hart) noexcept nogil:
         pass_by(op, hart)
         return
     unplant(hart)
+    vmcore_add32(&hart.page.bundle.heat, 1)
     e.tag = pc ^ hart.l1_tag
     e.code = hart.sys.code_base + <uint64_t>CODE_UNIT * <uint32_t>op.imm
     go_or_leave(enter(hart, pc, left, False), hart)

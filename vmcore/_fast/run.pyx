@@ -4,10 +4,12 @@ import os
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from vmcore._fast.defs cimport NO_DEADLINE, clock_advance, clock_next, gva_t, pins_raise, vmcore_load32, vmcore_store32
+from vmcore._fast.defs cimport (
+    NO_DEADLINE, VMCORE_ASSERT, clock_advance, clock_next, gva_t, pins_raise, vmcore_load32, vmcore_store32)
 from vmcore._fast.dev.bus cimport ClockHandle, CompiledDevice, Pins
 from vmcore._fast.dev.clint cimport Clint
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
@@ -18,17 +20,18 @@ from vmcore._fast.hart.fpregs cimport fpu_enter, fpu_leave
 from vmcore._fast.hart.isabits cimport (
     BIT_A, BIT_C, BIT_D, BIT_F, BIT_M, BIT_S, BIT_SVNAPOT, BIT_U, BIT_ZBA, BIT_ZBB, BIT_ZBS, has)
 from vmcore._fast.hart.state cimport (
-    FETCH_SIZE, JUMP_SIZE, LEAVE_HTIF, LEAVE_PROBE, LEAVE_PYMMIO, LEAVE_SBI, LEAVE_WAIT, LEAVE_YIELD, NUM_DCTX, PAGES_SIZE,
-    PRIV_M, CodePage, DataCtx, FetchEntry, Hart, JumpEntry, System)
+    FETCH_SIZE, JUMP_SIZE, LEAVE_HTIF, LEAVE_PROBE, LEAVE_PYMMIO, LEAVE_SBI, LEAVE_WAIT, LEAVE_YIELD, NUM_DCTX,
+    PAGES_SIZE, PRIV_M, CodePage, DataCtx, FetchEntry, Hart, JumpEntry, System)
 from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, forget_code, translate, update_contexts
 from vmcore._fast.hart.trap cimport mip_of
 from vmcore._fast.jit.codebuf cimport code_generation
 from vmcore._fast.jit.cache cimport CodeCache, cache_close, cache_figures, cache_open
 from vmcore._fast.jit.l3 cimport Store
-from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
+from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_size
 from vmcore._fast.memory.mmu cimport WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W, WANT_X
 from vmcore._fast.memory.pmp cimport pmp_update
 from vmcore._fast.memory.ram cimport MAX_REGIONS, PG_WATCH, Bank, Ram, Region, find_bank, free_banks, ram_span
+from vmcore._fast.memory.tlb2 cimport tlb2_clear
 
 # The modules of handlers register what they execute when they are imported.
 from vmcore._fast.hart import control, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys
@@ -176,6 +179,7 @@ cdef class Core:
             at += PAGES_SIZE * sizeof(void *)
             h.dctx = <DataCtx *>at
             at += NUM_DCTX * sizeof(DataCtx)
+        VMCORE_ASSERT(at <= <uint8_t *>self.hart_block + vm_size(self.hart_block))
         self.sys.nharts = self.nharts
 
     cdef void reset_hart(self, Hart *h) noexcept:
@@ -233,6 +237,7 @@ cdef class Core:
             h.dctx[i].used = 0
         h.dctx_key = 0
         h.fctx_key = 0
+        tlb2_clear(&h.tlb2)
         update_contexts(h)
         forget_code(h)
         update_stimer(h)
@@ -644,13 +649,15 @@ cdef class Core:
         """
         if self.closed:
             raise ClosedError("the machine is closed")
-        gva &= 0xFFFFFFFFFFFFFFFE
+        if gva & 1:
+            raise ConfigError(f"no instruction can be at the odd address {gva:#x}")
+        gva &= 0xFFFFFFFFFFFFFFFF
         self.hooks[gva] = (*self.hooks.get(gva, ()), callback)
         self.rebuild_probes()
 
     def hook_remove(self, gva, callback):
         """Undo one :meth:`hook_add`."""
-        gva &= 0xFFFFFFFFFFFFFFFE
+        gva &= 0xFFFFFFFFFFFFFFFF
         callbacks = list(self.hooks.get(gva, ()))
         if callback not in callbacks:
             raise ConfigError(f"no such hook or breakpoint at {gva:#x}")
@@ -799,7 +806,7 @@ cdef class Core:
                               hint="Make machines in the child; code compiled by the parent cannot be run there")
         if max_insns is not None:
             try:
-                budget = max_insns
+                budget = PyNumber_Index(max_insns)
             except (TypeError, OverflowError):
                 raise ConfigError(f"max_insns={max_insns!r} is no number of instructions",
                                   hint="Give a whole number from 0 to 2**64 - 1") from None
@@ -866,14 +873,16 @@ cdef class Core:
     def stats(self):
         """Return counters of the engine as a dict."""
         cdef System *s = self.sys
-        figures = {"instructions": self.icount(), "decoded_runs": s.n_decoded, "tlb_fills": s.n_fills,
-                "page_walks": s.n_walks, "traps": s.n_traps, "mmio": s.n_mmio,
-                "code_bytes": s.code_bytes + sum(s.harts[<int>i].code_bytes for i in range(s.nharts)),
-                "evictions": s.code_serial,
-                "t1_insns": sum(s.harts[<int>i].n_code for i in range(s.nharts)),
-                "exits": sum(s.harts[<int>i].n_exits for i in range(s.nharts)),
-                "exits_to_step": sum(s.harts[<int>i].n_steps for i in range(s.nharts)),
-                "l1_misses": sum(s.harts[<int>i].n_misses for i in range(s.nharts))}
+        figures = {
+            "instructions": self.icount(), "decoded_runs": s.n_decoded, "tlb_fills": s.n_fills,
+            "l2_tlb_hits": s.n_tlb2_hits, "page_walks": s.n_walks, "traps": s.n_traps, "mmio": s.n_mmio,
+            "code_bytes": s.code_bytes + sum(s.harts[<int>i].code_bytes for i in range(s.nharts)),
+            "evictions": s.code_serial,
+            "t1_insns": sum(s.harts[<int>i].n_code for i in range(s.nharts)),
+            "exits": sum(s.harts[<int>i].n_exits for i in range(s.nharts)),
+            "exits_to_step": sum(s.harts[<int>i].n_steps for i in range(s.nharts)),
+            "l1_misses": sum(s.harts[<int>i].n_misses for i in range(s.nharts)),
+        }
         figures["t0_insns"] = figures["instructions"] - figures["t1_insns"]
         if s.cache != NULL:
             figures.update(cache_figures(s))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vmcore.cli.options import Board, Harts, IsaString, Ram, resolve
+from vmcore.cli.options import Board, Harts, IsaString, Numa, Placement, Ram, joined, resolve
 
 __all__ = ["boot"]
 
@@ -27,6 +27,8 @@ def boot(
     ram: Ram = None,
     harts: Harts = None,
     isa: IsaString = None,
+    numa: Numa = None,
+    placement: Placement = None,
     board: Board = "virt",
 ) -> None:
     """Boot a kernel or a firmware with the console on the terminal; Ctrl-A x quits.
@@ -47,6 +49,8 @@ def boot(
         ram=ram,
         harts=harts,
         isa=isa,
+        numa=joined(numa),
+        placement=joined(placement),
         clock="host" if session.is_interactive() else None,
         kernel=resolve(kernel, "kernel") if kernel else None,
         initrd=resolve(initrd, "initrd") if initrd else None,

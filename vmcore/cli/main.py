@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from vmcore.cli import boot, demo, disasm, image, info, run
+from vmcore.cli import boot, cache, demo, disasm, image, info, run
 from vmcore.errors import VmError
 
 __all__ = ["app", "main"]
@@ -47,6 +47,7 @@ app.command("demo")(demo.demo)
 app.command("boot")(boot.boot)
 app.command("run")(run.run)
 app.add_typer(image.app, name="image")
+app.add_typer(cache.app, name="cache")
 app.command("info")(info.info)
 app.command("disasm")(disasm.disasm)
 
@@ -62,4 +63,12 @@ def main() -> None:
         if os.environ.get("VMCORE_DEBUG", "") not in ("", "0"):
             raise
         print(f"vmcore: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(ERROR_STATUS)
+    except OSError as error:
+        # Whoever opens a file has a message for it. What is left is the output: a full disk, a terminal that is gone.
+        if error.filename is not None:
+            raise
+        print(f"vmcore: the output cannot be written ({error.strerror})", file=sys.stderr)
+        # What is buffered could not be written at the end of the process either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(ERROR_STATUS)

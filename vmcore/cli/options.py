@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Board", "Harts", "IsaString", "Ram", "resolve"]
+__all__ = ["Board", "Harts", "IsaString", "Numa", "Placement", "Ram", "joined", "resolve"]
 
 Ram = Annotated[str | None, typer.Option(metavar="SIZE", help="Memory, as in 512M or 2G.", show_default="512M")]
 Harts = Annotated[int | None, typer.Option(metavar="N", help="Number of harts, 1 to 8.", show_default="1")]
@@ -15,7 +15,20 @@ IsaString = Annotated[
     str | None,
     typer.Option("--isa", metavar="STRING", help="The harts' ISA, as in rv64gc_zba_sv39. Default: everything."),
 ]
+Numa = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HARTS:SIZE", help="A NUMA node of the guest, as in 0-1:256M; once for each node."),
+]
+Placement = Annotated[
+    list[str] | None,
+    typer.Option(metavar="POLICY", help="Host memory: local, interleave or bind:NODE; once, or for each --numa."),
+]
 Board = Annotated[str, typer.Option(metavar="NAME", help="The board.")]
+
+
+def joined(texts: list[str] | None) -> str | None:
+    """Return an option that may be repeated as one setting."""
+    return ";".join(texts) if texts else None
 
 
 def resolve(given: str, role: str) -> Path:

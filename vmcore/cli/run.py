@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vmcore.cli.options import Board, Harts, IsaString, Ram
+from vmcore.cli.options import Board, Harts, IsaString, Numa, Placement, Ram, joined
 
 if TYPE_CHECKING:
     from vmcore import Machine
@@ -69,6 +69,8 @@ def run(
     ] = 4,
     harts: Harts = None,
     ram: Ram = None,
+    numa: Numa = None,
+    placement: Placement = None,
     board: Board = "virt",
 ) -> None:
     """Run a bare-metal ELF in M-mode; the exit status is the code that it reports through HTIF (0 is a pass).
@@ -80,7 +82,8 @@ def run(
     from vmcore.machine.machine import Machine
 
     _check_elf(elf)
-    with Machine(board, ram=ram, harts=harts, isa=isa, kernel=elf, bios="none") as vm:
+    nodes, placed = joined(numa), joined(placement)
+    with Machine(board, ram=ram, harts=harts, isa=isa, kernel=elf, bios="none", numa=nodes, placement=placed) as vm:
         vm.console.on_output(write_all)
         stop = vm.run(max_insns=max_insns, timeout=timeout)
         if signature is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from vmcore.config.numa import GuestNode, check_harts, check_ram, parse_nodes, parse_placements
 from vmcore.config.values import parse_choice, parse_count, parse_size
 from vmcore.errors import ConfigError
 
@@ -38,6 +39,13 @@ class MachineSettings:
         Seed of everything random that the guest can see.
     tier : str
         What executes: ``"auto"``, ``"t0"`` or ``"t1"``.
+    code_cache : str
+        Where compiled code is shared: ``"on"`` (in this process and in the cache folder), ``"memory"`` (in this
+        process), ``"off"``, or the path of another folder.
+    numa : tuple of GuestNode
+        The guest's NUMA nodes; none where it has no NUMA.
+    placement : tuple of str
+        Where on the host main memory shall be: for all of it, or for each node; empty for the kernel's choice.
     """
 
     board: str = "virt"
@@ -47,6 +55,9 @@ class MachineSettings:
     clock: str = "virtual"
     seed: int = 0
     tier: str = "auto"
+    code_cache: str = "on"
+    numa: tuple[GuestNode, ...] = ()
+    placement: tuple[str, ...] = ()
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
@@ -57,6 +68,9 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "clock": lambda v: parse_choice(v, "clock", ("virtual", "host")),
     "seed": lambda v: parse_count(v, "seed", least=0, most=(1 << 64) - 1),
     "tier": lambda v: parse_choice(v, "tier", ("auto", "t0", "t1")),
+    "code_cache": lambda v: _text(os.fspath(v) if isinstance(v, os.PathLike) else v, "code_cache"),
+    "numa": parse_nodes,
+    "placement": parse_placements,
 }
 
 ENVIRONMENT = {name: f"VMCORE_{name.upper()}" for name in _CHECKS}
@@ -103,4 +117,19 @@ def load_settings(given: Mapping[str, Any], environ: Mapping[str, str] | None = 
             raise ConfigError(
                 f"the environment variable {ENVIRONMENT[name]}: {error.message}", hint=error.hint
             ) from None
+    _fit_nodes(values, {name: 2 if given.get(name) is not None else ENVIRONMENT[name] in where for name in _CHECKS})
     return MachineSettings(**values)
+
+
+def _fit_nodes(values: dict[str, Any], given: Mapping[str, int]) -> None:
+    """Let the guest's nodes say how much memory and how many harts there are, where nothing as strong says it."""
+    nodes: tuple[GuestNode, ...] = values["numa"]
+    if not nodes:
+        return
+    total = sum(node.ram for node in nodes)
+    if given["ram"] < given["numa"]:
+        values["ram"] = parse_size(total, "ram", least=MIN_RAM, most=MAX_RAM)
+    if given["harts"] < given["numa"]:
+        values["harts"] = parse_count(sum(len(n.harts) for n in nodes), "harts of numa", least=1, most=MAX_HARTS)
+    check_ram(nodes, values["ram"])
+    check_harts(nodes, values["harts"])

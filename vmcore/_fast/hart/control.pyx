@@ -13,8 +13,8 @@ from vmcore._fast.hart.handlers cimport find_handler, register_handler
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport (
     CAUSE_ECALL_S, CAUSE_FETCH_ACCESS, CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_PAGE, CAUSE_ILLEGAL, CODE_LEAST, CODE_SLACK,
-    CODE_UNIT, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI,
-    CodeEntry, CodePage, FetchEntry, Hart, JumpEntry, Op, System, handler_t, l1_index, transfer, unplant, vmcore_go, vmcore_leave)
+    CODE_UNIT, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI, CodeEntry,
+    CodePage, FetchEntry, Hart, JumpEntry, Op, System, handler_t, l1_index, transfer, unplant, vmcore_go, vmcore_leave)
 from vmcore._fast.hart.translate cimport note_fetch, translate
 from vmcore._fast.hart.trap cimport due_interrupt, take_exception, take_interrupt
 from vmcore._fast.memory.guestmem cimport gld16
@@ -111,7 +111,8 @@ cdef Op *single(Hart *hart, gva_t pc) noexcept nogil:
 
 
 cdef Op *lookup(Hart *hart, gva_t pc, bint step) noexcept nogil:
-    # The operation at pc; `step`: the instruction itself, not the compiled code that begins there. NULL: the fetch faults (hart.trap_*).
+    # The operation at pc; `step`: the instruction itself, not the compiled code that begins there. NULL: the fetch
+    # faults (hart.trap_*).
     cdef System *sys = hart.sys
     cdef FetchEntry *f = &hart.fetches[(pc >> 12) & (FETCH_SIZE - 1)]
     cdef JumpEntry *j = &hart.jumps[(pc >> 1) & (JUMP_SIZE - 1)]

@@ -21,6 +21,7 @@ from vmcore._fast.memory.mmu cimport Walk
 from vmcore._fast.memory.pmp cimport Pmp
 from vmcore._fast.memory.ram cimport Memory
 from vmcore._fast.memory.tlb cimport DataCtx, TlbEntry
+from vmcore._fast.memory.tlb2 cimport Tlb2
 
 ctypedef void (*handler_t)(Op *op, Hart *hart) noexcept nogil
 
@@ -283,7 +284,9 @@ cdef struct Hart:
     uint64_t n_exits
     uint64_t n_steps          # ... to have T0 execute an instruction
     uint64_t n_misses         # ... because the L1 table did not know where to go on
+    # Last: they are large.
     CodeEntry l1[L1_SIZE]
+    Tlb2 tlb2
 
 # Bits of mstatus.
 cdef enum:
@@ -347,7 +350,7 @@ cdef struct System:
     int64_t time_off          # mtime = now / 100 + this, in ticks
     uint64_t *time_source     # where the CLINT keeps it
     # Code, page by page.
-    CodeBundle *bundles[4096] # hash by gpa >> 12
+    CodeBundle *bundles[4096]  # hash by gpa >> 12
     CodeBundle *dead
     uint64_t code_bytes       # of bundles
     uint64_t code_limit       # of bundles, and of the decoded pages of a hart
@@ -374,6 +377,7 @@ cdef struct System:
     uint64_t n_decoded
     uint64_t n_fills
     uint64_t n_walks
+    uint64_t n_tlb2_hits
     uint64_t n_traps
     uint64_t n_mmio
 

@@ -9,9 +9,9 @@ from vmcore._fast.jit.convention cimport (
     STUB_CLEAN, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_STEP, at_budget, at_f, at_l1, at_l1_tag, at_page_base,
     at_stub)
 from vmcore._fast.jit.x64.asm cimport (
-    CC_NE, CC_NP, CC_P, CC_S, F_ADD_I, F_AND_I, F_CMP, F_MOV, F_MOVSD_LOAD, F_MOV_MR, F_SHR_I, F_SUB_I, F_UCOMISD, F_UCOMISS,
-    F_XOR, RAX, RBP, RCX, RDX, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m, x_jmp_to, x_jmp_x, x_mov_imm, x_open,
-    x_patch32, x_patch8, x_rm, x_rmi, x_rr, x_rri, x_rx)
+    CC_NE, CC_P, CC_S, F_ADD_I, F_AND_I, F_CMP, F_MOV, F_MOVSD_LOAD, F_MOV_MR, F_SHR_I, F_UCOMISD, F_UCOMISS, F_XOR,
+    RAX, RBP, RCX, RDX, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m, x_jmp_to, x_jmp_x, x_mov_imm, x_patch32,
+    x_patch8, x_rm, x_rmi, x_rr, x_rri, x_rx)
 from vmcore._fast.memory.guestmem cimport gld16, gld32
 
 cdef extern from *:

@@ -14,8 +14,8 @@ from vmcore._fast.hart.state cimport BUNDLE_DROPPED, CODE_UNIT, L1_SIZE, CodeBun
 from vmcore._fast.hart.translate cimport forget_code
 from vmcore._fast.jit.block cimport Block, translate_block
 from vmcore._fast.jit.codebuf cimport (
-    CODE_NONE, CODE_SEGMENT_SIZE, CodeSegment, CodeStats, code_begin_write, code_end_write, code_generation, code_method, code_rw_delta,
-    code_segment_free, code_segment_new, code_stats)
+    CODE_NONE, CODE_SEGMENT_SIZE, CodeSegment, CodeStats, code_begin_write, code_end_write, code_generation,
+    code_method, code_rw_delta, code_segment_free, code_segment_new, code_stats)
 from vmcore._fast.jit.image cimport (
     IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, LINKED, PAGE_BYTES, Compiled, Image, Link, image_blocks, image_check,
     image_code, image_links, image_size, page_hash)

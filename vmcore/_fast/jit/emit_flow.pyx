@@ -1,15 +1,15 @@
 """Block code for branches and jumps."""
 
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint32_t
 
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport SINK, Op
 from vmcore._fast.jit.block cimport (
-    AWAY_BEFORE, AWAY_FAR, AWAY_NEXT_RAX, AWAY_STEP, AWAY_TAKEN, Block, add_imm, away, clean_all, go_far, go_rax, go_to, info_of,
-    link, op_x, page_address, poll, put_x, register_emitter, step, target_x)
+    AWAY_BEFORE, AWAY_FAR, AWAY_NEXT_RAX, AWAY_STEP, AWAY_TAKEN, Block, add_imm, away, clean_all, go_far, go_rax,
+    go_to, info_of, link, op_x, page_address, poll, put_x, register_emitter, step, target_x)
 from vmcore._fast.jit.convention cimport HOST_OF, at_x
 from vmcore._fast.jit.x64.asm cimport (
-    CC_AE, CC_B, CC_E, CC_GE, CC_L, CC_NE, CC_S, F_CMP, F_CMP_I, F_CMP_MR, F_MOV, F_TEST, F_TEST_I, F_XOR, RAX, RBP, RDX,
+    CC_AE, CC_B, CC_E, CC_GE, CC_L, CC_NE, CC_S, F_CMP, F_CMP_I, F_CMP_MR, F_MOV, F_TEST, F_TEST_I, RAX, RBP, RDX,
     x_jcc, x_rm, x_rmi, x_rr, x_rri)
 
 

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.fpregs cimport DYNAMIC
-from vmcore._fast.hart.softcore cimport RMM, RTZ
+from vmcore._fast.hart.softcore cimport RTZ
 from vmcore._fast.hart.state cimport ACC_READ, ACC_WRITE, SINK, Op
 from vmcore._fast.jit.block cimport (
     Block, Stub, add_imm, away_late, forget_f, load_x, op_x, put_x, register_emitter, target_x)
@@ -16,11 +16,10 @@ from vmcore._fast.jit.fpu cimport (
 from vmcore._fast.jit.host cimport HAS_SSE41, find_features, host_bits
 from vmcore._fast.jit.x64.asm cimport (
     CC_A, CC_AE, CC_NE, CC_O, CC_P, CC_S, F_ADD, F_AND_I, F_ANDNPS, F_ANDPS, F_CMP_I, F_CVTSD2SI, F_CVTSD2SS,
-    F_CVTSI2SD, F_CVTSI2SS, F_CVTSS2SD, F_CVTSS2SI, F_CVTTSD2SI, F_CVTTSS2SI, F_MOV, F_MOV16_MR, F_MOVAPS, F_MOVD_RX,
-    F_MOVD_XR, F_MOVQ_RX, F_MOVQ_XR, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOVSS_LOAD, F_MOVSS_STORE, F_MOVSXD, F_MOVZX16,
-    F_MOV_MI, F_MOV_MR, F_ORPS, F_OR_I, F_PCMPEQD, F_PSLLQ_I, F_PSRLQ_I, F_ROUNDSD_I, F_ROUNDSS_I, F_SHR_I, F_TEST,
-    F_UCOMISD, F_UCOMISS, F_UNPCKLPS, F_XORPS, RAX, RBP, RCX, RDX, x_jcc, x_jcc8, x_jmp_to, x_mov_imm, x_patch8, x_rm,
-    x_rmi, x_rr, x_rri, x_rx)
+    F_CVTSI2SD, F_CVTSI2SS, F_CVTSS2SD, F_CVTSS2SI, F_CVTTSD2SI, F_CVTTSS2SI, F_MOV, F_MOV16_MR, F_MOVD_RX, F_MOVD_XR,
+    F_MOVQ_RX, F_MOVQ_XR, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOVSS_LOAD, F_MOVSS_STORE, F_MOVSXD, F_MOVZX16, F_OR_I,
+    F_PCMPEQD, F_PSLLQ_I, F_PSRLQ_I, F_ROUNDSD_I, F_ROUNDSS_I, F_SHR_I, F_TEST, F_UCOMISD, F_UCOMISS, F_UNPCKLPS,
+    F_XORPS, RAX, RBP, RCX, RDX, x_jcc, x_jcc8, x_jmp_to, x_mov_imm, x_patch8, x_rm, x_rr, x_rri, x_rx)
 
 
 # --- loads and stores -------------------------------------------------------------------------------------------------

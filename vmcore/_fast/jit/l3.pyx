@@ -507,6 +507,7 @@ cdef class Store:
         cdef uint64_t at
         cdef const char *image
         cdef Image *here
+        cdef bytes start
         cdef bytearray index = bytearray()
         # What is used is kept. One pack may have three quarters of the folder.
         items.sort(key=lambda item: item[:2], reverse=True)
@@ -520,8 +521,8 @@ cdef class Store:
         if not kept:
             return 0
         memset(&h, 0, sizeof(h))
-        memcpy(h.magic, <char *>MAGIC, 8)
-        memcpy(h.engine, <char *>engine_id(), 16)
+        start = MAGIC + engine_id()
+        memcpy(&h, <char *>start, CHECKED_FROM - 8)
         h.count = len(kept)
         h.limit = sizeof(PackHeader) + h.count * sizeof(PackEntry)
         at = h.limit

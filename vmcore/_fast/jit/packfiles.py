@@ -24,6 +24,7 @@ __all__ = [
     "remove_all",
     "shrink",
     "size_of",
+    "total_size",
     "touch",
     "write_pack",
 ]
@@ -156,6 +157,11 @@ def shrink(folder: str, limit: int) -> None:
             with contextlib.suppress(OSError):
                 if entry.name.endswith(".tmp") and entry.stat().st_mtime < time.time() - STALE:
                     remove(entry.path)
+
+
+def total_size(folder: str) -> int:
+    """Return the bytes of all packs of `folder`."""
+    return sum(size for _, size, _ in _listed(folder))
 
 
 def size_of(path: str) -> int:

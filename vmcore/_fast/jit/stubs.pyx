@@ -3,26 +3,23 @@
 They are written once for each code memory. Compiled code reaches them through ``hart.stubs``, so it holds no address.
 """
 
-from libc.stddef cimport size_t
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.defs cimport RAISED_BIT
 from vmcore._fast.hart.access cimport ACCESS_REDO, fill
 from vmcore._fast.hart.fpregs cimport settle_fp
 from vmcore._fast.hart.handlers cimport numbered_handler
-from vmcore._fast.hart.state cimport (
-    ACC_SIZE, CODE_SLACK, EXIT_NEXT, EXIT_STEP, SINK, Hart, Op, handler_t, vmcore_leave)
+from vmcore._fast.hart.state cimport CODE_SLACK, EXIT_NEXT, EXIT_STEP, Hart, Op, handler_t, vmcore_leave
 from vmcore._fast.jit.convention cimport (
     FN_FP, FN_MISS, FN_OP, HART_BIAS, HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT, INFO_OFF_MASK,
     NUM_PINNED, NUM_PINNED_F, NUM_VOLATILE, PINNED, PINNED_F, STUB_CLEAN, STUB_COUNT, STUB_FP, STUB_MISS, STUB_NEXT,
     STUB_NEXT_RAX, STUB_OP, STUB_STEP, XMM_OF, at_acc_addr, at_budget, at_exit_info, at_exit_kind, at_exit_pc, at_f,
     at_fp_live, at_mxcsr, at_page_base, at_stub, at_tlb, at_x)
 from vmcore._fast.jit.x64.asm cimport (
-    CC_E, CC_NE, CC_NP, F_ADD, F_ADD_I, F_AND_I, F_CMP8_MI, F_CMP_I, F_LDMXCSR, F_LEA, F_MOV, F_MOV8_MI, F_MOVSD_LOAD,
-    F_MOVSD_STORE, F_MOVQ_XR, F_MOV_MI, F_MOV_MR, F_RET, F_SHR_I, F_STMXCSR, F_SUB, F_SUB_I, F_SUB_MR, F_TEST,
-    F_TEST_I, F_UCOMISD, F_UCOMISS, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Asm, x_call_m, x_jcc,
-    x_jcc8, x_jmp, x_jmp_r, x_jmp_to, x_mov_imm, x_patch32, x_patch8, x_plain, x_pop, x_push, x_rm, x_rmi, x_rr, x_rri,
-    x_rx)
+    CC_E, CC_NE, CC_NP, F_ADD, F_ADD_I, F_AND_I, F_CMP8_MI, F_CMP_I, F_LDMXCSR, F_LEA, F_MOV, F_MOVSD_LOAD,
+    F_MOVSD_STORE, F_MOVQ_XR, F_MOV_MI, F_MOV_MR, F_RET, F_SHR_I, F_STMXCSR, F_SUB_I, F_SUB_MR, F_TEST, F_TEST_I,
+    F_UCOMISD, F_UCOMISS, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Asm, x_call_m, x_jcc, x_jcc8,
+    x_jmp_r, x_jmp_to, x_mov_imm, x_patch32, x_patch8, x_plain, x_pop, x_push, x_rm, x_rmi, x_rr, x_rri, x_rx)
 
 # --- what the stubs call ----------------------------------------------------------------------------------------------
 
@@ -89,7 +86,8 @@ cdef uint64_t on_fp(Hart *hart, uint64_t unused1, uint64_t unused2) noexcept nog
     # The host's FPU becomes the guest's, if the guest's state lets it: FS on, and a rounding mode that the host has.
     if hart.fs == 0 or hart.frm > 3:
         return 1
-    # frm: RNE, RTZ, RDN, RUP; the host's two bits: nearest, down, up, to zero. All exceptions are masked, no flag is set.
+    # frm: RNE, RTZ, RDN, RUP; the host's two bits: nearest, down, up, to zero. All exceptions are masked, no flag is
+    # set.
     hart.mxcsr = 0x1F80 | ((0x2130 >> (4 * hart.frm)) & 3) << 13
     hart.fp_live = 1
     return 0
@@ -279,4 +277,3 @@ cdef void install_stubs(Hart *hart, const uint64_t *table) noexcept nogil:
     hart.stubs[FN_MISS] = <void *>on_miss
     hart.stubs[FN_OP] = <void *>on_op
     hart.stubs[FN_FP] = <void *>on_fp
-

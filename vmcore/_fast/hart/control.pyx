@@ -156,6 +156,25 @@ cdef Op *lookup(Hart *hart, gva_t pc, bint step) noexcept nogil:
     return op
 
 
+cdef inline bint find_code(Hart *hart, gva_t pc) noexcept nogil:
+    # Compiled code for pc, in a page that was looked up before: the L1 table knows it then, and nothing is decoded.
+    cdef const FetchEntry *f = &hart.fetches[(pc >> 12) & (FETCH_SIZE - 1)]
+    cdef CodeEntry *e
+    cdef CodePage *page = f.code
+    cdef uint32_t code
+    if f.page != pc & ~<uint64_t>4095 or f.ctx != hart.fetch_ctx or page == NULL or page.bundle.code == NULL:
+        return False
+    code = page.bundle.code[(pc & 4095) >> 1]
+    if not code:
+        return False
+    page.hot = 1
+    vmcore_add32(&page.bundle.heat, 1)
+    e = &hart.l1[l1_index(pc)]
+    e.tag = pc ^ hart.l1_tag
+    e.code = hart.sys.code_base + <uint64_t>CODE_UNIT * code
+    return True
+
+
 cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept nogil:
     # Run compiled code; returns the budget that is left, at hart.exit_pc. Code stops up to CODE_SLACK instructions
     # early or late: the slack is taken off before, so that it never runs past the end, and T0 does the rest.
@@ -213,6 +232,8 @@ cdef Op *enter(Hart *hart, gva_t pc, uint64_t left, bint step) noexcept nogil:
             left = run_code(hart, e.code, left)
             pc = hart.exit_pc & ~<uint64_t>1
             step = hart.exit_kind == EXIT_STEP
+            continue
+        if not step and left >= <uint64_t>CODE_LEAST and not hart.mmio_done and find_code(hart, pc):
             continue
         j = &hart.jumps[(pc >> 1) & (JUMP_SIZE - 1)]
         if j.pc == pc and j.ctx == hart.fetch_ctx and not step:

@@ -29,8 +29,8 @@ cdef enum:
     CACHE_LIMIT = 48 << 20
     STAGE_BYTES = 1 << 15
     BUNDLE_HEADS = 4096
-    # Blocks compiled until the store gets them for the first time; it gets more each time that their number has doubled.
-    SHARE_BLOCKS = 1024
+    # Blocks compiled until the store gets them for the first time, and again each time that there are four times as many.
+    SHARE_BLOCKS = 2048
     # Blocks compiled until heat is halved.
     COOL_BLOCKS = 4096
 
@@ -145,6 +145,7 @@ cdef Image *make_image(System *sys, CodeBundle *bundle) noexcept nogil:
     cdef Link *link
     cdef uint8_t *code
     cdef uint8_t *site
+    cdef uint64_t written
     cdef uint32_t i
     cdef uint32_t at = 0
     cdef int32_t distance
@@ -169,8 +170,10 @@ cdef Image *make_image(System *sys, CodeBundle *bundle) noexcept nogil:
     code = image_code(image)
     # What lies between blocks is never executed.
     memset(code, 0xCC, u.code_bytes)
+    # It is read where it was written: those pages are in the process's tables for sure.
+    written = sys.code_base + <uint64_t>code_rw_delta()
     for i in range(u.nblocks):
-        memcpy(code + CODE_UNIT * at, <void *>(sys.code_base + <uint64_t>CODE_UNIT * u.blocks[i].at), u.blocks[i].bytes)
+        memcpy(code + CODE_UNIT * at, <void *>(written + <uint64_t>CODE_UNIT * u.blocks[i].at), u.blocks[i].bytes)
         block[i] = u.blocks[i]
         block[i].at = at
         index[block[i].off >> 1] = <uint16_t>i
@@ -454,7 +457,7 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
         c.cool_after = c.n_blocks + COOL_BLOCKS
         cool(sys)
     if c.n_blocks >= c.share_after:
-        c.share_after = c.n_blocks * 2
+        c.share_after = c.n_blocks * 4
         if c.store != NULL:
             share(sys)
     return bundle.code[off >> 1]

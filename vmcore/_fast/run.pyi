@@ -13,7 +13,6 @@ class Core:
     nharts: int
     exit_hart: int
     insns_left: int
-    code_memory: int
     resolver: Any
     hook_args: tuple[Any, ...]
     def __init__(

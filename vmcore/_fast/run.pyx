@@ -24,7 +24,7 @@ from vmcore._fast.hart.state cimport (
     PAGES_SIZE, PRIV_M, CodePage, DataCtx, FetchEntry, Hart, JumpEntry, System)
 from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, forget_code, translate, update_contexts
 from vmcore._fast.hart.trap cimport mip_of
-from vmcore._fast.jit.codebuf cimport CODE_RANGE, CODE_SEGMENT_SIZE, code_generation
+from vmcore._fast.jit.codebuf cimport code_generation
 from vmcore._fast.jit.cache cimport CodeCache, cache_close, cache_figures, cache_open
 from vmcore._fast.jit.l3 cimport Store
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_size
@@ -869,22 +869,6 @@ cdef class Core:
         """Let the clock go on where :meth:`stop_host_clock` left it."""
         if self.sys.host_clock:
             self.sys.host_base_ns = vmcore_monotonic_ns() - self.sys.clock.now_ns
-
-    @property
-    def code_memory(self):
-        """int: bytes of compiled code that the machine may have, 0 where nothing is compiled.
-
-        When they are used up, what is entered rarely is dropped. Set it to 512 KiB at least.
-        """
-        return 0 if self.sys.cache == NULL else (<CodeCache *>self.sys.cache).limit
-
-    @code_memory.setter
-    def code_memory(self, size):
-        if self.sys.cache == NULL:
-            raise ConfigError("nothing is compiled in this machine", hint="It is closed, or its tier is 't0'")
-        if not 2 * CODE_SEGMENT_SIZE <= size <= CODE_RANGE:
-            raise ConfigError(f"code_memory={size!r}: allowed are {2 * CODE_SEGMENT_SIZE} to {<int>CODE_RANGE} bytes")
-        (<CodeCache *>self.sys.cache).limit = size
 
     def stats(self):
         """Return counters of the engine as a dict."""

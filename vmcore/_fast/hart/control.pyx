@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport RAISED_BIT, gva_t, vmcore_add32
+from vmcore._fast.defs cimport RAISED_BIT, gva_t, vmcore_add32, without_raise
 from vmcore._fast.hart.access cimport (
     ACCESS_LEAVE, ACCESS_REDO, ACCESS_SHOT, SHOT_ATTENTION, SHOT_DONE, finish_shot, resolve)
 from vmcore._fast.hart.clock cimport pc_after, pc_of, sync_count
@@ -188,10 +188,7 @@ cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept
     hart.sys.enter_code(hart, code)
     if hart.fp_live:
         settle_fp(hart)
-    after = hart.pins.budget
-    if after >> 62 == 2:
-        # Not used up, but raised.
-        after &= ~(<uint64_t>1 << RAISED_BIT)
+    after = without_raise(hart.pins.budget)
     hart.n_code += budget - after
     if hart.exit_kind == EXIT_STEP:
         hart.n_steps += 1

@@ -46,8 +46,8 @@ cdef enum:
     L1_BITS = 13              # entries of the table of compiled code, per hart
     L1_SIZE = 1 << L1_BITS
     L1_MASK = L1_SIZE - 1
-    ID_SHIFT = 57             # of a fetch context's id in l1_tag: above every canonical address
-    LAST_ID = 127
+    ID_SHIFT = 1              # of a fetch context's id in l1_tag: where the index of an entry says what the pc has
+    LAST_ID = L1_MASK
     FETCHED_WORDS = 64
     NUM_STUBS = 32
     TLB_ARRAY = 16 * (1 << 10)   # bytes from the read to the write entries of a data context
@@ -119,14 +119,16 @@ cdef struct JumpEntry:
     Op *op
     CodePage *page
 
-# Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). 0 never matches a pc that can be executed
-# in a context, as every context's l1_tag is odd in the bits above a canonical address.
+# Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). The tag's bits 1 to 13 hold the context's
+# id too. Two pcs that differ there and nowhere else have different entries, so no target, canonical or not, matches the
+# entry of another pc or context. An empty entry has the tag of id 0, which no context has.
 cdef struct CodeEntry:
     uint64_t tag
     uint64_t code
 
 # The serial number of a fetch context (mode, ASID, privilege); a flush gives it a new one. `id` does the same for
-# the tags of compiled code, in seven bits: when all are used up, the table is emptied and they are dealt out again.
+# the tags of compiled code, in as many bits as the index: when all are used up, the table is emptied and they are
+# dealt out again.
 cdef struct FetchCtx:
     uint64_t key
     uint64_t serial
@@ -384,6 +386,10 @@ cdef struct System:
 # Where a pc is looked for in the table of compiled code. Its bits 1 to 13, and those of its page folded in.
 cdef inline uint32_t l1_index(gva_t pc) noexcept nogil:
     return ((<uint32_t>pc ^ <uint32_t>pc >> 12) >> 1) & L1_MASK
+
+# The tag of entry i when it is empty: the least pc that is looked for there.
+cdef inline uint64_t no_code_tag(uint32_t i) noexcept nogil:
+    return <uint64_t>(i ^ i >> (L1_BITS - 1)) << 1
 
 cdef extern from "hart/dispatch.h" nogil:
     void vmcore_go(handler_t fn, Op *op, Hart *hart)

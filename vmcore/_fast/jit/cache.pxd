@@ -2,12 +2,13 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.hart.state cimport System
+from vmcore._fast.hart.state cimport System, enter_t
 from vmcore._fast.jit.block cimport Block
 from vmcore._fast.jit.codebuf cimport CodeSegment
 from vmcore._fast.jit.convention cimport STUB_COUNT
 from vmcore._fast.jit.image cimport Compiled, Link
 from vmcore._fast.jit.l3 cimport Table
+from vmcore._fast.memory.tlb cimport TlbEntry
 
 # What is known of a page's blocks: it is made, linked, moved and dropped as a whole.
 cdef struct PageBlocks:
@@ -22,6 +23,23 @@ cdef struct PageBlocks:
     uint32_t shared           # instructions that the store is known to have
     uint8_t probed            # there were probes when it was compiled
 
+cdef enum:
+    STRESS_LEAST = 8 << 10    # bytes of code that a machine may keep, the stubs among them
+
+# What a test does to compiled code (stress.pyx). 0: nothing.
+cdef struct Stress:
+    uint8_t stop              # the run ends wherever compiled code was left
+    uint8_t evict             # an entry that a miss of the TLB made goes at the next miss
+    uint32_t poll_every       # each n-th time that code is entered its first poll leaves it
+    uint32_t flush_every      # ... the TLB is empty
+    uint32_t forget_every     # ... the table of compiled code is empty afterwards
+    uint32_t miss_every       # each n-th miss of the TLB is T0's to serve
+    enter_t enter             # the way in
+    uint64_t entered
+    uint64_t missed
+    TlbEntry *made            # by the last miss
+    uint64_t made_index
+
 cdef struct CodeCache:
     uint64_t stubs[STUB_COUNT + 1]
     CodeSegment *segments     # all but the last one are full
@@ -31,7 +49,7 @@ cdef struct CodeCache:
     uint64_t end
     uint64_t stubs_bytes
     uint32_t generation       # of the code memory
-    uint64_t limit            # bytes of segments
+    uint64_t limit            # bytes of segments; less than one of them only where a test says so
     uint64_t n_blocks
     uint64_t n_insns
     uint64_t n_bytes
@@ -46,14 +64,20 @@ cdef struct CodeCache:
     uint64_t l3_insns
     uint64_t share_after      # blocks after which pages are handed to the store next
     uint64_t cool_after       # blocks after which heat is halved next
+    Stress stress
     Block block
     uint8_t stage[1 << 15]
 
 # A compiler for the machine: False when the host has no memory for code. `store`: the third level, NULL for none.
 cdef bint cache_open(System *sys, uint32_t hot_after, Table *store) noexcept nogil
+# Have the stubs in place, which the first block would do. False: no memory for code.
+cdef bint cache_start(System *sys) noexcept nogil
+# Have at most so many bytes from now on; what there is goes. It has been started.
+cdef void cache_limit(System *sys, uint64_t limit) noexcept nogil
 # Every page must have been dropped before.
 cdef void cache_close(System *sys) noexcept nogil
-# Make room: what is cold goes, what is not is moved together. No hart may be inside compiled code.
-cdef void cache_evict(System *sys) noexcept nogil
+# Make room: `left` bytes of code at most, what was entered most, are kept and moved together. No hart may be inside
+# compiled code.
+cdef void cache_evict(System *sys, uint64_t left) noexcept nogil
 # What there is, for people.
 cdef dict cache_figures(System *sys)

@@ -10,7 +10,8 @@ from libc.string cimport memcpy, memset
 
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.hart.codepage cimport recode
-from vmcore._fast.hart.state cimport BUNDLE_DROPPED, CODE_UNIT, L1_SIZE, CodeBundle, Hart, System, enter_t
+from vmcore._fast.hart.state cimport (
+    BUNDLE_DROPPED, CODE_UNIT, L1_SIZE, CodeBundle, Hart, System, enter_t, no_code_tag)
 from vmcore._fast.hart.translate cimport forget_code
 from vmcore._fast.jit.block cimport Block, translate_block
 from vmcore._fast.jit.codebuf cimport (
@@ -241,7 +242,7 @@ cdef void recall(System *sys, CodeBundle *bundle, bint counts) noexcept nogil:
     # Perhaps the store has code for the page: then none of it is compiled again.
     cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Image *image
-    if c.nsegments == 0 and not start(sys, c):
+    if not cache_start(sys):
         return
     image = store_take(c.store, bundle.saved, sys.harts[0].isa, image_flags(sys), counts)
     if image == NULL:
@@ -329,9 +330,8 @@ cdef uint32_t coldest_kept(System *sys, uint64_t *budget) noexcept nogil:
     return bits
 
 
-cdef void cache_evict(System *sys) noexcept nogil:
+cdef void cache_evict(System *sys, uint64_t left) noexcept nogil:
     cdef CodeCache *c = <CodeCache *>sys.cache
-    cdef uint64_t left = c.limit // 2
     cdef uint32_t coldest = coldest_kept(sys, &left)
     cdef uint32_t kept = 0
     cdef uint32_t room = 0
@@ -361,7 +361,7 @@ cdef void cache_evict(System *sys) noexcept nogil:
     # The first segment begins with the stubs.
     release_segments(c, 1)
     c.at = <uint64_t>c.segments[0].exec_base + c.stubs_bytes
-    c.end = <uint64_t>c.segments[0].exec_base + c.segments[0].size
+    c.end = <uint64_t>c.segments[0].exec_base + min(c.segments[0].size, c.limit)
     for i in range(kept):
         bundle = moved[i].bundle
         if moved[i].image != NULL and install(sys, bundle, moved[i].image):
@@ -372,6 +372,11 @@ cdef void cache_evict(System *sys) noexcept nogil:
     for i in range(sys.nharts):
         recode(sys.harts[i])
     cool(sys)
+
+
+cdef void cache_limit(System *sys, uint64_t limit) noexcept nogil:
+    (<CodeCache *>sys.cache).limit = limit
+    cache_evict(sys, 0)
 
 
 # --- compiling --------------------------------------------------------------------------------------------------------
@@ -390,7 +395,7 @@ cdef bint record(System *sys, CodeBundle *bundle, const Block *b, uint64_t at, u
     block.off = <uint16_t>b.start
     block.end = <uint16_t>b.next
     block.insns = <uint16_t>b.insns
-    block.spare = 0
+    block.why = <uint16_t>b.why
     bundle.code[b.start >> 1] = block.at
     for i in range(b.nlinks):
         # Without room the jump keeps leading to its exit: slower, not wrong.
@@ -421,7 +426,7 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
     cdef Block *b = &c.block
     cdef uint64_t size
     cdef uint64_t began = vmcore_monotonic_ns()
-    if c.nsegments == 0 and not start(sys, c):
+    if not cache_start(sys):
         # No memory for code, now or ever: T0 does it all.
         sys.compile = NULL
         sys.recall = NULL
@@ -443,7 +448,9 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
             # Only when no hart runs: the run loop sees to that, and T0 goes on alone until then.
             sys.code_full = 1
             return 0
-        cache_evict(sys)
+        cache_evict(sys, (c.limit - c.stubs_bytes) // 2)
+        if not place(c, size):
+            cache_evict(sys, 0)
         if not place(c, size) or not equip(sys, bundle):
             return 0
     if not write_code(c.at, b.a.start, size) or not record(sys, bundle, b, c.at, size):
@@ -463,11 +470,14 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
     return bundle.code[off >> 1]
 
 
-cdef bint start(System *sys, CodeCache *c) noexcept nogil:
+cdef bint cache_start(System *sys) noexcept nogil:
     # The first segment, which begins with the stubs. A machine that never gets warm needs none.
+    cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Asm a
     cdef CodeStats memory
     cdef uint32_t i
+    if c.nsegments:
+        return True
     if not new_segment(c):
         return False
     x_open(&a, c.stage, c.stage + STAGE_BYTES)
@@ -535,7 +545,7 @@ cdef dict cache_figures(System *sys):
             bundle = bundle.next
     for i in range(sys.nharts):
         for k in range(L1_SIZE):
-            l1 += sys.harts[i].l1[k].tag != 0
+            l1 += sys.harts[i].l1[k].tag != no_code_tag(k)
     translated = c.n_insns + c.l3_insns
     return {"t1_blocks": c.n_blocks, "t1_compiled": c.n_insns, "t1_code_bytes": c.n_bytes, "t1_failed": c.n_failed,
             "t1_evictions": c.n_evictions, "t1_compile_ns": c.compile_ns, "l1_entries": l1,

@@ -135,12 +135,14 @@ cdef inline int where_f(const Block *b, uint32_t r) noexcept nogil:
         return XMM_OF[r]
     return XMM0 if b.held[0] == r else XMM1 if b.held[1] == r else NOWHERE
 
-# A scratch register that may be written: the one used longer ago, unless it is `but`.
+# A scratch register that may be written: the one used longer ago, unless it is `but`. What was computed is more likely
+# to be waited for than what was loaded, which is in memory since long.
 cdef inline int free_f(Block *b, int but) noexcept nogil:
     cdef int n = 1 - <int>b.latest
-    if n == but:
+    if n == but or (b.results >> n & 1 and not b.results >> b.latest & 1 and <int>b.latest != but):
         n = 1 - n
     b.held[n] = NOT_HELD
+    b.results &= ~(<uint32_t>1 << n)
     b.latest = <uint32_t>n
     return n
 
@@ -195,4 +197,5 @@ cdef inline void put_f(Block *b, uint32_t rd, int reg, uint32_t kind) noexcept n
         if b.held[1 - reg] == rd:
             b.held[1 - reg] = NOT_HELD
         b.held[reg] = <uint8_t>rd
+        b.results |= <uint32_t>1 << reg
         b.latest = <uint32_t>reg

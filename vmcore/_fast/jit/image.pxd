@@ -52,7 +52,7 @@ cdef struct Compiled:
     uint16_t off              # of its first instruction in the page, and of what follows its last one
     uint16_t end
     uint16_t insns
-    uint16_t spare
+    uint16_t why              # END_*
 
 # A jump to another place of the page. Until that place is compiled it leads to an exit.
 cdef struct Link:

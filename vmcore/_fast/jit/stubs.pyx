@@ -5,7 +5,7 @@ They are written once for each code memory. Compiled code reaches them through `
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport RAISED_BIT
+from vmcore._fast.defs cimport without_raise
 from vmcore._fast.hart.access cimport ACCESS_REDO, fill
 from vmcore._fast.hart.fpregs cimport settle_fp
 from vmcore._fast.hart.handlers cimport numbered_handler
@@ -62,11 +62,9 @@ cdef uint64_t on_op(Hart *hart, uint64_t packed, uint64_t imm) noexcept nogil:
     cdef Op *op
     cdef handler_t go_illegal = hart.go_illegal
     cdef handler_t go_jump = hart.go_jump
-    cdef uint64_t budget = hart.pins.budget
+    cdef uint64_t budget = without_raise(hart.pins.budget)
     if hart.fp_live:
         settle_fp(hart)
-    if budget >> 62 == 2:
-        budget &= ~(<uint64_t>1 << RAISED_BIT)
     op = borrow(hart, packed, imm)
     hart.rem = ((budget + CODE_SLACK) << 4) + <uint64_t>op
     hart.go_illegal = p_refuse

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -65,9 +65,11 @@ def state(core: Core) -> tuple[object, ...]:
     return core.pc(0), [core.x(0, i) for i in range(32)], core.icount(), core.csr_read(0, 0xB02)
 
 
-def work(store: Store | None, image: bytes | None = None, **options: object) -> tuple[tuple[object, ...], dict[str, float]]:
+def work(
+    store: Store | None, image: bytes | None = None, *, harts: int = 1, isa: Isa | None = None
+) -> tuple[tuple[object, ...], dict[str, float]]:
     """Run the program on a machine of its own: what came out, and the counters."""
-    core = machine(store, image, **options)  # type: ignore[arg-type]
+    core = machine(store, image, harts=harts, isa=isa)
     assert core.run(max_insns=BUDGET) == EXITS["budget"]
     result, stats = state(core), core.stats()
     core.close()
@@ -317,7 +319,7 @@ def flip(path: Path, at: int) -> None:
 
 
 def test_no_flipped_bit_is_believed(folder: str) -> None:
-    """Wherever it is: in the header, in the index, in a page, in the code. Then it is compiled, with the same result."""
+    """Wherever it is: in the header, in the index, in a page, in the code."""
     first = fill(folder)
     whole = packs(folder)[0].read_bytes()
     name = packs(folder)[0]

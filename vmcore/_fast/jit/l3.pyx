@@ -17,7 +17,6 @@ from vmcore._fast.jit.image cimport IMAGE_LIMIT, PAGE_BYTES, hash_bytes, image_i
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_realloc
 
 import atexit
-import hashlib
 import os
 import threading
 import time
@@ -354,12 +353,14 @@ def engine_id():
         otherwise.
     """
     global _engine_id
+    cdef bytes text
+    cdef uint64_t seed
     if _engine_id is None:
         find_features()
-        digest = hashlib.blake2b(digest_size=16)
-        digest.update(repr((build.ENGINE, build.PROFILE, host_bits, sizeof(void *), list(handler_names))).encode())
-        digest.update(packfiles.built_when(os.path.dirname(os.path.dirname(__file__))))
-        _engine_id = digest.digest()
+        made_by = (build.ENGINE, build.PROFILE, host_bits, sizeof(void *), list(handler_names))
+        text = repr(made_by).encode() + packfiles.built_when(os.path.dirname(os.path.dirname(__file__)))
+        text += bytes(-len(text) % 8)
+        _engine_id = b"".join([hash_bytes(<char *>text, len(text), seed).to_bytes(8, "little") for seed in range(2)])
     return _engine_id
 
 
@@ -494,7 +495,7 @@ cdef class Store:
                 continue
             image = (<char *>copy)[:copy.size]
             vm_free(copy)
-            key = (hashlib.blake2b(image[sizeof(Image) - PAGE_BYTES:sizeof(Image)]).digest(), e.isa, e.flags)
+            key = (image[sizeof(Image) - PAGE_BYTES:sizeof(Image)], e.isa, e.flags)
             if key not in seen:
                 seen.add(key)
                 items.append((e.stamp, e.heat, image))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -115,14 +114,12 @@ def open_packs(folder: str, engine: str) -> Iterable[Pack]:
 
 def write_pack(folder: str, engine: str, parts: Iterable[bytes | bytearray]) -> Pack | None:
     """Write a new pack; None if that cannot be done."""
+    path = os.path.join(folder, f"{engine}-{os.getpid()}-{time.time_ns():x}{SUFFIX}")
+    temporary = path.removesuffix(SUFFIX) + ".tmp"
     try:
-        fd, temporary = tempfile.mkstemp(".tmp", "", folder)
-    except OSError:
-        return None
-    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as file:
             file.writelines(parts)
-        path = os.path.join(folder, f"{engine}-{os.getpid()}-{time.time_ns():x}{SUFFIX}")
         os.rename(temporary, path)
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

@@ -50,7 +50,8 @@ def together(make: Callable[[str], Machine], insns: int, *, piece: int, rarely: 
              commands: Iterable[str] = (), **stress: Any) -> tuple[str, dict[str, int]]:
     """Run both for `insns` instructions, compare every `piece`, and memory every `rarely`.
 
-    A command is typed whenever the guest shows its prompt; without one the guest waits and that is the end. Returns what the guest said, and T1's figures.
+    A command is typed whenever the guest shows its prompt; without one the guest waits and that is the end. Returns
+    what the guest said, and T1's figures.
     """
     with make("t0") as one, make("t1") as two:
         jitface.stress(two.core, **stress)
@@ -86,7 +87,7 @@ STRESS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("stress", STRESS)
 def test_the_bundled_guest(stress: str, count: int) -> None:
     def make(tier: str) -> Machine:
-        return Machine(kernel=image_path(), ram="64M", harts=count, append="console=ttyS0", tier=tier)
+        return Machine(kernel=image_path(), ram="64M", harts=count, append="console=ttyS0 earlycon=sbi", tier=tier)
 
     said, stats = together(make, 12_000_000, piece=20_011, rarely=2_000_000, size=64 << 20,
                            commands=("ps", "primes 500", "fault", "ps"), **STRESS[stress])  # fmt: skip
@@ -98,7 +99,7 @@ def test_the_bundled_guest(stress: str, count: int) -> None:
 
 def debian(guest_image: Callable[[str], ImageSet], tier: str) -> Machine:
     return Machine(kernel=guest_image("debian-kernel").kernel, initrd=guest_image("busybox").initrd, ram="256M",
-                   append="console=ttyS0", tier=tier)  # fmt: skip
+                   append="console=ttyS0 earlycon=sbi", tier=tier)  # fmt: skip
 
 
 @pytest.mark.guest

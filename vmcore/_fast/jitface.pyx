@@ -6,11 +6,12 @@ from vmcore._fast.hart.codepage cimport get_page
 from vmcore._fast.hart.state cimport CODE_UNIT, CodeBundle, CodePage, Hart
 from vmcore._fast.jit.block cimport (
     END_INDIRECT, END_JUMP, END_LIMIT, END_NEXT, END_PAGE, END_PROBE, END_T0)
-from vmcore._fast.jit.cache cimport STRESS_LEAST, CodeCache, Compiled, PageBlocks, cache_limit, cache_start
+from vmcore._fast.jit.cache cimport STRESS_LEAST, CodeCache, PageBlocks, cache_limit, cache_start
 from vmcore._fast.jit.convention cimport (
     HOST_OF, STUB_CLEAN, STUB_FP, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_OP, STUB_STEP, at_budget, at_dctx_key,
     at_exit_pc, at_f, at_fp_live, at_fs, at_l1, at_l1_tag, at_page_base, at_res_addr, at_res_ctx, at_res_size, at_stub,
     at_x)
+from vmcore._fast.jit.image cimport Compiled
 from vmcore._fast.jit.stress cimport stress_install
 from vmcore._fast.memory.ram cimport find_bank
 from vmcore._fast.run cimport Core
@@ -109,15 +110,11 @@ def compile_at(Core core, uint64_t gpa, index=0):
     VmError
         When the machine compiles nothing.
     """
-    cdef CodeCache *c = cache_of(core)
     cdef Hart *hart = core.hart(index)
-    cdef uint64_t evictions = c.n_evictions
     cdef uint32_t code
+    cache_of(core)
     core.check_idle()
     code = core.sys.compile(hart, bundle_at(core, hart, gpa), gpa & 4095)
-    if c.n_evictions != evictions:
-        # There was no room: all code was dropped to make some.
-        code = core.sys.compile(hart, bundle_at(core, hart, gpa), gpa & 4095)
     return code != 0
 
 

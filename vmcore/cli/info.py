@@ -25,7 +25,8 @@ def info() -> None:
 
     from vmcore import images
     from vmcore._fast import build
-    from vmcore._fast.jit import codebuf
+    from vmcore._fast.jit import codebuf, packfiles
+    from vmcore.config.folders import code_folder
     from vmcore.config.settings import MAX_HARTS, MAX_RAM, MIN_RAM
     from vmcore.config.values import format_size
     from vmcore.heap.numa import Topology
@@ -49,6 +50,7 @@ def info() -> None:
         ("board", f"virt: 1 to {MAX_HARTS} harts, {format_size(MIN_RAM)} to {format_size(MAX_RAM)} of memory"),
         ("numa", Topology.discover().describe()),
         ("images", str(images.cache_folder())),
+        ("cache", f"{code_folder()}, {packfiles.total_size(str(code_folder())) / 1e6:.1f} MB of compiled code"),
     )
     for name, value in rows:
         typer.echo(f"{name:<8}{value}")

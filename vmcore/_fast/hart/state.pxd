@@ -81,6 +81,11 @@ cdef enum:
     EXIT_NEXT = 0             # go on at exit_pc
     EXIT_STEP = 1             # the instruction at exit_pc is T0's to execute
 
+# Why a bundle is dead.
+cdef enum:
+    BUNDLE_CHANGED = 1        # its page holds other bytes now
+    BUNDLE_DROPPED = 2
+
 # What all harts share of one physical page of code: its bytes when it was first executed, from which everything is
 # made, and its compiled code. A bundle whose page has changed is dead: it is found no more, and freed when no hart can
 # be using it.
@@ -90,7 +95,8 @@ cdef struct CodeBundle:
     uint32_t *code            # halfword -> compiled code, in CODE_UNIT bytes from sys.code_base; NULL, 0: none
     void *blocks              # what the compiler knows about them (jit/cache.pxd)
     uint32_t users            # decoded pages that refer to it
-    uint8_t dead
+    uint32_t heat             # entries into its compiled code that were not in the L1 table; halved now and then
+    uint8_t dead              # BUNDLE_*
     uint64_t dead_serial
     uint8_t saved[4096]
 
@@ -319,9 +325,10 @@ cdef enum:
     LEAVE_HTIF = 6            # the HTIF page was written
     LEAVE_YIELD = 7           # the guest spins (pause, wrs): another hart may go on
 
-# Compile the block at `off` of the page; its place in bundle.code, or 0. May drop bundles, this one among them: then
-# sys.code_serial has changed.
+# Compile the block at `off` of the page; its place in bundle.code, or 0. May drop or move compiled code of any page.
 ctypedef uint32_t (*compile_t)(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil
+# A bundle was made: perhaps there is compiled code for its bytes already.
+ctypedef void (*recall_t)(System *sys, CodeBundle *bundle) noexcept nogil
 # The bundle goes: forget its compiled code.
 ctypedef void (*forget_t)(System *sys, CodeBundle *bundle) noexcept nogil
 ctypedef void (*enter_t)(Hart *hart, uint64_t code) noexcept nogil
@@ -358,6 +365,7 @@ cdef struct System:
     uint32_t device_lock
     # The compiler, when there is one (jit/): it is reached through these, as nothing here may import it.
     compile_t compile
+    recall_t recall
     forget_t forget
     enter_t enter_code
     void *cache

@@ -2,9 +2,9 @@
 
 A store holds images (:mod:`vmcore._fast.jit.image`). The hash of a page's bytes finds one, the bytes themselves
 decide. On disk they lie in packs: files that are written once, under another name first, and never change. A pack is
-believed if it belongs to this user alone, was made by this very engine for this very kind of processor, and its index has
-the checksum that it says; each image in it has a checksum of its own, which is compared when it is read. Anything else
-is a miss.
+believed if it belongs to this user alone, was made by this very engine for this very kind of processor, and its index
+has the checksum that it says; each image in it has a checksum of its own, which is compared when it is read. Anything
+else is a miss.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
@@ -359,7 +359,8 @@ def engine_id():
         find_features()
         made_by = (build.ENGINE, build.PROFILE, host_bits, sizeof(void *), list(handler_names))
         text = repr(made_by).encode() + packfiles.built_when(os.path.dirname(os.path.dirname(__file__)))
-        text += bytes(-len(text) % 8)
+        # (Not -len % 8: that is C's remainder here, and negative.)
+        text += bytes((8 - len(text) % 8) % 8)
         _engine_id = b"".join([hash_bytes(<char *>text, len(text), seed).to_bytes(8, "little") for seed in range(2)])
     return _engine_id
 

@@ -30,7 +30,7 @@ cdef enum:
     CACHE_LIMIT = 48 << 20
     STAGE_BYTES = 1 << 15
     BUNDLE_HEADS = 4096
-    # Blocks compiled until the store gets them for the first time, and again each time that there are four times as many.
+    # Blocks compiled until the store gets them; it gets them again each time that there are four times as many.
     SHARE_BLOCKS = 2048
     # Blocks compiled until heat is halved.
     COOL_BLOCKS = 4096

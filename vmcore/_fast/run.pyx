@@ -889,6 +889,5 @@ cdef class Core:
         if self.store is not None:
             held = self.store.figures()
             figures.update(l3_pages=held.pages, l3_bytes=held.held_bytes, l3_disk_bytes=held.disk_bytes,
-                           l3_hot=held.hot,
-                           l3_warm=held.warm, l3_cold=held.cold)
+                           l3_hot=held.hot, l3_warm=held.warm, l3_cold=held.cold)
         return figures

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vmcore.cli.options import Board, Harts, IsaString, Numa, Placement, Ram, Tier, joined
+from vmcore.cli.options import Board, CodeCache, Harts, IsaString, Numa, Placement, Ram, Tier, joined
 
 if TYPE_CHECKING:
     from vmcore import Machine
@@ -72,6 +72,7 @@ def run(
     numa: Numa = None,
     placement: Placement = None,
     tier: Tier = None,
+    code_cache: CodeCache = None,
     board: Board = "virt",
 ) -> None:
     """Run a bare-metal ELF in M-mode; the exit status is the code that it reports through HTIF (0 is a pass).
@@ -91,6 +92,7 @@ def run(
         numa=joined(numa),
         placement=joined(placement),
         tier=tier,
+        code_cache=code_cache,
         kernel=elf,
         bios="none",
     ) as vm:

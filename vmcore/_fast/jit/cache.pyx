@@ -32,8 +32,7 @@ cdef enum:
     HALFWORDS = 2048
     TABLES_BYTES = HALFWORDS * sizeof(uint32_t) + sizeof(PageBlocks)   # of a bundle that has code
     BUNDLE_HEADS = 4096
-    # Blocks compiled until the store gets them for the first time, and again each time that there are four times as
-    # many.
+    # Blocks compiled until the store gets them; it gets them again each time that there are four times as many.
     SHARE_BLOCKS = 2048
     # Blocks compiled until heat is halved.
     COOL_BLOCKS = 4096

@@ -31,8 +31,9 @@ cdef bint image_is_sound(const Image *image, uint64_t size) noexcept nogil:
         if block.at != expected or block.bytes == 0 or block.bytes > image.code_bytes:
             return False
         expected += (block.bytes + CODE_UNIT - 1) // CODE_UNIT
-        if (block.off & 1 or not block.off < block.end <= 4098 or block.insns == 0 or block.why > END_T0
-                or starts[block.off >> 1]):
+        if block.off & 1 or not block.off < block.end <= 4098 or starts[block.off >> 1]:
+            return False
+        if block.insns == 0 or block.why > END_T0:
             return False
         starts[block.off >> 1] = 1
         insns += block.insns

@@ -37,6 +37,7 @@ cdef extern from *:
     void unlock_stores "vmcore_l3_unlock"() noexcept nogil
     int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil,
                        void (*child)() noexcept nogil) nogil
+    int close(int fd) nogil
     int64_t pread(int fd, void *to, size_t n, int64_t offset) nogil
 
 cdef enum:
@@ -256,8 +257,8 @@ cdef void forget_packs(Table *t, uint32_t n) noexcept nogil:
 
 
 cdef bint copy_out(Table *t, uint32_t i, bint everything, Entry *entry, Image **copy) noexcept nogil:
-    # The i-th entry from the newest on, and a copy of its image: NULL if it is not wanted or not to be had. False: there
-    # are no more. (Between two calls entries may come and go: then some are missed, or met twice.)
+    # The i-th entry from the newest on, and a copy of its image: NULL if it is not wanted or not to be had. False:
+    # there are no more. (Between two calls entries may come and go: then some are missed, or met twice.)
     cdef Entry *e
     copy[0] = NULL
     lock_stores()
@@ -359,8 +360,7 @@ def engine_id():
         find_features()
         made_by = (build.ENGINE, build.PROFILE, host_bits, sizeof(void *), list(handler_names))
         text = repr(made_by).encode() + packfiles.built_when(os.path.dirname(os.path.dirname(__file__)))
-        # (Not -len % 8: that is C's remainder here, and negative.)
-        text += bytes((8 - len(text) % 8) % 8)
+        text += bytes(8 - len(text) % 8)
         _engine_id = b"".join([hash_bytes(<char *>text, len(text), seed).to_bytes(8, "little") for seed in range(2)])
     return _engine_id
 
@@ -419,8 +419,7 @@ cdef class Store:
         for i in range(self.table.count):
             vm_free(self.table.entries[i].image)
         for i in range(self.table.npacks):
-            if self.table.fds[i] >= 0:
-                os.close(self.table.fds[i])
+            close(self.table.fds[i])
         vm_free(self.table.entries)
         vm_free(self.table.heads)
         vm_free(self.table.fds)

@@ -15,6 +15,8 @@ __all__ = [
     "DependencyError",
     "DeviceError",
     "GuestTimeout",
+    "HeapError",
+    "HeapExhausted",
     "ImageError",
     "IsaError",
     "LoadError",
@@ -82,7 +84,7 @@ class GuestTimeout(ConsoleError, TimeoutError):
 
 
 class ClosedError(VmError):
-    """The machine is closed."""
+    """The machine, heap or store is closed."""
 
 
 class ImageError(VmError):
@@ -91,3 +93,11 @@ class ImageError(VmError):
 
 class DependencyError(VmError, ImportError):
     """An optional dependency is missing; the hint names the extra that installs it."""
+
+
+class HeapError(VmError):
+    """The managed heap or its snapshot store was used in a way that cannot work."""
+
+
+class HeapExhausted(HeapError, MemoryError):
+    """The managed heap is full, even after it was collected."""

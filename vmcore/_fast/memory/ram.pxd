@@ -40,6 +40,7 @@ cdef struct Memory:
     uint32_t marked           # some page is PG_MARKED
     Bank banks[MAX_BANKS]
     Region regions[MAX_REGIONS]
+    uint64_t since            # the capture that PG_DIRTY counts from; 0: none, so a page that is not dirty is zero
 
 cdef inline Bank *find_bank(Memory *mem, gpa_t gpa) noexcept nogil:
     cdef uint32_t i

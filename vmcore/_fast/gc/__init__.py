@@ -1,0 +1,1 @@
+"""The managed heap: a concurrent tri-colour mark-sweep collector, and the page trees that snapshots are made of."""

@@ -4,8 +4,12 @@ The profile is chosen by the environment variable ``VMCORE_PROFILE``: ``release`
 checks and our own invariants on, interpreter as a loop) or ``trace`` (debug with line tracing, for coverage of the
 compiled code). ``VMCORE_SANITIZE=address,undefined`` or ``thread`` adds a sanitizer. ``VMCORE_SERIAL=1`` builds with
 one process instead of one for each core.
+
+What the compiled core is made from is digested into ``engine_id.h``: machine code that was kept on disk is run only by
+the engine that made it.
 """
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -48,6 +52,7 @@ if SANITIZE:
 
 SOURCES = sorted((ROOT / "vmcore" / "_fast").rglob("*.pyx"))
 HEADERS = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "vmcore" / "_fast").rglob("*.h"))]
+BUILD_DIR = f"build/cython-{PROFILE}"
 
 
 def extension(path: Path) -> Extension:
@@ -56,23 +61,37 @@ def extension(path: Path) -> Extension:
     return Extension(
         ".".join(relative.with_suffix("").parts),
         [str(relative)],
-        include_dirs=["vmcore/_fast"],
+        include_dirs=["vmcore/_fast", BUILD_DIR],
         extra_compile_args=CFLAGS,
         extra_link_args=LDFLAGS,
         define_macros=MACROS,
-        depends=HEADERS,
+        depends=[*HEADERS, f"{BUILD_DIR}/engine_id.h"] if path.name == "build.pyx" else HEADERS,
     )
+
+
+def write_engine_id() -> None:
+    """Write ``engine_id.h``, unless it says so already."""
+    digest = hashlib.blake2b(repr((DIRECTIVES, CFLAGS, MACROS)).encode(), digest_size=16)
+    for path in sorted((ROOT / "vmcore" / "_fast").rglob("*")):
+        if path.suffix in (".pyx", ".pxd", ".h"):
+            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    text = f'#define VMCORE_ENGINE_ID "{digest.hexdigest()}"\n'
+    header = ROOT / BUILD_DIR / "engine_id.h"
+    if not header.exists() or header.read_text() != text:
+        header.parent.mkdir(parents=True, exist_ok=True)
+        header.write_text(text)
 
 
 # The guard matters: where processes are spawned or forked from a server, cythonize's workers import this file again.
 if __name__ == "__main__":
+    write_engine_id()
     JOBS = 1 if os.environ.get("VMCORE_SERIAL") else os.cpu_count() or 1
     setup(
         ext_modules=cythonize(
             [extension(path) for path in SOURCES],
             compiler_directives=DIRECTIVES,
             nthreads=JOBS if JOBS > 1 else 0,
-            build_dir=f"build/cython-{PROFILE}",
+            build_dir=BUILD_DIR,
         ),
         options={"build_ext": {"parallel": JOBS}},
     )

@@ -24,6 +24,9 @@ if build.SANITIZER and hasattr(os, "RTLD_DEEPBIND"):
     # Capstone loads its library with this where there is such a thing, and then the sanitizers end the process.
     del os.RTLD_DEEPBIND
 
+# No test is to be faster or slower for what an earlier run has left, or to leave something to the user.
+os.environ["VMCORE_CODE_CACHE"] = "off"
+
 CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
 

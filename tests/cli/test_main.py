@@ -30,7 +30,7 @@ def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
 def test_help_names_every_command(call: Callable[..., Result]) -> None:
     shown = call("--help")
     assert shown.exit_code == 0
-    for command in ("demo", "boot", "run", "info", "disasm", "image"):
+    for command in ("demo", "boot", "run", "info", "disasm", "image", "cache"):
         assert re.search(rf"\b{command}\b", shown.output)
         assert call(command, "-h").exit_code == 0
 
@@ -71,6 +71,7 @@ def test_info(vmcore: Vmcore) -> None:
         r"tiers +T0 ",
         r"code +(memfd|shm|file|mprotect|none)",
         r"isa +rv64imafdc",
+        r"cache +/some/where/code, 0\.0 MB",
     ):
         assert re.search(f"^{line}", shown, re.MULTILINE), line
     assert "/some/where" in shown

@@ -10,6 +10,7 @@ from vmcore._fast.run import EXITS
 
 STEPS = 4000
 MODES = ("m", "bare", "supervisor", "user")
+TIERS = ("t0", "t1")
 
 
 def go_on(core, insns, until=None):
@@ -23,7 +24,7 @@ def go_on(core, insns, until=None):
 
 
 def in_one_go(world, insns=STEPS):
-    machine = Machine(world)
+    machine = Machine(world, "t0")
     go_on(machine.core, insns)
     state = machine.state()
     machine.close()
@@ -68,9 +69,9 @@ def act(machine, action, number):
 ACTIONS = ("flush", "fence", "probe", "unprobe", "hook", "look", "write", "stop")
 
 
-def in_pieces(world, pieces, insns=STEPS):
+def in_pieces(world, pieces, tier, insns=STEPS):
     """Run with something done between the pieces: (instructions, until, action, number)."""
-    machine = Machine(world)
+    machine = Machine(world, tier)
     machine.probes, machine.seen = [], []
     core = machine.core
     for count, until, action, number in pieces:
@@ -103,19 +104,21 @@ def test_one_step_at_a_time(mode):
         check(world, state, in_one_go(world))
 
 
+@pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("harts", [1, 2])
 @pytest.mark.parametrize("mode", MODES)
-def test_random_pieces(mode, harts):
-    source = rng(f"pieces {mode} {harts}")
+def test_random_pieces(mode, harts, tier):
+    source = rng(f"pieces {mode} {harts} {tier}")
     for _ in range(scaled(8)):
         world = World(source.getrandbits(32), mode, harts, bool(source.getrandbits(1)))
-        check(world, in_pieces(world, random_pieces(source, 60)), in_one_go(world))
+        check(world, in_pieces(world, random_pieces(source, 60), tier), in_one_go(world))
 
 
+@pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("mode", ["bare", "supervisor"])
-def test_a_probe_on_every_instruction(mode):
+def test_a_probe_on_every_instruction(mode, tier):
     world = World(5, mode)
-    machine = Machine(world)
+    machine = Machine(world, tier)
     for at in range(0, len(machine.code), 2):
         machine.core.probe_add(CODE + at)
     go_on(machine.core, STEPS)
@@ -132,9 +135,9 @@ pieces = st.lists(
 
 @settings(max_examples=2 * CASES)
 @given(world=st.builds(World, st.integers(0, 30), st.sampled_from(MODES), st.integers(1, 2), st.booleans()),
-       pieces=pieces)
-def test_any_pieces(world, pieces):
-    check(world, in_pieces(world, pieces, 2500), in_one_go(world, 2500))
+       pieces=pieces, tier=st.sampled_from(TIERS))
+def test_any_pieces(world, pieces, tier):
+    check(world, in_pieces(world, pieces, tier, 2500), in_one_go(world, 2500))
 
 
 def test_the_worlds_are_eventful():

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
 from vmcore import Machine
+from vmcore._fast.jit import l3
 from vmcore.guests import image_path
 from vmcore.machine.stop import StopReason
 
 PROMPT = "vmcore> "
 
 
-def story(harts: int, seed: int) -> tuple[bytes, int, list[int], str, float]:
+def story(harts: int, seed: int, code_cache: str | None = None) -> tuple[bytes, int, list[int], str, float]:
     """Boot the bundled guest, work with it, switch it off: all that can be observed of that."""
     said = bytearray()
-    with Machine(kernel=image_path(), ram="64M", harts=harts, append="console=ttyS0", seed=seed) as vm:
+    with Machine(kernel=image_path(), ram="64M", harts=harts, append="console=ttyS0", seed=seed,
+                 code_cache=code_cache) as vm:  # fmt: skip
         vm.console.on_output(said.extend)
         vm.console.expect(PROMPT, timeout=20)
         for command in ("ps", "primes 2000", "fault"):
@@ -35,6 +38,20 @@ def test_the_same_run_twice(harts: int) -> None:
     first = story(harts, 7)
     assert len(first[0]) > 200
     assert story(harts, 7) == first
+
+
+@pytest.mark.parametrize("harts", [1, 2])
+def test_the_code_cache_makes_no_difference(harts: int, tmp_path: Path) -> None:
+    """Without it, with an empty one, with one that another machine of the process and one that a file has filled."""
+    folder = str(tmp_path / "code")
+    expected = story(harts, 7, "off")
+    assert [story(harts, 7, folder) for _ in range(2)] == [expected, expected]
+    l3.close_stores()
+    pages = l3.open_store(folder).figures()
+    assert pages.disk_pages > 0
+    assert story(harts, 7, folder) == expected
+    assert l3.open_store(folder).figures().hits > 0
+    l3.close_stores()
 
 
 @pytest.mark.parametrize("pieces", [(333, 100_000, 99_667), (1, 199_999), (1000,) * 200])

@@ -11,3 +11,6 @@ SANITIZER: str
 
 DISPATCH: str
 """How one instruction's code hands over to the next: ``"tail calls"`` or ``"loop"``."""
+
+ENGINE: str
+"""A digest of what the compiled core is made from."""

@@ -30,9 +30,13 @@ cdef extern from *:
     const char *VMCORE_COMPILER
     const char *VMCORE_SANITIZER
 
+cdef extern from "engine_id.h":
+    const char *VMCORE_ENGINE_ID
+
 from vmcore._fast.defs cimport VMCORE_SWITCH_LOOP
 
 PROFILE = VMCORE_PROFILE_NAME.decode()
 COMPILER = VMCORE_COMPILER.decode()
 SANITIZER = VMCORE_SANITIZER.decode()
 DISPATCH = "loop" if VMCORE_SWITCH_LOOP else "tail calls"
+ENGINE = VMCORE_ENGINE_ID.decode()

@@ -5,6 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from vmcore._fast.dev.bus cimport ClockHandle
 from vmcore._fast.dev.clint cimport Clint
 from vmcore._fast.hart.state cimport Hart, System
+from vmcore._fast.jit.l3 cimport Store
 from vmcore._fast.memory.ram cimport Ram
 
 cdef enum:
@@ -54,6 +55,7 @@ cdef class Core:
     cdef uint32_t *watched[8]          # words that end the run when a device sets them
     cdef uint32_t nwatched
     cdef object watch_owners
+    cdef Store store
     cdef bint closed
     cdef bint running
     cdef void stand_still(self, Hart *h) noexcept

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vmcore._fast.dev.bus import ClockHandle, CompiledDevice, Pins
+from vmcore._fast.jit.l3 import Store
 from vmcore._fast.memory.ram import Ram
 
 EXITS: dict[str, int]
@@ -23,6 +24,7 @@ class Core:
         wall_base_ns: int = 0,
         seed: int = 0,
         tier: str | None = None,
+        store: Store | None = None,
     ) -> None: ...
     def close(self) -> None: ...
     def add_ram(self, base: int, size: int, readonly: bool = False) -> None: ...

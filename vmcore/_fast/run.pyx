@@ -25,7 +25,8 @@ from vmcore._fast.hart.state cimport (
 from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, forget_code, translate, update_contexts
 from vmcore._fast.hart.trap cimport mip_of
 from vmcore._fast.jit.codebuf cimport code_generation
-from vmcore._fast.jit.cache cimport CodeCache, cache_close, cache_open
+from vmcore._fast.jit.cache cimport CodeCache, cache_close, cache_figures, cache_open
+from vmcore._fast.jit.l3 cimport Store
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_size
 from vmcore._fast.memory.mmu cimport WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W, WANT_X
 from vmcore._fast.memory.pmp cimport pmp_update
@@ -97,6 +98,8 @@ cdef class Core:
         Of the entropy source (Zkr).
     tier : str, optional
         One of :data:`TIERS`; by default what the environment variable ``VMCORE_TIER`` says, else ``"auto"``.
+    store : Store, optional
+        Where compiled pages come from and go to (:func:`vmcore._fast.jit.l3.open_store`).
 
     Notes
     -----
@@ -104,7 +107,7 @@ cdef class Core:
     """
 
     def __cinit__(self, nharts=1, isa_mask=0, host_clock=False, ns_per_insn=1, wall_base_ns=0, seed=0,
-                  tier=None):
+                  tier=None, Store store=None):
         cdef uint32_t i, count
         cdef Hart *h
         if not 1 <= nharts <= MAX_HARTS:
@@ -144,7 +147,9 @@ cdef class Core:
             tier = os.environ.get("VMCORE_TIER", "auto")
         if tier not in TIERS:
             raise ConfigError(f"tier={tier!r}: allowed are {', '.join(map(repr, TIERS))}")
-        if tier != "t0" and not cache_open(self.sys, HOT_AFTER if tier == "auto" else 1) and tier == "t1":
+        self.store = store
+        if tier != "t0" and not cache_open(self.sys, HOT_AFTER if tier == "auto" else 1,
+                                           NULL if store is None else &store.table) and tier == "t1":
             raise ConfigError("tier='t1': this host gives no memory for compiled code",
                               hint="vmcore info says why; tier='auto' goes on without")
         self.quantum = QUANTUM if count > 1 else QUANTUM_ALONE
@@ -273,6 +278,8 @@ cdef class Core:
         cache_close(self.sys)
         free_banks(&self.sys.mem)
         self.hooks.clear()
+        if self.store is not None:
+            self.store.flush()
 
     cdef Hart *hart(self, object index) except NULL:
         cdef int64_t i = index
@@ -866,7 +873,6 @@ cdef class Core:
     def stats(self):
         """Return counters of the engine as a dict."""
         cdef System *s = self.sys
-        cdef CodeCache *c = <CodeCache *>s.cache
         figures = {
             "instructions": self.icount(), "decoded_runs": s.n_decoded, "tlb_fills": s.n_fills,
             "l2_tlb_hits": s.n_tlb2_hits, "page_walks": s.n_walks, "traps": s.n_traps, "mmio": s.n_mmio,
@@ -878,7 +884,10 @@ cdef class Core:
             "l1_misses": sum(s.harts[<int>i].n_misses for i in range(s.nharts)),
         }
         figures["t0_insns"] = figures["instructions"] - figures["t1_insns"]
-        if c != NULL:
-            figures.update(t1_blocks=c.n_blocks, t1_compiled=c.n_insns, t1_code_bytes=c.n_bytes, t1_failed=c.n_failed,
-                           t1_evictions=c.n_evictions, t1_compile_ns=c.compile_ns)
+        if s.cache != NULL:
+            figures.update(cache_figures(s))
+        if self.store is not None:
+            held = self.store.figures()
+            figures.update(l3_pages=held.pages, l3_bytes=held.held_bytes, l3_disk_bytes=held.disk_bytes, l3_hot=held.hot,
+                           l3_warm=held.warm, l3_cold=held.cold)
         return figures

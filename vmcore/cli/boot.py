@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vmcore.cli.options import Board, Harts, IsaString, Numa, Placement, Ram, joined, resolve
+from vmcore.cli.options import Board, Harts, IsaString, Numa, Placement, Ram, Tier, joined, resolve
 
 __all__ = ["boot"]
 
@@ -29,6 +29,7 @@ def boot(
     isa: IsaString = None,
     numa: Numa = None,
     placement: Placement = None,
+    tier: Tier = None,
     board: Board = "virt",
 ) -> None:
     """Boot a kernel or a firmware with the console on the terminal; Ctrl-A x quits.
@@ -51,6 +52,7 @@ def boot(
         isa=isa,
         numa=joined(numa),
         placement=joined(placement),
+        tier=tier,
         clock="host" if session.is_interactive() else None,
         kernel=resolve(kernel, "kernel") if kernel else None,
         initrd=resolve(initrd, "initrd") if initrd else None,

@@ -25,7 +25,8 @@ def info() -> None:
 
     from vmcore import images
     from vmcore._fast import build
-    from vmcore._fast.jit import codebuf
+    from vmcore._fast.jit import codebuf, packfiles
+    from vmcore.config.folders import code_folder
     from vmcore.config.settings import MAX_HARTS, MAX_RAM, MIN_RAM
     from vmcore.config.values import format_size
     from vmcore.heap.numa import Topology
@@ -35,18 +36,21 @@ def info() -> None:
     gil_is_on = getattr(sys, "_is_gil_enabled", lambda: True)()
     gil = f", free-threaded, GIL {'on' if gil_is_on else 'off'}" if free_threaded else ""
     profile = build.PROFILE + (f" with the {build.SANITIZER} sanitizer" if build.SANITIZER else "")
+    # Where the host gives no memory for code, the line `code` says why.
+    compiled = "T1 (block code for x86-64)" if codebuf.how().method != "none" else "no T1: the interpreter does it all"
     rows = (
         ("vmcore", version()),
         ("python", f"{platform.python_implementation()} {platform.python_version()}{gil}"),
         ("host", f"{platform.machine()}, {platform.system()} {platform.release()}"),
         ("build", f"{profile}, {build.COMPILER}"),
-        ("tiers", f"T0 (interpreter: {build.DISPATCH})"),
+        ("tiers", f"T0 (interpreter: {build.DISPATCH}), {compiled}"),
         ("code", str(codebuf.how())),
         ("guest", f"riscv64, {len(INSTRUCTIONS)} instructions, {len(EXTENSIONS)} extension names"),
         ("isa", Isa.default().string()),
         ("board", f"virt: 1 to {MAX_HARTS} harts, {format_size(MIN_RAM)} to {format_size(MAX_RAM)} of memory"),
         ("numa", Topology.discover().describe()),
         ("images", str(images.cache_folder())),
+        ("cache", f"{code_folder()}, {packfiles.total_size(str(code_folder())) / 1e6:.1f} MB of compiled code"),
     )
     for name, value in rows:
         typer.echo(f"{name:<8}{value}")

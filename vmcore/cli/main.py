@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from vmcore.cli import boot, demo, disasm, image, info, run
+from vmcore.cli import boot, cache, demo, disasm, image, info, jit, run
 from vmcore.errors import VmError
 
 __all__ = ["app", "main"]
@@ -47,8 +47,10 @@ app.command("demo")(demo.demo)
 app.command("boot")(boot.boot)
 app.command("run")(run.run)
 app.add_typer(image.app, name="image")
+app.add_typer(cache.app, name="cache")
 app.command("info")(info.info)
 app.command("disasm")(disasm.disasm)
+app.add_typer(jit.app, name="jit")
 
 
 def main() -> None:

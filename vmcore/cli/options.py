@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Board", "Harts", "IsaString", "Numa", "Placement", "Ram", "joined", "resolve"]
+__all__ = ["Board", "Harts", "IsaString", "Numa", "Placement", "Ram", "Tier", "joined", "resolve"]
 
 Ram = Annotated[str | None, typer.Option(metavar="SIZE", help="Memory, as in 512M or 2G.", show_default="512M")]
 Harts = Annotated[int | None, typer.Option(metavar="N", help="Number of harts, 1 to 8.", show_default="1")]
@@ -22,6 +22,12 @@ Numa = Annotated[
 Placement = Annotated[
     list[str] | None,
     typer.Option(metavar="POLICY", help="Host memory: local, interleave or bind:NODE; once, or for each --numa."),
+]
+Tier = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|t0|t1", help="Compile what runs often, nothing, or everything at once.", show_default="auto"
+    ),
 ]
 Board = Annotated[str, typer.Option(metavar="NAME", help="The board.")]
 

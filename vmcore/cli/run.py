@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vmcore.cli.options import Board, Harts, IsaString, Numa, Placement, Ram, joined
+from vmcore.cli.options import Board, Harts, IsaString, Numa, Placement, Ram, Tier, joined
 
 if TYPE_CHECKING:
     from vmcore import Machine
@@ -71,6 +71,7 @@ def run(
     ram: Ram = None,
     numa: Numa = None,
     placement: Placement = None,
+    tier: Tier = None,
     board: Board = "virt",
 ) -> None:
     """Run a bare-metal ELF in M-mode; the exit status is the code that it reports through HTIF (0 is a pass).
@@ -82,8 +83,17 @@ def run(
     from vmcore.machine.machine import Machine
 
     _check_elf(elf)
-    nodes, placed = joined(numa), joined(placement)
-    with Machine(board, ram=ram, harts=harts, isa=isa, kernel=elf, bios="none", numa=nodes, placement=placed) as vm:
+    with Machine(
+        board,
+        ram=ram,
+        harts=harts,
+        isa=isa,
+        numa=joined(numa),
+        placement=joined(placement),
+        tier=tier,
+        kernel=elf,
+        bios="none",
+    ) as vm:
         vm.console.on_output(write_all)
         stop = vm.run(max_insns=max_insns, timeout=timeout)
         if signature is not None:

@@ -39,6 +39,9 @@ class MachineSettings:
         Seed of everything random that the guest can see.
     tier : str
         What executes: ``"auto"``, ``"t0"`` or ``"t1"``.
+    code_cache : str
+        Where compiled code is shared: ``"on"`` (in this process and in the cache folder), ``"memory"`` (in this
+        process), ``"off"``, or the path of another folder.
     numa : tuple of GuestNode
         The guest's NUMA nodes; none where it has no NUMA.
     placement : tuple of str
@@ -52,6 +55,7 @@ class MachineSettings:
     clock: str = "virtual"
     seed: int = 0
     tier: str = "auto"
+    code_cache: str = "on"
     numa: tuple[GuestNode, ...] = ()
     placement: tuple[str, ...] = ()
 
@@ -64,6 +68,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "clock": lambda v: parse_choice(v, "clock", ("virtual", "host")),
     "seed": lambda v: parse_count(v, "seed", least=0, most=(1 << 64) - 1),
     "tier": lambda v: parse_choice(v, "tier", ("auto", "t0", "t1")),
+    "code_cache": lambda v: _text(os.fspath(v) if isinstance(v, os.PathLike) else v, "code_cache"),
     "numa": parse_nodes,
     "placement": parse_placements,
 }

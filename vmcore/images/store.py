@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmcore.config.folders import cache_folder
 from vmcore.errors import ImageError
 from vmcore.images.aptroot import AptRoot, Progress, machine_mirror
 from vmcore.images.catalogue import CATALOGUE, SUITE, Image
@@ -71,16 +72,6 @@ class ImageSet:
             return self.files[role]
         except KeyError:
             raise ImageError(f"image {self.name!r} has no {role}", hint=f"It has: {', '.join(self.files)}.") from None
-
-
-def cache_folder() -> Path:
-    """Return the folder of everything that is fetched: ``VMCORE_CACHE``, else ``vmcore`` in the user's cache folder."""
-    own = os.environ.get("VMCORE_CACHE")
-    if own:
-        return Path(own).absolute()
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The specification of these folders says to ignore a relative path.
-    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "vmcore"
 
 
 def _row(name: str) -> Image:

@@ -16,7 +16,6 @@ from vmcore.machine import memmap
 from vmcore.machine.board import Board
 from vmcore.machine.devicetree import Chosen, build_tree
 from vmcore.machine.loader.compress import unpack
-from vmcore.machine.loader.elf import is_elf, parse_elf
 from vmcore.machine.loader.files import Source, read_file
 from vmcore.machine.loader.image import parse_header
 from vmcore.machine.loader.placement import Extent, place_fdt, place_initrd, place_kernel
@@ -147,7 +146,10 @@ class Boot:
         limit = max(size for _, size in banks)
         data, name = read_file(source, what, limit=limit)
         data = unpack(data, name, limit=limit)
-        if is_elf(data):
+        if data[:4] == b"\x7fELF":
+            # Here, as most kernels are no ELF files and numpy takes a tenth of a second.
+            from vmcore.machine.loader.elf import parse_elf
+
             elf = parse_elf(data, name, banks)
             extent = Extent(what, elf.low, elf.high)
             self._check_free(extent, name)

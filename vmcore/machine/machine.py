@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +22,7 @@ from vmcore.machine import memmap
 from vmcore.machine.board import Board, BoardOptions
 from vmcore.machine.boot import Boot, BootOptions
 from vmcore.machine.breakpoints import Breakpoints
+from vmcore.machine.codecache import open_code_cache
 from vmcore.machine.console.console import Console
 from vmcore.machine.console.firmware import FirmwareConsole
 from vmcore.machine.disk import DiskSource, to_disk
@@ -106,6 +108,10 @@ class Machine(MachineView):
     tier : str, default "auto"
         What executes the guest: ``"auto"`` compiles what runs often, ``"t0"`` only interprets, ``"t1"`` compiles
         everything at once.
+    code_cache : str or path, default "on"
+        Where compiled code is shared: ``"on"``, with the machines of this process and, in the cache folder, with later
+        runs; ``"memory"``, in this process; ``"off"``; or another folder than the default one. It makes a difference
+        in speed only.
     numa : sequence of mapping or str, optional
         The guest's NUMA nodes: ``[{"harts": [0, 1], "ram": "256M"}, ...]`` or ``"0-1:256M;2-3:256M"``.
     placement : str or sequence of str, optional
@@ -164,12 +170,13 @@ class Machine(MachineView):
         seed: int | None = None,
         reboot: str = "restart",
         tier: str | None = None,
+        code_cache: str | os.PathLike[str] | None = None,
         numa: str | Sequence[Mapping[str, Any]] | None = None,
         placement: str | Sequence[str] | None = None,
     ) -> None:
         self._closed = True  # Until there is something to close.
         given: dict[str, Any] = {"board": board, "ram": ram, "harts": harts, "isa": isa, "clock": clock, "seed": seed}
-        given |= {"tier": tier, "numa": numa, "placement": placement}
+        given |= {"tier": tier, "code_cache": code_cache, "numa": numa, "placement": placement}
         self.settings: MachineSettings = load_settings(given)
         settings = self.settings
         self.isa = riscv.Isa.default() if settings.isa is None else riscv.parse_isa(settings.isa)
@@ -185,6 +192,7 @@ class Machine(MachineView):
             wall_base_ns=base_ns,
             seed=settings.seed,
             tier=settings.tier,
+            store=None if settings.tier == "t0" else open_code_cache(settings.code_cache),
         )
         if self._host_clock:
             core.stop_host_clock()

@@ -17,6 +17,9 @@ cdef bint decode_counted(Hart *hart, CodePage *page, uint32_t off) noexcept nogi
 
 # The block at `off` is compiled: its COUNT becomes CODE.
 cdef void set_code(CodePage *page, uint32_t off, uint32_t code) noexcept nogil
+# Compiled code was moved or dropped: every COUNT and CODE of the hart is what bundle.code says, and no table leads to
+# where code was. The hart does not run.
+cdef void recode(Hart *hart) noexcept nogil
 cdef bint is_counter(handler_t fn) noexcept nogil
 
 # fence.i: what this hart executes from now on is made from what its memory holds now. Its current operation may be

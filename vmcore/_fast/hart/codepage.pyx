@@ -20,7 +20,9 @@ from libc.string cimport memcmp, memcpy
 from vmcore._fast.defs cimport gpa_t, gva_t, vmcore_add32, vmcore_and8, vmcore_lock, vmcore_or8, vmcore_unlock
 from vmcore._fast.hart.decode cimport decode_one
 from vmcore._fast.hart.handlers cimport find_handler
-from vmcore._fast.hart.state cimport MAX_RUN, NUM_DCTX, PAGES_SIZE, CodeBundle, CodePage, Hart, Op, System, handler_t
+from vmcore._fast.hart.state cimport (
+    BUNDLE_CHANGED, BUNDLE_DROPPED, MAX_RUN, NUM_DCTX, PAGES_SIZE, CodeBundle, CodePage, Hart, Op, System, handler_t,
+    unplant)
 from vmcore._fast.hart.translate cimport forget_code, forget_jumps
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_realloc
 from vmcore._fast.memory.guestmem cimport gld16, gld32
@@ -99,6 +101,7 @@ cdef CodeBundle *new_bundle(System *sys, Bank *b, gpa_t gpa) noexcept nogil:
     bundle.code = NULL
     bundle.blocks = NULL
     bundle.users = 0
+    bundle.heat = 0
     bundle.dead = 0
     # ORDER: the page is a code page before its bytes are copied. A store that is not in the copy marks it: it either
     # needs a new TLB entry, which sees PG_CODE, or has one, and then PG_WRITABLE is seen here.
@@ -192,7 +195,7 @@ cdef void bury(System *sys, bint everything) noexcept nogil:
                     link = &bundle.next
                     continue
             link[0] = bundle.next
-            bundle.dead = 1
+            bundle.dead = BUNDLE_DROPPED if everything else BUNDLE_CHANGED
             bundle.dead_serial = sys.code_serial + 1
             bundle.next = sys.dead
             sys.dead = bundle
@@ -268,6 +271,8 @@ cdef CodePage *get_page(Hart *hart, gpa_t gpa) noexcept nogil:
     bundle = find_bundle(sys, gpa)
     if bundle == NULL:
         bundle = new_bundle(sys, b, gpa)
+        if bundle != NULL and sys.recall != NULL:
+            sys.recall(sys, bundle)
     if bundle != NULL:
         vmcore_add32(&bundle.users, 1)
     if sys.parallel:
@@ -389,6 +394,29 @@ cdef void set_code(CodePage *page, uint32_t off, uint32_t code) noexcept nogil:
     if index and page.ops[index - 1].fn == fn_count:
         page.ops[index - 1].fn = fn_code
         page.ops[index - 1].imm = <int32_t>code
+
+
+cdef void recode(Hart *hart) noexcept nogil:
+    cdef uint32_t i, k, code
+    cdef CodePage *page
+    cdef Op *op
+    unplant(hart)
+    for i in range(PAGES_SIZE):
+        page = hart.pages[i]
+        while page != NULL:
+            for k in range(page.count):
+                op = &page.ops[k]
+                if op.fn != fn_code and op.fn != fn_count:
+                    continue
+                code = page.bundle.code[op.off >> 1] if page.bundle.code != NULL else 0
+                if code:
+                    op.fn = fn_code
+                    op.imm = <int32_t>code
+                elif op.fn == fn_code:
+                    op.fn = fn_count
+                    op.imm = <int32_t>hart.sys.hot_after
+            page = page.next
+    forget_code(hart)
 
 
 cdef bint is_counter(handler_t fn) noexcept nogil:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport RAISED_BIT, gva_t
+from vmcore._fast.defs cimport RAISED_BIT, gva_t, vmcore_add32, without_raise
 from vmcore._fast.hart.access cimport (
     ACCESS_LEAVE, ACCESS_REDO, ACCESS_SHOT, SHOT_ATTENTION, SHOT_DONE, finish_shot, resolve)
 from vmcore._fast.hart.clock cimport pc_after, pc_of, sync_count
@@ -156,6 +156,25 @@ cdef Op *lookup(Hart *hart, gva_t pc, bint step) noexcept nogil:
     return op
 
 
+cdef inline bint find_code(Hart *hart, gva_t pc) noexcept nogil:
+    # Compiled code for pc, in a page that was looked up before: the L1 table knows it then, and nothing is decoded.
+    cdef const FetchEntry *f = &hart.fetches[(pc >> 12) & (FETCH_SIZE - 1)]
+    cdef CodeEntry *e
+    cdef CodePage *page = f.code
+    cdef uint32_t code
+    if f.page != pc & ~<uint64_t>4095 or f.ctx != hart.fetch_ctx or page == NULL or page.bundle.code == NULL:
+        return False
+    code = page.bundle.code[(pc & 4095) >> 1]
+    if not code:
+        return False
+    page.hot = 1
+    vmcore_add32(&page.bundle.heat, 1)
+    e = &hart.l1[l1_index(pc)]
+    e.tag = pc ^ hart.l1_tag
+    e.code = hart.sys.code_base + <uint64_t>CODE_UNIT * code
+    return True
+
+
 cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept nogil:
     # Run compiled code; returns the budget that is left, at hart.exit_pc. Code stops up to CODE_SLACK instructions
     # early or late: the slack is taken off before, so that it never runs past the end, and T0 does the rest.
@@ -169,10 +188,7 @@ cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept
     hart.sys.enter_code(hart, code)
     if hart.fp_live:
         settle_fp(hart)
-    after = hart.pins.budget
-    if after >> 62 == 2:
-        # Not used up, but raised.
-        after &= ~(<uint64_t>1 << RAISED_BIT)
+    after = without_raise(hart.pins.budget)
     hart.n_code += budget - after
     if hart.exit_kind == EXIT_STEP:
         hart.n_steps += 1
@@ -213,6 +229,8 @@ cdef Op *enter(Hart *hart, gva_t pc, uint64_t left, bint step) noexcept nogil:
             left = run_code(hart, e.code, left)
             pc = hart.exit_pc & ~<uint64_t>1
             step = hart.exit_kind == EXIT_STEP
+            continue
+        if not step and left >= <uint64_t>CODE_LEAST and not hart.mmio_done and find_code(hart, pc):
             continue
         j = &hart.jumps[(pc >> 1) & (JUMP_SIZE - 1)]
         if j.pc == pc and j.ctx == hart.fetch_ctx and not step:
@@ -489,6 +507,7 @@ cdef void p_code(Op *op, Hart *hart) noexcept nogil:
         pass_by(op, hart)
         return
     unplant(hart)
+    vmcore_add32(&hart.page.bundle.heat, 1)
     e.tag = pc ^ hart.l1_tag
     e.code = hart.sys.code_base + <uint64_t>CODE_UNIT * <uint32_t>op.imm
     go_or_leave(enter(hart, pc, left, False), hart)

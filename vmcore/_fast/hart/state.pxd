@@ -46,8 +46,8 @@ cdef enum:
     L1_BITS = 13              # entries of the table of compiled code, per hart
     L1_SIZE = 1 << L1_BITS
     L1_MASK = L1_SIZE - 1
-    ID_SHIFT = 57             # of a fetch context's id in l1_tag: above every canonical address
-    LAST_ID = 127
+    ID_SHIFT = 1              # of a fetch context's id in l1_tag: where the index of an entry says what the pc has
+    LAST_ID = L1_MASK
     FETCHED_WORDS = 64
     NUM_STUBS = 32
     TLB_ARRAY = 16 * (1 << 10)   # bytes from the read to the write entries of a data context
@@ -81,6 +81,11 @@ cdef enum:
     EXIT_NEXT = 0             # go on at exit_pc
     EXIT_STEP = 1             # the instruction at exit_pc is T0's to execute
 
+# Why a bundle is dead.
+cdef enum:
+    BUNDLE_CHANGED = 1        # its page holds other bytes now
+    BUNDLE_DROPPED = 2
+
 # What all harts share of one physical page of code: its bytes when it was first executed, from which everything is
 # made, and its compiled code. A bundle whose page has changed is dead: it is found no more, and freed when no hart can
 # be using it.
@@ -90,7 +95,8 @@ cdef struct CodeBundle:
     uint32_t *code            # halfword -> compiled code, in CODE_UNIT bytes from sys.code_base; NULL, 0: none
     void *blocks              # what the compiler knows about them (jit/cache.pxd)
     uint32_t users            # decoded pages that refer to it
-    uint8_t dead
+    uint32_t heat             # entries into its compiled code that were not in the L1 table; halved now and then
+    uint8_t dead              # BUNDLE_*
     uint64_t dead_serial
     uint8_t saved[4096]
 
@@ -113,14 +119,16 @@ cdef struct JumpEntry:
     Op *op
     CodePage *page
 
-# Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). 0 never matches a pc that can be executed
-# in a context, as every context's l1_tag is odd in the bits above a canonical address.
+# Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). The tag's bits 1 to 13 hold the context's
+# id too. Two pcs that differ there and nowhere else have different entries, so no target, canonical or not, matches the
+# entry of another pc or context. An empty entry has the tag of id 0, which no context has.
 cdef struct CodeEntry:
     uint64_t tag
     uint64_t code
 
 # The serial number of a fetch context (mode, ASID, privilege); a flush gives it a new one. `id` does the same for
-# the tags of compiled code, in seven bits: when all are used up, the table is emptied and they are dealt out again.
+# the tags of compiled code, in as many bits as the index: when all are used up, the table is emptied and they are
+# dealt out again.
 cdef struct FetchCtx:
     uint64_t key
     uint64_t serial
@@ -317,9 +325,10 @@ cdef enum:
     LEAVE_HTIF = 6            # the HTIF page was written
     LEAVE_YIELD = 7           # the guest spins (pause, wrs): another hart may go on
 
-# Compile the block at `off` of the page; its place in bundle.code, or 0. May drop bundles, this one among them: then
-# sys.code_serial has changed.
+# Compile the block at `off` of the page; its place in bundle.code, or 0. May drop or move compiled code of any page.
 ctypedef uint32_t (*compile_t)(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil
+# A bundle was made: perhaps there is compiled code for its bytes already.
+ctypedef void (*recall_t)(System *sys, CodeBundle *bundle) noexcept nogil
 # The bundle goes: forget its compiled code.
 ctypedef void (*forget_t)(System *sys, CodeBundle *bundle) noexcept nogil
 ctypedef void (*enter_t)(Hart *hart, uint64_t code) noexcept nogil
@@ -356,6 +365,7 @@ cdef struct System:
     uint32_t device_lock
     # The compiler, when there is one (jit/): it is reached through these, as nothing here may import it.
     compile_t compile
+    recall_t recall
     forget_t forget
     enter_t enter_code
     void *cache
@@ -376,6 +386,10 @@ cdef struct System:
 # Where a pc is looked for in the table of compiled code. Its bits 1 to 13, and those of its page folded in.
 cdef inline uint32_t l1_index(gva_t pc) noexcept nogil:
     return ((<uint32_t>pc ^ <uint32_t>pc >> 12) >> 1) & L1_MASK
+
+# The tag of entry i when it is empty: the least pc that is looked for there.
+cdef inline uint64_t no_code_tag(uint32_t i) noexcept nogil:
+    return <uint64_t>(i ^ i >> (L1_BITS - 1)) << 1
 
 cdef extern from "hart/dispatch.h" nogil:
     void vmcore_go(handler_t fn, Op *op, Hart *hart)

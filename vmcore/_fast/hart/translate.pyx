@@ -6,7 +6,8 @@ from libc.string cimport memset
 from vmcore._fast.defs cimport gva_t
 from vmcore._fast.hart.isabits cimport BIT_S, has
 from vmcore._fast.hart.state cimport (
-    FETCHED_WORDS, ID_SHIFT, LAST_ID, MSTATUS_MXR, MSTATUS_SUM, NUM_DCTX, NUM_FCTX, PRIV_M, FetchCtx, Hart)
+    FETCHED_WORDS, ID_SHIFT, L1_SIZE, LAST_ID, MSTATUS_MXR, MSTATUS_SUM, NUM_DCTX, NUM_FCTX, PRIV_M, FetchCtx, Hart,
+    no_code_tag)
 from vmcore._fast.memory.mmu cimport WALK_ACCESS_FAULT, WALK_OK, WANT_R, WANT_W, WANT_X, mmu_walk
 from vmcore._fast.memory.pmp cimport PMP_R, PMP_W, PMP_X, pmp_allows, pmp_splits_page
 from vmcore._fast.memory.tlb cimport DataCtx, ctx_clear, drop_entry
@@ -25,24 +26,28 @@ cdef inline uint32_t levels_of(uint64_t satp) noexcept nogil:
 
 
 cdef void deal_ids(Hart *hart) noexcept nogil:
-    # The table of compiled code is emptied, and every context starts again with an id of its own.
+    # The table of compiled code is emptied, and every context starts again with an id and a serial number of its own:
+    # pages that were found under the old ones are not in `fetched` any more, so nobody would know what to flush.
     cdef uint32_t i
-    memset(hart.l1, 0, sizeof(hart.l1))
+    for i in range(L1_SIZE):
+        hart.l1[i].tag = no_code_tag(i)
     memset(hart.fetched, 0, sizeof(hart.fetched))
     hart.fetch_lo = 1
     hart.fetch_hi = 0
     for i in range(NUM_FCTX):
         hart.fctx[i].id = i + 1
+        hart.next_serial += 1
+        hart.fctx[i].serial = hart.next_serial
     hart.next_id = NUM_FCTX + 1
 
 
 cdef void renew(Hart *hart, FetchCtx *ctx) noexcept nogil:
     # Neither the serial number nor the id that the context had will be met again: whatever they tag is gone.
-    hart.next_serial += 1
-    ctx.serial = hart.next_serial
     if hart.next_id > LAST_ID or hart.next_id == 0:
         deal_ids(hart)
     else:
+        hart.next_serial += 1
+        ctx.serial = hart.next_serial
         ctx.id = hart.next_id
         hart.next_id += 1
 
@@ -197,7 +202,7 @@ cdef void forget_jumps(Hart *hart) noexcept nogil:
 
 cdef void forget_code(Hart *hart) noexcept nogil:
     deal_ids(hart)
-    forget_jumps(hart)
+    use_fetch_context(hart, hart.fctx_key)
 
 
 cdef inline uint32_t fetched_bit(gva_t gva) noexcept nogil:

@@ -1,23 +1,55 @@
-"""The compiled code of a machine: compile a block, place it, link it to its page's other blocks, drop a page's code."""
+"""The compiled code of a machine: compile a block, place it, link it to its page's other blocks, drop a page's code.
+
+When a page is fetched first, the third level (:mod:`vmcore._fast.jit.l3`) is asked for its code; what was compiled is
+handed in when the page goes, and now and then. When memory for code is short, what was entered often is kept and moved
+together, and the rest goes: T0 counts there anew.
+"""
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
-from vmcore._fast.hart.codepage cimport drop_all
-from vmcore._fast.hart.state cimport CODE_UNIT, CodeBundle, Hart, System, enter_t
+from vmcore._fast.hart.codepage cimport recode
+from vmcore._fast.hart.state cimport (
+    BUNDLE_DROPPED, CODE_UNIT, L1_SIZE, CodeBundle, Hart, System, enter_t, no_code_tag)
+from vmcore._fast.hart.translate cimport forget_code
 from vmcore._fast.jit.block cimport Block, translate_block
 from vmcore._fast.jit.codebuf cimport (
-    CODE_NONE, CodeSegment, CodeStats, code_begin_write, code_end_write, code_generation, code_method, code_rw_delta,
-    code_segment_free, code_segment_new, code_stats)
+    CODE_NONE, CODE_SEGMENT_SIZE, CodeSegment, CodeStats, code_begin_write, code_end_write, code_generation,
+    code_method, code_rw_delta, code_segment_free, code_segment_new, code_stats)
+from vmcore._fast.jit.image cimport (
+    IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, LINKED, PAGE_BYTES, Compiled, Image, Link, image_blocks, image_check,
+    image_code, image_links, image_size, page_hash)
+from vmcore._fast.jit.l3 cimport Table, heat_class, store_give_back, store_knows, store_put, store_take
 from vmcore._fast.jit.stubs cimport install_stubs, write_stubs
 from vmcore._fast.jit.x64.asm cimport Asm, x_open
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free, vm_realloc
+from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_realloc
 
 cdef enum:
     FIRST_ROOM = 16
     CACHE_LIMIT = 48 << 20
     STAGE_BYTES = 1 << 15
+    HALFWORDS = 2048
+    TABLES_BYTES = HALFWORDS * sizeof(uint32_t) + sizeof(PageBlocks)   # of a bundle that has code
+    BUNDLE_HEADS = 4096
+    # Blocks compiled until the store gets them for the first time, and again each time that there are four times as many.
+    SHARE_BLOCKS = 2048
+    # Blocks compiled until heat is halved.
+    COOL_BLOCKS = 4096
+
+# A page whose code is kept when memory for it is short.
+cdef struct Moved:
+    CodeBundle *bundle
+    Image *image
+    uint32_t shared
+
+
+cdef inline uint32_t bit_length(uint32_t v) noexcept nogil:
+    cdef uint32_t bits = 0
+    while v:
+        v >>= 1
+        bits += 1
+    return bits
 
 
 cdef bint more_room(void **array, uint32_t *room, uint32_t used, uint64_t each) noexcept nogil:
@@ -66,44 +98,348 @@ cdef void patch(uint64_t site, uint64_t target) noexcept nogil:
     write_code(site, &distance, 4)
 
 
-cdef bint place(System *sys, CodeCache *c, uint64_t n) noexcept nogil:
-    # Room for n bytes at c.at. False: all code was dropped to make some, or there is none.
+cdef bint place(CodeCache *c, uint64_t n) noexcept nogil:
+    # Room for n bytes at c.at. False: there is none.
     c.at = (c.at + CODE_UNIT - 1) & ~<uint64_t>(CODE_UNIT - 1)
     if c.at + n <= c.end:
         return True
-    if c.nsegments * c.segments[0].size < c.limit and new_segment(c):
+    return c.nsegments * c.segments[0].size < c.limit and new_segment(c) and c.at + n <= c.end
+
+
+# --- a page's blocks --------------------------------------------------------------------------------------------------
+
+cdef bint equip(System *sys, CodeBundle *bundle) noexcept nogil:
+    cdef PageBlocks *u
+    if bundle.code != NULL:
         return True
+    bundle.code = <uint32_t *>vm_calloc(HALFWORDS, sizeof(uint32_t))
+    bundle.blocks = vm_calloc(1, sizeof(PageBlocks))
+    if bundle.code == NULL or bundle.blocks == NULL:
+        vm_free(bundle.code)
+        vm_free(bundle.blocks)
+        bundle.code = NULL
+        bundle.blocks = NULL
+        return False
+    sys.code_bytes += TABLES_BYTES
+    u = <PageBlocks *>bundle.blocks
+    u.probed = sys.nprobes > 0
+    return True
+
+
+cdef void strip(System *sys, CodeBundle *bundle) noexcept nogil:
+    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
+    vm_free(u.links)
+    vm_free(u.blocks)
+    vm_free(u)
+    vm_free(bundle.code)
+    bundle.code = NULL
+    bundle.blocks = NULL
+    sys.code_bytes -= TABLES_BYTES
+
+
+cdef inline uint64_t site_of(const System *sys, const PageBlocks *u, const Link *link) noexcept nogil:
+    return sys.code_base + <uint64_t>CODE_UNIT * u.blocks[link.block].at + link.field
+
+
+cdef Image *make_image(System *sys, CodeBundle *bundle) noexcept nogil:
+    # What the page's blocks are now, laid out one behind the other. NULL: no memory.
+    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
+    cdef uint64_t size = image_size(u.nblocks, u.nlinks, u.code_bytes)
+    cdef Image *image
+    cdef Compiled *block
+    cdef Link *link
+    cdef uint8_t *code
+    cdef uint8_t *site
+    cdef uint64_t written
+    cdef uint32_t i
+    cdef uint32_t at = 0
+    cdef int32_t distance
+    cdef uint16_t index[2048]
+    if size > IMAGE_LIMIT or u.code_bytes > CODE_SEGMENT_SIZE:
+        return NULL
+    image = <Image *>vm_alloc(size)
+    if image == NULL:
+        return NULL
+    image.isa = sys.harts[0].isa
+    image.flags = image_flags(sys)
+    image.size = <uint32_t>size
+    image.insns = u.insns
+    image.heat = bundle.heat
+    image.nblocks = u.nblocks
+    image.nlinks = u.nlinks
+    image.code_bytes = u.code_bytes
+    image.spare = 0
+    memcpy(image.page, bundle.saved, PAGE_BYTES)
+    image.hash = page_hash(image.page, image.isa, image.flags)
+    block = image_blocks(image)
+    code = image_code(image)
+    # What lies between blocks is never executed.
+    memset(code, 0xCC, u.code_bytes)
+    # It is read where it was written: those pages are in the process's tables for sure.
+    written = sys.code_base + <uint64_t>code_rw_delta()
+    for i in range(u.nblocks):
+        memcpy(code + CODE_UNIT * at, <void *>(written + <uint64_t>CODE_UNIT * u.blocks[i].at), u.blocks[i].bytes)
+        block[i] = u.blocks[i]
+        block[i].at = at
+        index[block[i].off >> 1] = <uint16_t>i
+        at += (block[i].bytes + CODE_UNIT - 1) // CODE_UNIT
+    link = image_links(image)
+    memcpy(link, u.links, u.nlinks * sizeof(Link))
+    for i in range(u.nlinks):
+        if link[i].off & LINKED:
+            site = code + CODE_UNIT * block[link[i].block].at + link[i].field
+            distance = <int32_t>(code + CODE_UNIT * block[index[link[i].off >> 1]].at - (site + 4))
+            memcpy(site, &distance, 4)
+    image.check = image_check(image)
+    return image
+
+
+cdef bint is_probed_in(const System *sys, const Image *image) noexcept nogil:
+    cdef Compiled *block
+    cdef uint32_t i, off
+    if sys.nprobes == 0:
+        return False
+    for i in range(image.nblocks):
+        block = &image_blocks(image)[i]
+        off = block.off
+        while off <= block.end and off < PAGE_BYTES:
+            if (sys.probe_map[off >> 4] >> ((off >> 1) & 7)) & 1:
+                return True
+            off += 2
+    return False
+
+
+cdef bint install(System *sys, CodeBundle *bundle, const Image *image) noexcept nogil:
+    # The image becomes the code of a page that has none. Its links lead where they did: it keeps its layout.
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    cdef PageBlocks *u
+    cdef uint32_t base, i
+    if is_probed_in(sys, image) or not place(c, image.code_bytes) or not equip(sys, bundle):
+        return False
+    u = <PageBlocks *>bundle.blocks
+    u.blocks = <Compiled *>vm_alloc(image.nblocks * sizeof(Compiled))
+    u.links = <Link *>vm_alloc(image.nlinks * sizeof(Link))
+    if u.blocks == NULL or u.links == NULL or not write_code(c.at, image_code(image), image.code_bytes):
+        strip(sys, bundle)
+        return False
+    u.nblocks = u.blocks_room = image.nblocks
+    u.nlinks = u.links_room = image.nlinks
+    u.insns = image.insns
+    u.code_bytes = image.code_bytes
+    memcpy(u.blocks, image_blocks(image), image.nblocks * sizeof(Compiled))
+    memcpy(u.links, image_links(image), image.nlinks * sizeof(Link))
+    base = <uint32_t>((c.at - sys.code_base) // CODE_UNIT)
+    for i in range(u.nblocks):
+        u.blocks[i].at += base
+        bundle.code[u.blocks[i].off >> 1] = u.blocks[i].at
+    c.at += image.code_bytes
+    return True
+
+
+# --- the third level --------------------------------------------------------------------------------------------------
+
+cdef inline uint32_t image_flags(const System *sys) noexcept nogil:
+    return (IMAGE_HARTS if sys.nharts > 1 else 0) | (IMAGE_PARALLEL if sys.parallel else 0)
+
+
+cdef void recall(System *sys, CodeBundle *bundle, bint counts) noexcept nogil:
+    # Perhaps the store has code for the page: then none of it is compiled again.
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    cdef Image *image
+    if not cache_start(sys):
+        return
+    image = store_take(c.store, bundle.saved, sys.harts[0].isa, image_flags(sys), counts)
+    if image == NULL:
+        c.l3_misses += counts
+        return
+    if install(sys, bundle, image):
+        c.l3_hits += 1
+        c.l3_insns += image.insns
+        (<PageBlocks *>bundle.blocks).shared = image.insns
+    store_give_back()
+
+
+cdef void recall_bundle(System *sys, CodeBundle *bundle) noexcept nogil:
+    recall(sys, bundle, True)
+
+
+cdef void hand_in(System *sys, CodeBundle *bundle) noexcept nogil:
+    # The store gets what it does not have of the page.
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
+    cdef Image *image
+    # Code that stops at probes is of no use to others, and that of the process which was forked from cannot be read.
+    if c.store == NULL or u.insns <= u.shared or u.probed or c.generation != code_generation():
+        return
+    if store_knows(c.store, bundle.saved, sys.harts[0].isa, image_flags(sys)) < u.insns:
+        image = make_image(sys, bundle)
+        if image == NULL:
+            return
+        store_put(c.store, image)
+    u.shared = u.insns
+
+
+cdef void share(System *sys) noexcept nogil:
+    # So that a machine that is made while this one runs has something from it.
+    cdef CodeBundle *bundle
+    cdef uint32_t i
+    for i in range(BUNDLE_HEADS):
+        bundle = sys.bundles[i]
+        while bundle != NULL:
+            if bundle.blocks != NULL:
+                hand_in(sys, bundle)
+            bundle = bundle.next
+
+
+cdef void forget_bundle(System *sys, CodeBundle *bundle) noexcept nogil:
+    # Code that the guest has just made and changed again is not worth keeping, unless it was used.
+    if bundle.dead == BUNDLE_DROPPED or heat_class(bundle.heat):
+        hand_in(sys, bundle)
+    strip(sys, bundle)
+
+
+# --- heat and eviction ------------------------------------------------------------------------------------------------
+
+cdef void cool(System *sys) noexcept nogil:
+    cdef CodeBundle *bundle
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    cdef uint32_t i
+    for i in range(BUNDLE_HEADS):
+        bundle = sys.bundles[i]
+        while bundle != NULL:
+            bundle.heat >>= 1
+            bundle = bundle.next
+    if c.nsegments * c.segments[0].size > c.limit // 2 and not sys.parallel:
+        # Memory will be short: what the L1 tables have forgotten shows its use by being entered again.
+        for i in range(sys.nharts):
+            forget_code(sys.harts[i])
+
+
+cdef uint32_t coldest_kept(System *sys, uint64_t *budget) noexcept nogil:
+    # The heat, as a number of bits, from which on all code fits into the budget; and what is left of that.
+    cdef uint64_t bytes_of[33]
+    cdef CodeBundle *bundle
+    cdef uint32_t i
+    cdef uint32_t bits = 33
+    memset(bytes_of, 0, sizeof(bytes_of))
+    for i in range(BUNDLE_HEADS):
+        bundle = sys.bundles[i]
+        while bundle != NULL:
+            if bundle.blocks != NULL:
+                bytes_of[bit_length(bundle.heat)] += (<PageBlocks *>bundle.blocks).code_bytes
+            bundle = bundle.next
+    while bits and bytes_of[bits - 1] <= budget[0]:
+        bits -= 1
+        budget[0] -= bytes_of[bits]
+    return bits
+
+
+cdef void cache_evict(System *sys, uint64_t left) noexcept nogil:
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    cdef uint32_t coldest = coldest_kept(sys, &left)
+    cdef uint32_t kept = 0
+    cdef uint32_t room = 0
+    cdef uint32_t i, bits
+    cdef PageBlocks *u
+    cdef Moved *moved = NULL
+    cdef CodeBundle *bundle
     c.n_evictions += 1
-    drop_all(sys)
+    for i in range(BUNDLE_HEADS):
+        bundle = sys.bundles[i]
+        while bundle != NULL:
+            u = <PageBlocks *>bundle.blocks
+            if u != NULL:
+                hand_in(sys, bundle)
+                bits = bit_length(bundle.heat)
+                if bits + 1 == coldest and u.code_bytes <= left:
+                    # Not all of that warmth fits.
+                    left -= u.code_bytes
+                    bits += 1
+                if bits >= coldest and more_room(<void **>&moved, &room, kept, sizeof(Moved)):
+                    moved[kept].image = make_image(sys, bundle)
+                    moved[kept].bundle = bundle
+                    moved[kept].shared = u.shared
+                    kept += 1
+                strip(sys, bundle)
+            bundle = bundle.next
     # The first segment begins with the stubs.
     release_segments(c, 1)
     c.at = <uint64_t>c.segments[0].exec_base + c.stubs_bytes
-    c.end = <uint64_t>c.segments[0].exec_base + c.segments[0].size
-    return False
+    c.end = <uint64_t>c.segments[0].exec_base + min(c.segments[0].size, c.limit)
+    for i in range(kept):
+        bundle = moved[i].bundle
+        if moved[i].image != NULL and install(sys, bundle, moved[i].image):
+            (<PageBlocks *>bundle.blocks).shared = moved[i].shared
+            c.n_moved += 1
+        vm_free(moved[i].image)
+    vm_free(moved)
+    for i in range(sys.nharts):
+        recode(sys.harts[i])
+    cool(sys)
+
+
+cdef void cache_limit(System *sys, uint64_t limit) noexcept nogil:
+    (<CodeCache *>sys.cache).limit = limit
+    cache_evict(sys, 0)
+
+
+# --- compiling --------------------------------------------------------------------------------------------------------
+
+cdef bint record(System *sys, CodeBundle *bundle, const Block *b, uint64_t at, uint64_t size) noexcept nogil:
+    # The block stands at `at`: link it with the page's others.
+    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
+    cdef Compiled *block
+    cdef Link *link
+    cdef uint32_t i, target
+    if not more_room(<void **>&u.blocks, &u.blocks_room, u.nblocks, sizeof(Compiled)):
+        return False
+    block = &u.blocks[u.nblocks]
+    block.at = <uint32_t>((at - sys.code_base) // CODE_UNIT)
+    block.bytes = <uint32_t>size
+    block.off = <uint16_t>b.start
+    block.end = <uint16_t>b.next
+    block.insns = <uint16_t>b.insns
+    block.why = <uint16_t>b.why
+    bundle.code[b.start >> 1] = block.at
+    for i in range(b.nlinks):
+        # Without room the jump keeps leading to its exit: slower, not wrong.
+        if not more_room(<void **>&u.links, &u.links_room, u.nlinks, sizeof(Link)):
+            break
+        link = &u.links[u.nlinks]
+        link.field = b.links[i].field
+        link.block = <uint16_t>u.nblocks
+        link.off = <uint16_t>b.links[i].off
+        u.nlinks += 1
+        target = bundle.code[link.off >> 1]
+        if target and link.off != b.start:
+            patch(site_of(sys, u, link), sys.code_base + <uint64_t>CODE_UNIT * target)
+            link.off |= LINKED
+    u.nblocks += 1
+    u.insns += b.insns
+    u.code_bytes += <uint32_t>(size + CODE_UNIT - 1) & ~<uint32_t>(CODE_UNIT - 1)
+    for i in range(u.nlinks):
+        if u.links[i].off == b.start:
+            patch(site_of(sys, u, &u.links[i]), at)
+            u.links[i].off |= LINKED
+    return True
 
 
 cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
     cdef System *sys = hart.sys
     cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Block *b = &c.block
-    cdef PageBlocks *u
-    cdef uint64_t size, site
-    cdef uint32_t i, target
+    cdef uint64_t size
     cdef uint64_t began = vmcore_monotonic_ns()
-    if c.nsegments == 0 and not start(sys, c):
+    if not cache_start(sys):
         # No memory for code, now or ever: T0 does it all.
         sys.compile = NULL
+        sys.recall = NULL
         return 0
-    if bundle.code == NULL:
-        bundle.code = <uint32_t *>vm_calloc(2048, sizeof(uint32_t))
-        bundle.blocks = vm_calloc(1, sizeof(PageBlocks))
-        if bundle.code == NULL or bundle.blocks == NULL:
-            vm_free(bundle.code)
-            vm_free(bundle.blocks)
-            bundle.code = NULL
-            bundle.blocks = NULL
-            return 0
-    u = <PageBlocks *>bundle.blocks
+    if bundle.code == NULL and c.store != NULL:
+        # Another machine may have compiled the page since it was first fetched.
+        recall(sys, bundle, False)
+    if not equip(sys, bundle):
+        return 0
     if bundle.code[off >> 1]:
         return bundle.code[off >> 1]
     x_open(&b.a, c.stage, c.stage + STAGE_BYTES)
@@ -111,60 +447,41 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
         c.n_failed += 1
         return 0
     size = <uint64_t>(b.a.at - b.a.start)
-    if not more_room(<void **>&u.blocks, &u.blocks_room, u.nblocks, sizeof(Compiled)):
+    if not place(c, size):
+        if sys.parallel:
+            # Only when no hart runs: the run loop sees to that, and T0 goes on alone until then.
+            sys.code_full = 1
+            return 0
+        cache_evict(sys, (c.limit - c.stubs_bytes) // 2)
+        if not place(c, size):
+            cache_evict(sys, 0)
+        if not place(c, size) or not equip(sys, bundle):
+            return 0
+    if not write_code(c.at, b.a.start, size) or not record(sys, bundle, b, c.at, size):
         return 0
-    if not place(sys, c, size):
-        return 0
-    if not write_code(c.at, b.a.start, size):
-        return 0
-    target = <uint32_t>((c.at - sys.code_base) // CODE_UNIT)
-    bundle.code[off >> 1] = target
-    u.blocks[u.nblocks].at = target
-    u.blocks[u.nblocks].bytes = <uint32_t>size
-    u.blocks[u.nblocks].off = <uint16_t>off
-    u.blocks[u.nblocks].insns = <uint16_t>b.insns
-    u.nblocks += 1
-    for i in range(b.nlinks):
-        site = c.at + b.links[i].field
-        target = bundle.code[b.links[i].off >> 1]
-        if target:
-            patch(site, sys.code_base + <uint64_t>CODE_UNIT * target)
-        elif more_room(<void **>&u.pending, &u.pending_room, u.npending, sizeof(Pending)):
-            # Without room the jump keeps leading to its exit: slower, not wrong.
-            u.pending[u.npending].site = <uint32_t>(site - sys.code_base)
-            u.pending[u.npending].off = <uint16_t>b.links[i].off
-            u.npending += 1
-    i = 0
-    while i < u.npending:
-        if u.pending[i].off == off:
-            patch(sys.code_base + u.pending[i].site, c.at)
-            u.npending -= 1
-            u.pending[i] = u.pending[u.npending]
-        else:
-            i += 1
     c.at += size
     c.n_blocks += 1
     c.n_insns += b.insns
     c.n_bytes += size
     c.compile_ns += vmcore_monotonic_ns() - began
+    if c.n_blocks >= c.cool_after:
+        c.cool_after = c.n_blocks + COOL_BLOCKS
+        cool(sys)
+    if c.n_blocks >= c.share_after:
+        c.share_after = c.n_blocks * 4
+        if c.store != NULL:
+            share(sys)
     return bundle.code[off >> 1]
 
 
-cdef void forget_bundle(System *sys, CodeBundle *bundle) noexcept nogil:
-    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
-    vm_free(u.pending)
-    vm_free(u.blocks)
-    vm_free(u)
-    vm_free(bundle.code)
-    bundle.code = NULL
-    bundle.blocks = NULL
-
-
-cdef bint start(System *sys, CodeCache *c) noexcept nogil:
+cdef bint cache_start(System *sys) noexcept nogil:
     # The first segment, which begins with the stubs. A machine that never gets warm needs none.
+    cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Asm a
     cdef CodeStats memory
     cdef uint32_t i
+    if c.nsegments:
+        return True
     if not new_segment(c):
         return False
     x_open(&a, c.stage, c.stage + STAGE_BYTES)
@@ -182,7 +499,7 @@ cdef bint start(System *sys, CodeCache *c) noexcept nogil:
     return True
 
 
-cdef bint cache_open(System *sys, uint32_t hot_after) noexcept nogil:
+cdef bint cache_open(System *sys, uint32_t hot_after, Table *store) noexcept nogil:
     cdef CodeCache *c
     if code_method() == CODE_NONE:
         return False
@@ -191,10 +508,15 @@ cdef bint cache_open(System *sys, uint32_t hot_after) noexcept nogil:
         return False
     c.limit = CACHE_LIMIT
     c.generation = code_generation()
+    c.store = store
+    c.share_after = SHARE_BLOCKS
+    c.cool_after = COOL_BLOCKS
     sys.cache = c
     sys.hot_after = hot_after
     sys.forget = forget_bundle
     sys.compile = compile_block
+    if store != NULL:
+        sys.recall = recall_bundle
     return True
 
 
@@ -207,3 +529,30 @@ cdef void cache_close(System *sys) noexcept nogil:
     vm_free(c)
     sys.cache = NULL
     sys.compile = NULL
+    sys.recall = NULL
+
+
+cdef dict cache_figures(System *sys):
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    cdef CodeBundle *bundle
+    cdef uint64_t pages[3]
+    cdef uint64_t code_bytes = 0
+    cdef uint32_t i, k
+    cdef uint32_t l1 = 0
+    memset(pages, 0, sizeof(pages))
+    for i in range(BUNDLE_HEADS):
+        bundle = sys.bundles[i]
+        while bundle != NULL:
+            if bundle.blocks != NULL:
+                pages[heat_class(bundle.heat)] += 1
+                code_bytes += (<PageBlocks *>bundle.blocks).code_bytes
+            bundle = bundle.next
+    for i in range(sys.nharts):
+        for k in range(L1_SIZE):
+            l1 += sys.harts[i].l1[k].tag != no_code_tag(k)
+    translated = c.n_insns + c.l3_insns
+    return {"t1_blocks": c.n_blocks, "t1_compiled": c.n_insns, "t1_code_bytes": c.n_bytes, "t1_failed": c.n_failed,
+            "t1_evictions": c.n_evictions, "t1_compile_ns": c.compile_ns, "l1_entries": l1,
+            "l2_pages": pages[0] + pages[1] + pages[2], "l2_bytes": code_bytes, "l2_hot": pages[2], "l2_warm": pages[1],
+            "l2_cold": pages[0], "l2_moved": c.n_moved, "l3_hits": c.l3_hits, "l3_misses": c.l3_misses,
+            "l3_insns": c.l3_insns, "l3_hit_pct": 100 * c.l3_insns / translated if translated else 0.0}

@@ -1,9 +1,9 @@
-"""Memory for compiled code: the C library's, counted, so that a test can say that nothing is left."""
+"""Memory for compiled code: the slab allocator's, counted, so that a test can say that nothing is left."""
 
 from libc.stdint cimport SIZE_MAX, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
 
 from vmcore._fast.defs cimport VMCORE_ASSERT
+from vmcore._fast.memory.slab cimport SLAB_OK, slab_alloc, slab_calloc, slab_free, slab_realloc, slab_size
 
 from collections import namedtuple
 
@@ -15,13 +15,14 @@ cdef extern from *:
     void vmcore_count(uint64_t *p, uint64_t n) nogil
     uint64_t vmcore_counted(uint64_t *p) nogil
 
-# In front of each block. Sixteen bytes, so that the block keeps malloc's alignment.
+# In front of each block.
 cdef struct Header:
     size_t size
-    uint64_t mark
+    uint64_t unused
 
 cdef enum:
-    MARK = 0x6B6C6276         # a live block; another value: freed before, or not ours
+    # The slab allocator aligns a block as its size is aligned: whole steps, so every block begins on a step.
+    STEP = 16
 
 # ORDER: relaxed; the counters publish nothing, and whoever compares them has joined the threads before.
 cdef uint64_t live_blocks = 0
@@ -31,44 +32,43 @@ Live = namedtuple("Live", ("blocks", "bytes"))
 Live.__doc__ = "Blocks that compiled code holds now, and the bytes that were asked for in them."
 
 
-cdef inline Header *header_of(const void *block) noexcept nogil:
-    cdef Header *h = <Header *>block - 1
-    VMCORE_ASSERT(h.mark == MARK)
-    return h
+cdef inline size_t most() noexcept nogil:
+    # The greatest block that header and rounding still fit to.
+    return SIZE_MAX - sizeof(Header) - STEP
+
+
+cdef inline size_t whole(size_t size) noexcept nogil:
+    return (sizeof(Header) + size + STEP - 1) & ~<size_t>(STEP - 1)
 
 
 cdef inline void *hand_out(Header *h, size_t size) noexcept nogil:
     if h == NULL:
         return NULL
     h.size = size
-    h.mark = MARK
     vmcore_count(&live_blocks, 1)
     vmcore_count(&live_bytes, size)
     return h + 1
 
 
 cdef void *vm_alloc(size_t size) noexcept nogil:
-    if size > SIZE_MAX - sizeof(Header):
-        return NULL
-    return hand_out(<Header *>malloc(sizeof(Header) + size), size)
+    return hand_out(<Header *>slab_alloc(whole(size)), size) if size <= most() else NULL
 
 
 cdef void *vm_calloc(size_t count, size_t size) noexcept nogil:
-    if size and count > (SIZE_MAX - sizeof(Header)) // size:
+    if size and count > most() // size:
         return NULL
-    return hand_out(<Header *>calloc(1, sizeof(Header) + count * size), count * size)
+    return hand_out(<Header *>slab_calloc(whole(count * size)), count * size)
 
 
 cdef void *vm_realloc(void *block, size_t size) noexcept nogil:
-    cdef Header *h
+    cdef Header *h = <Header *>block - 1
     cdef size_t before
     if block == NULL:
         return vm_alloc(size)
-    if size > SIZE_MAX - sizeof(Header):
+    if size > most() or not is_live(h):
         return NULL
-    h = header_of(block)
     before = h.size
-    h = <Header *>realloc(h, sizeof(Header) + size)
+    h = <Header *>slab_realloc(h, whole(size))
     if h == NULL:
         return NULL
     h.size = size
@@ -77,19 +77,29 @@ cdef void *vm_realloc(void *block, size_t size) noexcept nogil:
     return h + 1
 
 
+cdef bint is_live(const Header *h) noexcept nogil:
+    # Asked before the header is read: where no block is, there may be no memory.
+    cdef bint live = slab_size(h) != 0
+    VMCORE_ASSERT(live)
+    return live
+
+
 cdef void vm_free(void *block) noexcept nogil:
-    cdef Header *h
+    cdef Header *h = <Header *>block - 1
+    cdef size_t size
     if block == NULL:
         return
-    h = header_of(block)
-    h.mark = 0
+    size = h.size if is_live(h) else 0
+    # What is no block is refused, and counted among the allocator's statistics.
+    if slab_free(h) != SLAB_OK:
+        return
     vmcore_count(&live_blocks, ~<uint64_t>0)
-    vmcore_count(&live_bytes, 0 - <uint64_t>h.size)
-    free(h)
+    vmcore_count(&live_bytes, 0 - <uint64_t>size)
 
 
 cdef size_t vm_size(const void *block) noexcept nogil:
-    return header_of(block).size
+    cdef const Header *h = <const Header *>block - 1
+    return h.size if is_live(h) else 0
 
 
 def live():

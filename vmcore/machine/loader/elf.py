@@ -13,9 +13,10 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from vmcore.errors import LoadError
-from vmcore.machine.loader.symbols import SYMBOL_DTYPE, Symbols
+from vmcore.machine.loader.symbols import Symbols
+from vmcore.machine.loader.symboltable import SYMBOL_DTYPE, SymbolTable
 
-__all__ = ["Elf", "Segment", "is_elf", "parse_elf"]
+__all__ = ["Elf", "Segment", "parse_elf"]
 
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _PROGRAM = struct.Struct("<IIQQQQQQ")
@@ -100,12 +101,7 @@ class Elf:
         if self.bias:
             table = table.copy()
             table["value"] += np.uint64(self.bias)
-        return Symbols(table, strings)
-
-
-def is_elf(data: bytes) -> bool:
-    """Say whether `data` begins as an ELF file."""
-    return data[:4] == b"\x7fELF"
+        return Symbols(SymbolTable(table, strings))
 
 
 def parse_elf(data: bytes, name: str, banks: Sequence[tuple[int, int]]) -> Elf:

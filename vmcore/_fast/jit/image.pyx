@@ -1,0 +1,48 @@
+"""Images of compiled pages: what may be believed of one that comes from outside."""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
+
+from vmcore._fast.hart.state cimport CODE_UNIT
+from vmcore._fast.jit.block cimport END_T0
+
+
+cdef bint image_is_sound(const Image *image, uint64_t size) noexcept nogil:
+    cdef Compiled *block
+    cdef Link *link
+    cdef uint64_t insns = 0
+    cdef uint64_t expected = 0
+    cdef uint32_t i
+    # The places that a block begins at.
+    cdef unsigned char starts[2048]
+    if size < sizeof(Image) or size > IMAGE_LIMIT or size & 7 or image.size != size:
+        return False
+    # Each below the limit first, so that the sum cannot pass 64 bits.
+    if image.nblocks == 0 or image.nblocks > 2048 or image.nlinks > IMAGE_LIMIT or image.code_bytes > IMAGE_LIMIT:
+        return False
+    if image_size(image.nblocks, image.nlinks, image.code_bytes) != size or image_check(image) != image.check:
+        return False
+    if page_hash(image.page, image.isa, image.flags) != image.hash:
+        return False
+    memset(starts, 0, sizeof(starts))
+    for i in range(image.nblocks):
+        # Blocks follow one another as they are laid out.
+        block = &image_blocks(image)[i]
+        if block.at != expected or block.bytes == 0 or block.bytes > image.code_bytes:
+            return False
+        expected += (block.bytes + CODE_UNIT - 1) // CODE_UNIT
+        if block.off & 1 or not block.off < block.end <= 4098 or block.insns == 0 or block.why > END_T0 or starts[block.off >> 1]:
+            return False
+        starts[block.off >> 1] = 1
+        insns += block.insns
+    if expected * CODE_UNIT != image.code_bytes or insns != image.insns:
+        return False
+    for i in range(image.nlinks):
+        link = &image_links(image)[i]
+        if link.block >= image.nblocks or (link.off >> 1) >= 2048:
+            return False
+        if <uint64_t>link.field + 4 > image_blocks(image)[link.block].bytes:
+            return False
+        if link.off & LINKED and not starts[link.off >> 1]:
+            return False
+    return True

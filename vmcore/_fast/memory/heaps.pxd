@@ -1,0 +1,183 @@
+# Heaps of slabs: what lies behind the allocator's fast paths (slab.pxd). Slabs come and go here, what other threads
+# gave back is taken in, and heaps pass from thread to thread.
+#
+# Where things are. The bytes of a slab are cells and nothing else; its record lies elsewhere, so a guest or a bug that
+# writes past a block cannot reach it. A record has three rows of bits, one bit a cell:
+#
+#   free    the owner gave the cell back. Only the owner writes it, without locked instructions.
+#   claim   the cell is next in turn: the bin takes over a whole word of `free` at a time, and hands out one cell after
+#           the other. Two rows, so that a free and the next allocation do not wait for each other's store.
+#   remote  another thread gave the cell back. Anybody sets a bit (atomically); the owner moves it to `free`.
+#
+# The rows are the whole truth: no list runs through the cells and no cache lies beside them. A double free is a bit
+# that is set already; a pointer that is not ours has no owner in the arena's table; one into the middle of a cell is
+# not a multiple of the size. Bits of `free` past the last cell are always set: what would lie there cannot be freed
+# either.
+#
+# Two threads that free one cell at the same moment. The owner sets its bit without a fence, so both may be told
+# "freed". Before it claims a word, the owner passes a fence and leaves out cells that are marked; a marker looks at
+# `free` and `claim` after its mark once more and takes the mark back if the cell is there. Whichever came first, a
+# cell is never handed out with a mark from before: a mark that comes later is seen by its marker, who finds the cell
+# claimed.
+#
+# A heap belongs to one thread, and every function that takes a `Heap *` is called by that thread; or by whoever holds
+# the registry's lock where no thread has it.
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef extern from "memory/slab.h" nogil:
+    ctypedef struct pthread_mutex_t:
+        pass
+    int pthread_mutex_lock(pthread_mutex_t *)
+    int pthread_mutex_unlock(pthread_mutex_t *)
+    uint64_t slab_peek(const uint64_t *p)
+    uint64_t slab_acquire(const uint64_t *p)
+    void slab_poke(void *p, ...)
+    void slab_publish(void *p, ...)
+    void slab_show(void *p, ...)
+    uint64_t slab_swap(uint64_t *p, uint64_t v)
+    uint64_t slab_mark(uint64_t *p, uint64_t v)
+    uint64_t slab_unmark(uint64_t *p, uint64_t v)
+    uint64_t slab_count(uint64_t *p, uint64_t v)
+    void slab_fence()
+    void *owner_peek "slab_peek"(void **p)
+    void *owner_see "slab_see"(void **p)
+    Slab *hazard_see "slab_see"(Slab **p)
+    Slab *list_peek "slab_peek"(Slab **p)
+    Slab *list_swap "slab_swap"(Slab **p, Slab *v)
+    bint list_claim "slab_claim"(Slab **p, Slab **seen, Slab *v)
+    Heap *heap_see "slab_see"(Heap **p)
+    uint32_t flag_peek "slab_peek"(uint32_t *p)
+    uint32_t flag_see "slab_see"(uint32_t *p)
+    uint32_t flag_swap "slab_swap"(uint32_t *p, uint32_t v)
+    uint8_t state_swap "slab_swap"(uint8_t *p, uint8_t v)
+    uint64_t slab_divide(uint64_t offset, uint64_t recip, uint64_t *rest)
+    uint64_t slab_with(uint64_t word, uint64_t i)
+    uint32_t slab_lowest(uint64_t v)
+    uint64_t slab_bits(uint64_t v)
+
+cdef enum:
+    SLAB_CLASSES = 79
+    SLAB_WORDS = 64               # of a row: the 4096 cells of 16 bytes
+    SLAB_SMALL = 4096             # up to here one table look-up finds the class
+    SLAB_LARGEST = 32768          # larger blocks are runs of 64 KiB units of their own
+    CLAIM = SLAB_WORDS            # from a word of `free` to the same word of `claim`
+    REMOTE = 2 * SLAB_WORDS
+
+# State of a slab.
+cdef enum:
+    CURRENT = 1                   # its bin takes cells from it
+    FULL = 2                      # no cell was free when its bin left it
+    PARTIAL = 3                   # on its bin's list
+    EMPTY = 4                     # kept for the next burst
+    DEAD = 5                      # on its way back
+    CLOSED = 6                    # on no list: its cells are not handed out
+    LARGE = 7                     # one block
+
+cdef struct Slab:
+    Heap *owner
+    char *start
+    uint64_t recip            # ceil(2**64 / size): the cell's number without a division
+    int64_t until             # frees until something is to be done: see `event`
+    uint64_t count            # cells
+    uint32_t size             # bytes of a cell
+    uint32_t words            # of each row
+    uint16_t cls
+    uint8_t state
+    uint8_t pinned            # evacuation leaves it alone
+    uint32_t units
+    uint32_t pending          # on the owner's pending list
+    Slab *prev
+    Slab *next
+    Slab *pending_next
+    uint64_t unused[5]
+    # From here on a cache line is written either by the owner or by others. The same word of the three rows is found at
+    # fixed distances.
+    uint64_t free[SLAB_WORDS]
+    uint64_t claim[SLAB_WORDS]
+    uint64_t remote[SLAB_WORDS]
+
+# Where cells of one size come from.
+cdef struct Bin:
+    uint64_t *claim           # the word that is handed out
+    char *origin              # the cell of its bit 0
+    uint32_t size
+    uint32_t unused0
+    Slab *current
+    Slab *partial             # slabs with free and with used cells
+    Slab *empty               # slabs kept for the next burst
+    uint64_t unused[2]
+
+cdef struct Heap:
+    Bin bins[SLAB_CLASSES]
+    Slab *pending             # slabs that other threads marked, a stack
+    uint64_t apart[7]
+    Slab *hazard              # the slab that this heap's thread is marking
+    Heap *next_heap
+    Heap *next_orphan
+    uint64_t kept             # bytes of empty slabs
+    uint32_t orphan           # no thread has it; whoever holds the registry's lock may work on it
+    uint32_t private          # made by heap_new: its blocks are not slab_free's business
+    uint32_t trim             # the next slow step gives empty slabs back
+    uint32_t unused
+
+cdef inline uint64_t bytes_of(const Slab *s) noexcept nogil:
+    return <uint64_t>s.units << 16
+
+# Records. NULL: no memory.
+cdef Slab *record_get(Heap *owner, uint32_t units) noexcept nogil
+cdef void record_put(Slab *s) noexcept nogil
+# Give back a slab that is on no list of its bin and has no used cell, and its record.
+cdef void slab_back(Heap *h, Slab *s) noexcept nogil
+cdef uint64_t slab_live(const Slab *s) noexcept nogil
+# The first slab or large block from a unit on, and the unit behind it. NULL: no more.
+cdef Slab *next_slab(uint64_t *unit) noexcept nogil
+
+# `until` of a slab reached zero. Always 0, so that a free can end in it.
+cdef int event(Heap *h, Slab *s) noexcept nogil
+# Move the marks of one slab to its free bits; returns how many cells became free.
+cdef uint64_t drain(Heap *h, Slab *s) noexcept nogil
+# The same for every slab that other threads marked.
+cdef void collect(Heap *h) noexcept nogil
+# The current slab of a bin becomes one of the others.
+cdef void retire(Heap *h, Bin *bin) noexcept nogil
+# A slab with free cells, on no list any more. NULL: no memory.
+cdef Slab *choose(Heap *h, Bin *bin) noexcept nogil
+# Give empty slabs back.
+cdef void heap_trim(Heap *h) noexcept nogil
+# Bins that point nowhere.
+cdef void heap_clear(Heap *h) noexcept nogil
+
+# A heap for a thread that has none: one that an ended thread left, or a new one. NULL: no memory.
+cdef Heap *heap_adopt() noexcept nogil
+# Its thread ended.
+cdef void heap_abandon(Heap *h) noexcept nogil
+# Take in what was marked in the heap of an ended thread.
+cdef void heap_settle(Heap *h) noexcept nogil
+# Whoever holds this lock may work on heaps of ended threads.
+cdef void heaps_lock() noexcept nogil
+cdef void heaps_unlock() noexcept nogil
+# Trim `me` and heaps of ended threads now, others when their threads next need a slab.
+cdef void heaps_trim(Heap *me) noexcept nogil
+cdef uint32_t heaps_count() noexcept nogil
+# Double frees that two threads did at once, found by owners.
+cdef uint64_t heaps_late() noexcept nogil
+# The owner of large blocks.
+cdef Heap *heap_large() noexcept nogil
+
+cdef void heaps_before_fork() noexcept nogil
+cdef void heaps_after_fork() noexcept nogil
+# In the child, by its only thread, whose heap is `me`.
+cdef void heaps_recover(const Heap *me) noexcept nogil
+
+# Heaps that no thread owns. The caller locks. NULL: no memory.
+cdef Heap *heap_new() noexcept nogil
+# Every slab goes back, live cells or not, and the record can be used again.
+cdef void heap_drop(Heap *h) noexcept nogil
+# Take a slab out of the running, so that no cell of it is handed out; and back.
+cdef void heap_close(Heap *h, Slab *s) noexcept nogil
+cdef void heap_open(Heap *h, Slab *s) noexcept nogil
+
+cdef uint32_t class_size(uint32_t cls) noexcept nogil
+# Cells of a slab.
+cdef uint32_t class_cells(uint32_t cls) noexcept nogil

@@ -1,0 +1,529 @@
+"""Heaps of slabs: what lies behind the allocator's fast paths. See ``heaps.pxd``."""
+
+from libc.stdint cimport UINT64_MAX, int64_t, uint32_t, uint64_t, uintptr_t
+
+from vmcore._fast.memory.arena cimport (
+    UNIT_SHIFT, Arena, arena_disown, arena_get, arena_give, arena_lock, arena_record, arena_take, arena_unlock)
+
+cdef extern from "memory/slab.h" nogil:
+    """
+    #include <sched.h>
+    static pthread_mutex_t heaps_registry = PTHREAD_MUTEX_INITIALIZER;
+    static pthread_mutex_t heaps_records = PTHREAD_MUTEX_INITIALIZER;
+    """
+    pthread_mutex_t heaps_registry
+    pthread_mutex_t heaps_records
+    int sched_yield()
+
+cdef enum:
+    # Empty slabs that a heap keeps, in bytes: a thousand pages come and go without a system call.
+    KEEP = 8 << 20
+    # How many partial slabs are looked at for the fullest one. Filling the full ones lets the sparse ones run empty.
+    CHOICE = 8
+
+cdef uint32_t sizes[SLAB_CLASSES]
+cdef uint64_t recips[SLAB_CLASSES]
+cdef uint32_t spans[SLAB_CLASSES]     # in units
+cdef uint64_t nothing[1]              # a claim without a cell
+cdef uintptr_t base = 0
+cdef void **owners = NULL
+cdef Heap *heaps = NULL               # every heap there ever was; records are used again, never freed
+cdef Heap *orphans = NULL
+cdef Heap *unused_private = NULL
+cdef Heap large
+cdef Slab *spare = NULL               # records to use again
+cdef uint64_t late = 0
+
+
+cdef void link(Slab **head, Slab *s) noexcept nogil:
+    s.prev = NULL
+    s.next = head[0]
+    if s.next != NULL:
+        s.next.prev = s
+    head[0] = s
+
+
+cdef void unlink(Slab **head, Slab *s) noexcept nogil:
+    if s.prev != NULL:
+        s.prev.next = s.next
+    else:
+        head[0] = s.next
+    if s.next != NULL:
+        s.next.prev = s.prev
+
+
+cdef Slab *record_get(Heap *owner, uint32_t units) noexcept nogil:
+    global spare
+    cdef Slab *s
+    pthread_mutex_lock(&heaps_records)
+    s = spare
+    if s != NULL:
+        spare = s.next
+    pthread_mutex_unlock(&heaps_records)
+    if s == NULL:
+        s = <Slab *>arena_record(sizeof(Slab))
+        if s == NULL:
+            return NULL
+    s.owner = owner
+    s.units = units
+    s.pinned = 0
+    return s
+
+
+cdef void record_put(Slab *s) noexcept nogil:
+    global spare
+    pthread_mutex_lock(&heaps_records)
+    s.next = spare
+    spare = s
+    pthread_mutex_unlock(&heaps_records)
+
+
+cdef Slab *slab_new(Heap *h, uint32_t cls) noexcept nogil:
+    cdef uint32_t count = (spans[cls] << UNIT_SHIFT) // sizes[cls]
+    cdef Slab *s = record_get(h, spans[cls])
+    cdef uint32_t i
+    if s == NULL:
+        return NULL
+    s.cls = cls
+    s.size = sizes[cls]
+    s.recip = recips[cls]
+    s.count = count
+    # Room for the bit past the last cell too, where the slab goes on behind it.
+    s.words = (count + (count * sizes[cls] != spans[cls] << UNIT_SHIFT) + 63) // 64
+    s.state = EMPTY
+    for i in range(s.words):
+        slab_poke(&s.free[i], ~<uint64_t>0)
+        slab_poke(&s.claim[i], 0)
+    if arena_take(s.units, s, &s.start) == NULL:
+        record_put(s)
+        return NULL
+    return s
+
+
+cdef void slab_back(Heap *h, Slab *s) noexcept nogil:
+    # Every cell is free and `s` is on no list of its bin. Whoever frees a cell of it now frees it twice; that must not
+    # reach the record once it is used again.
+    cdef Heap *other
+    s.state = DEAD
+    arena_disown(s.start, s.units)
+    # ORDER: the table says "nobody" before we look who may still be marking: a marker names the slab first and reads
+    # the table again after that, so one of the two sees the other.
+    other = heap_see(&heaps)
+    while other != NULL:
+        while hazard_see(&other.hazard) == s:
+            sched_yield()
+        other = other.next_heap
+    if flag_see(&s.pending):
+        collect(h)
+    arena_give(s.start, s.units)
+    record_put(s)
+
+
+cdef void emptied(Heap *h, Slab *s) noexcept nogil:
+    # A slab that is on no list has no used cell.
+    if h.kept + bytes_of(s) > KEEP and not flag_see(&s.pending):
+        slab_back(h, s)
+        return
+    s.state = EMPTY
+    h.kept += bytes_of(s)
+    link(&h.bins[s.cls].empty, s)
+
+
+cdef int event(Heap *h, Slab *s) noexcept nogil:
+    # `until` reached zero: the first free in a full slab, or the last used cell of a partial one.
+    cdef Slab **partial = &h.bins[s.cls].partial
+    if s.state == FULL:
+        s.state = PARTIAL
+        s.until = <int64_t>s.count - 1
+        link(partial, s)
+        return 0
+    if s.state == PARTIAL:
+        unlink(partial, s)
+    emptied(h, s)
+    return 0
+
+
+cdef uint64_t drain(Heap *h, Slab *s) noexcept nogil:
+    # Move marks to the free bits; returns how many cells became free.
+    cdef uint64_t n = 0
+    cdef uint64_t marks, free, twice
+    cdef uint32_t i
+    for i in range(s.words):
+        if slab_peek(&s.remote[i]):
+            # ORDER: acquires what the other threads wrote to the cells before they marked them.
+            marks = slab_swap(&s.remote[i], 0)
+            free = slab_peek(&s.free[i])
+            twice = marks & (free | slab_peek(&s.claim[i]))
+            if twice:
+                slab_count(&late, slab_bits(twice))
+                marks ^= twice
+            n += slab_bits(marks)
+            slab_poke(&s.free[i], free | marks)
+    if n == 0 or s.state == DEAD:
+        return 0
+    if s.state == CURRENT:
+        return n
+    if s.state == FULL:
+        s.state = PARTIAL
+        s.until = s.count
+        link(&h.bins[s.cls].partial, s)
+    s.until -= <int64_t>n
+    if s.until == 0:
+        unlink(&h.bins[s.cls].partial, s)
+        emptied(h, s)
+    return n
+
+
+cdef void collect(Heap *h) noexcept nogil:
+    cdef Slab *s = list_swap(&h.pending, NULL)
+    cdef Slab *after
+    while s != NULL:
+        after = s.pending_next
+        # ORDER: the flag falls before the rows are read; a marker sets its bit before it reads the flag. So either we
+        # see the bit or the marker pushes the slab again.
+        flag_swap(&s.pending, 0)
+        drain(h, s)
+        s = after
+
+
+cdef inline void aim_nowhere(Bin *bin) noexcept nogil:
+    bin.claim = nothing
+    bin.current = NULL
+
+
+cdef void unclaim(Bin *bin) noexcept nogil:
+    cdef uint64_t *free = bin.claim - CLAIM
+    slab_poke(free, free[0] | free[CLAIM])
+    slab_publish(&free[CLAIM], 0)
+
+
+cdef void retire(Heap *h, Bin *bin) noexcept nogil:
+    # The current slab becomes one of the others. What it has free is counted, since frees of it were not.
+    cdef Slab *s = bin.current
+    cdef uint64_t live
+    unclaim(bin)
+    aim_nowhere(bin)
+    live = slab_live(s)
+    if live == s.count:
+        s.state = FULL
+        s.until = 1
+    elif live:
+        s.state = PARTIAL
+        s.until = <int64_t>live
+        link(&bin.partial, s)
+    else:
+        emptied(h, s)
+
+
+cdef Slab *choose(Heap *h, Bin *bin) noexcept nogil:
+    cdef Slab *s = bin.partial
+    cdef Slab *best = s
+    cdef uint32_t _i
+    for _i in range(CHOICE):
+        if s == NULL:
+            break
+        if s.until > best.until:
+            best = s
+        s = s.next
+    if best != NULL:
+        unlink(&bin.partial, best)
+        return best
+    best = bin.empty
+    if best != NULL:
+        unlink(&bin.empty, best)
+        h.kept -= bytes_of(best)
+        return best
+    return slab_new(h, <uint32_t>(bin - h.bins))
+
+
+cdef uint64_t slab_live(const Slab *s) noexcept nogil:
+    cdef uint64_t live = <uint64_t>s.words * 64
+    cdef uint32_t i
+    for i in range(s.words):
+        live -= slab_bits(slab_peek(&s.free[i]) | slab_peek(&s.claim[i]))
+    return live
+
+
+cdef Slab *next_slab(uint64_t *unit) noexcept nogil:
+    # The first slab or large block from a unit on, and the unit behind it. NULL: no more.
+    cdef Arena *arena = arena_get()
+    cdef Slab *s
+    cdef uint64_t i = unit[0]
+    cdef uint64_t top = slab_peek(&arena.top) if arena != NULL else 0
+    while i < top:
+        s = <Slab *>owner_see(&owners[i])
+        if s != NULL and <uintptr_t>s.start == base + (i << UNIT_SHIFT):
+            unit[0] = i + s.units
+            return s
+        i += 1
+    return NULL
+
+
+cdef void heap_clear(Heap *h) noexcept nogil:
+    cdef uint32_t i
+    for i in range(SLAB_CLASSES):
+        h.bins[i].partial = h.bins[i].empty = NULL
+        h.bins[i].size = sizes[i]
+        aim_nowhere(&h.bins[i])
+    h.kept = 0
+    slab_show(&h.pending, NULL)
+
+
+cdef Heap *heap_record() noexcept nogil:
+    # The registry's lock is held.
+    cdef Heap *h = <Heap *>arena_record(sizeof(Heap))
+    if h == NULL:
+        return NULL
+    heap_clear(h)
+    h.next_heap = heaps
+    # ORDER: seen by slab_back, which walks the list without the lock.
+    slab_show(&heaps, h)
+    return h
+
+
+cdef Heap *heap_adopt() noexcept nogil:
+    global orphans
+    cdef Heap *h
+    pthread_mutex_lock(&heaps_registry)
+    h = orphans
+    if h != NULL:
+        orphans = h.next_orphan
+        slab_show(&h.orphan, 0)
+    else:
+        h = heap_record()
+    pthread_mutex_unlock(&heaps_registry)
+    return h
+
+
+cdef void heap_abandon(Heap *h) noexcept nogil:
+    global orphans
+    cdef uint32_t i
+    for i in range(SLAB_CLASSES):
+        if h.bins[i].current != NULL:
+            retire(h, &h.bins[i])
+    pthread_mutex_lock(&heaps_registry)
+    h.next_orphan = orphans
+    orphans = h
+    # ORDER: first the flag, then the list: a marker pushes first and reads the flag then.
+    slab_show(&h.orphan, 1)
+    collect(h)
+    heap_trim(h)
+    pthread_mutex_unlock(&heaps_registry)
+
+
+cdef void heap_settle(Heap *h) noexcept nogil:
+    pthread_mutex_lock(&heaps_registry)
+    if flag_see(&h.orphan):
+        collect(h)
+    pthread_mutex_unlock(&heaps_registry)
+
+
+cdef void heaps_lock() noexcept nogil:
+    pthread_mutex_lock(&heaps_registry)
+
+
+cdef void heaps_unlock() noexcept nogil:
+    pthread_mutex_unlock(&heaps_registry)
+
+
+cdef void heap_trim(Heap *h) noexcept nogil:
+    cdef Bin *bin
+    cdef Slab *s
+    cdef uint32_t i
+    for i in range(SLAB_CLASSES):
+        bin = &h.bins[i]
+        if bin.current != NULL and slab_live(bin.current) == 0:
+            retire(h, bin)
+        while bin.empty != NULL:
+            s = bin.empty
+            unlink(&bin.empty, s)
+            h.kept -= bytes_of(s)
+            slab_back(h, s)
+
+
+cdef void heaps_trim(Heap *me) noexcept nogil:
+    cdef Heap *h
+    pthread_mutex_lock(&heaps_registry)
+    h = heaps
+    while h != NULL:
+        if h == me or flag_see(&h.orphan):
+            collect(h)
+            heap_trim(h)
+        elif not h.private:
+            flag_swap(&h.trim, 1)
+        h = h.next_heap
+    pthread_mutex_unlock(&heaps_registry)
+
+
+cdef uint32_t heaps_count() noexcept nogil:
+    cdef Heap *h = heap_see(&heaps)
+    cdef uint32_t n = 0
+    while h != NULL:
+        n += not h.private
+        h = h.next_heap
+    return n
+
+
+cdef uint64_t heaps_late() noexcept nogil:
+    return slab_peek(&late)
+
+
+cdef Heap *heap_large() noexcept nogil:
+    return &large
+
+
+cdef uint32_t class_size(uint32_t cls) noexcept nogil:
+    return sizes[cls]
+
+
+cdef uint32_t class_cells(uint32_t cls) noexcept nogil:
+    return (spans[cls] << UNIT_SHIFT) // sizes[cls]
+
+
+# Heaps of no thread ---------------------------------------------------------------------------------------------------
+
+cdef Heap *heap_new() noexcept nogil:
+    global unused_private
+    cdef Heap *h
+    pthread_mutex_lock(&heaps_registry)
+    h = unused_private
+    if h != NULL:
+        unused_private = h.next_orphan
+    else:
+        h = heap_record()
+        if h != NULL:
+            h.private = 1
+    pthread_mutex_unlock(&heaps_registry)
+    return h
+
+
+cdef void heap_drop(Heap *h) noexcept nogil:
+    global unused_private
+    cdef uint64_t unit = 0
+    cdef Slab *s = next_slab(&unit)
+    while s != NULL:
+        if s.owner == h:
+            slab_back(h, s)
+        s = next_slab(&unit)
+    heap_clear(h)
+    pthread_mutex_lock(&heaps_registry)
+    h.next_orphan = unused_private
+    unused_private = h
+    pthread_mutex_unlock(&heaps_registry)
+
+
+cdef void heap_close(Heap *h, Slab *s) noexcept nogil:
+    cdef Bin *bin = &h.bins[s.cls]
+    cdef uint64_t live
+    if bin.current == s:
+        live = slab_live(s)
+        retire(h, bin)
+        if live == 0:
+            # It may have gone back, and its record to another heap.
+            return
+    if s.state == PARTIAL:
+        unlink(&bin.partial, s)
+    elif s.state == FULL:
+        s.until = s.count
+    else:
+        return
+    s.state = CLOSED
+
+
+cdef void heap_open(Heap *h, Slab *s) noexcept nogil:
+    if s.state != CLOSED:
+        return
+    if s.until == s.count:
+        s.state = FULL
+        s.until = 1
+    else:
+        s.state = PARTIAL
+        link(&h.bins[s.cls].partial, s)
+
+
+# Fork -----------------------------------------------------------------------------------------------------------------
+
+cdef void heaps_before_fork() noexcept nogil:
+    pthread_mutex_lock(&heaps_registry)
+    pthread_mutex_lock(&heaps_records)
+    arena_lock()
+
+
+cdef void heaps_after_fork() noexcept nogil:
+    arena_unlock()
+    pthread_mutex_unlock(&heaps_records)
+    pthread_mutex_unlock(&heaps_registry)
+
+
+cdef void heaps_recover(const Heap *me) noexcept nogil:
+    # The other threads are gone, each perhaps in the middle of something. The bits say which cells are used; lists and
+    # counts of their heaps are made anew from them, and the heaps wait for new threads.
+    global orphans
+    cdef Heap *h = heaps
+    cdef Slab *s
+    cdef uint64_t unit = 0
+    cdef uint32_t i
+    while h != NULL:
+        slab_show(&h.hazard, NULL)
+        if h != me and not h.private:
+            heap_clear(h)
+            if not h.orphan:
+                h.orphan = 1
+                h.next_orphan = orphans
+                orphans = h
+        elif h == me:
+            # Somebody may have flagged a slab and not pushed it yet.
+            slab_show(&h.pending, NULL)
+        h = h.next_heap
+    s = next_slab(&unit)
+    while s != NULL:
+        h = s.owner
+        slab_show(&s.pending, 0)
+        if h.orphan:
+            for i in range(s.words):
+                s.free[i] |= s.claim[i] | slab_swap(&s.remote[i], 0)
+                s.claim[i] = 0
+            s.state = PARTIAL
+            s.until = <int64_t>slab_live(s)
+            if s.until == s.count:
+                s.state = FULL
+                s.until = 1
+            elif s.until:
+                link(&h.bins[s.cls].partial, s)
+            else:
+                emptied(h, s)
+        elif h == me:
+            drain(h, s)
+        s = next_slab(&unit)
+
+
+cdef void lay_out() noexcept:
+    # Eight classes to each doubling, multiples of 8 below that. A slab has at least 64 small or 16 middle cells, and
+    # wastes at most 4 percent behind the last one.
+    cdef uint32_t cls = 0
+    cdef uint32_t size = 16
+    cdef uint32_t i
+    while size <= SLAB_LARGEST:
+        sizes[cls] = size
+        # ceil(2**64 / size), for every size above 1.
+        recips[cls] = UINT64_MAX // size + 1
+        spans[cls] = 1
+        while (spans[cls] << UNIT_SHIFT) // size < (64 if size <= SLAB_SMALL else 16) or (
+            spans[cls] < 8 and (spans[cls] << UNIT_SHIFT) % size * 64 > spans[cls] << UNIT_SHIFT
+        ):
+            spans[cls] *= 2
+        cls += 1
+        i = 128
+        while i * 2 <= size:
+            i *= 2
+        size += 8 if size < 128 else i // 8
+
+
+cdef void set_up() noexcept:
+    global base, owners
+    cdef Arena *arena = arena_get()
+    if arena != NULL:
+        base, owners = arena.base, arena.owners
+    lay_out()
+
+set_up()

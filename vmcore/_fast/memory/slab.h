@@ -1,0 +1,68 @@
+/* What the allocator needs from C: relaxed words, atomic marks, bit counting, locks, one variable a thread.
+ *
+ * Words that another thread may read or mark while their owner works on them are relaxed atomics: on x86-64 and AArch64
+ * these are ordinary loads and stores, and the compiler neither tears nor invents one.
+ */
+#ifndef VMCORE_SLAB_H
+#define VMCORE_SLAB_H
+
+#if defined(__GNUC__) && !defined(__clang__)
+/* The fast paths are a few dozen bytes each: on cache lines of their own they take the same time in every build. */
+#pragma GCC optimize("align-functions=64")
+#endif
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+#define slab_peek(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define slab_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define slab_poke(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define slab_see(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
+#define slab_show(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
+#define slab_publish(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define slab_swap(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define slab_mark(p, v) __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
+#define slab_unmark(p, v) __atomic_fetch_and((p), ~(v), __ATOMIC_SEQ_CST)
+#define slab_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define slab_count(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
+#define slab_claim(p, seen, v) \
+    __atomic_compare_exchange_n((p), (seen), (v), 1, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
+
+/* Product of an offset and ceil(2**64 / size): the upper half is the quotient, and the lower half is below that factor
+ * exactly where nothing remains (offset and size are small enough for both).
+ */
+static inline uint64_t slab_divide(uint64_t offset, uint64_t recip, uint64_t *rest)
+{
+    unsigned __int128 product = (unsigned __int128)offset * recip;
+    *rest = (uint64_t)product;
+    return (uint64_t)(product >> 64);
+}
+
+/* The word with bit i (mod 64) set. gcc would else reduce i for this use and not for the test before it: the empty
+ * statement hides that both are the same, and each becomes one instruction.
+ */
+static inline uint64_t slab_with(uint64_t word, uint64_t i)
+{
+    __asm__("" : "+r"(i));
+    return word | (uint64_t)1 << (i & 63);
+}
+
+#define slab_lowest(v) ((uint32_t)__builtin_ctzll(v))
+#define slab_bits(v) ((uint64_t)__builtin_popcountll(v))
+
+/* With glibc a module that is loaded late may still place a word at a fixed distance from the thread pointer (there is
+ * room kept for that); elsewhere the loader would refuse the module, and a call finds the word.
+ */
+#ifdef __GLIBC__
+#define SLAB_TLS static __thread __attribute__((tls_model("initial-exec")))
+#else
+#define SLAB_TLS static __thread
+#endif
+
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+
+#endif

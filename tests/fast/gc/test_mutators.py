@@ -80,6 +80,21 @@ def test_markers_steal(barrier):
         assert kept[0] is not None
 
 
+def test_what_short_mutators_fill_while_a_cycle_ends_is_not_swept(barrier):
+    """Blocks that a mutator swept, filled and gave back before the collector came to them were swept a second time."""
+
+    def fill(heap):
+        return [graph(heap, 100) for _ in range(1500)]
+
+    for _ in range(10):
+        with ManagedHeap("16M", barrier=barrier) as heap:
+            with cycling(heap):
+                kept = in_threads(partial(fill, heap), partial(fill, heap))
+            assert heap.collect().live == 2 * 1500 * 100
+            del kept
+            assert heap.collect().live == 0
+
+
 def test_a_full_heap_says_so_and_recovers(barrier):
     with ManagedHeap("8M", barrier=barrier) as heap:
         with pytest.raises(HeapExhausted, match="8388608 bytes"):

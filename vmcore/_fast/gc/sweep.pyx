@@ -31,7 +31,7 @@ cdef void sweep_begin(Heap *heap) noexcept nogil:
     cdef uint64_t cycle = heap.swept_cycle
     cdef const uint64_t *marks = heap.maps[cycle & 1]
     cdef uint32_t high = gc_load32(&heap.high)
-    cdef uint32_t i, after
+    cdef uint32_t i, after, kind
     cdef Block *b
     for i in range(CLASSES):
         after = block_pop_all(heap, &heap.partial[i])
@@ -41,9 +41,12 @@ cdef void sweep_begin(Heap *heap) noexcept nogil:
             block_push(heap, &heap.unswept[i], <uint32_t>(b - heap.blocks))
     for i in range(high):
         b = &heap.blocks[i]
+        # ORDER: acquire; whoever makes a block something says first whose marks it goes by. So does a mutator that
+        # swept and filled one since the cycle ended, before it says that nobody has it: that is looked at last.
+        kind = gc_load8_acq(&b.kind)
         if gc_load64(&b.swept) == cycle:
             continue
-        if gc_load8(&b.kind) == KIND_LARGE:
+        if kind == KIND_LARGE:
             if is_marked(marks, <uint64_t>i << BLOCK_SHIFT):
                 gc_store64(&b.swept, cycle)
             else:
@@ -51,7 +54,8 @@ cdef void sweep_begin(Heap *heap) noexcept nogil:
                 gc_add64(&heap.swept_bytes, b.span << BLOCK_SHIFT)
                 heap.now.blocks_freed += b.span
                 span_give(heap, i, <uint32_t>b.span)
-        elif gc_load8(&b.kind) in (KIND_CELLS, KIND_PAGES) and gc_load8_acq(&b.where) == AT_NOBODY:
+        elif ((kind == KIND_CELLS or kind == KIND_PAGES) and gc_load8_acq(&b.where) == AT_NOBODY
+                and gc_load64(&b.swept) != cycle):
             gc_store8_rel(&b.where, AT_LIST)
             block_push(heap, &heap.unswept[b.cls], i)
 
@@ -68,7 +72,10 @@ cdef void sweep_rest(Heap *heap) noexcept nogil:
                 break
             b = &heap.blocks[index]
             gc_store8_rel(&b.where, AT_MUTATOR)
-            if sweep_block(heap, index, cycle) == 0:
+            # A mutator may have swept it, filled cells that the marks know nothing of, and given it back.
+            if b.swept != cycle:
+                sweep_block(heap, index, cycle)
+            if b.used == 0:
                 block_give(heap, index)
             elif b.used == BLOCK_GRANULES // granules:
                 gc_store8_rel(&b.where, AT_NOBODY)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal, Self
 
 from vmcore._fast.gc.heap import BARRIERS, LEAST_LIMIT, MOST_LIMIT, MOST_MARKERS, HeapBase
+from vmcore._fast.gc.survey import survey
+from vmcore._fast.memory.slabheap import Survey
 from vmcore.config.values import parse_choice, parse_count, parse_size
 
 __all__ = ["ManagedHeap"]
@@ -60,3 +62,16 @@ class ManagedHeap(HeapBase):
             parse_choice(barrier, "barrier", tuple(BARRIERS)),
             parse_count(markers, "markers", least=1, most=MOST_MARKERS),
         )
+
+    def survey(self) -> Survey:
+        """Return what is free in the memory that the heap holds, for a `FragmentationMonitor`.
+
+        Free pieces are runs of free cells, and runs of empty blocks. `compact` gives the latter back; live objects
+        never move, so the former stay.
+
+        Raises
+        ------
+        ClosedError
+            The heap is closed.
+        """
+        return survey(self)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vmcore.cli.options import Board, Harts, IsaString, Ram, resolve
+from vmcore.cli.options import Board, Harts, IsaString, Parallel, Ram, resolve
 
 __all__ = ["boot"]
 
@@ -26,6 +26,7 @@ def boot(
     ] = None,
     ram: Ram = None,
     harts: Harts = None,
+    parallel: Parallel = None,
     isa: IsaString = None,
     board: Board = "virt",
 ) -> None:
@@ -46,6 +47,7 @@ def boot(
         board,
         ram=ram,
         harts=harts,
+        parallel=parallel,
         isa=isa,
         clock="host" if session.is_interactive() else None,
         kernel=resolve(kernel, "kernel") if kernel else None,

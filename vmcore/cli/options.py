@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Board", "Harts", "IsaString", "Ram", "resolve"]
+__all__ = ["Board", "Harts", "IsaString", "Parallel", "Ram", "resolve"]
 
 Ram = Annotated[str | None, typer.Option(metavar="SIZE", help="Memory, as in 512M or 2G.", show_default="512M")]
 Harts = Annotated[int | None, typer.Option(metavar="N", help="Number of harts, 1 to 8.", show_default="1")]
@@ -15,6 +15,7 @@ IsaString = Annotated[
     str | None,
     typer.Option("--isa", metavar="STRING", help="The harts' ISA, as in rv64gc_zba_sv39. Default: everything."),
 ]
+Parallel = Annotated[bool | None, typer.Option("--parallel", help="One thread a hart, by the host's clock.")]
 Board = Annotated[str, typer.Option(metavar="NAME", help="The board.")]
 
 

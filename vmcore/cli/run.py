@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vmcore.cli.options import Board, Harts, IsaString, Ram
+from vmcore.cli.options import Board, Harts, IsaString, Parallel, Ram
 
 if TYPE_CHECKING:
     from vmcore import Machine
@@ -68,6 +68,7 @@ def run(
         int, typer.Option(metavar="BYTES", min=1, max=MAX_GRANULARITY, help="Bytes in a line of the signature.")
     ] = 4,
     harts: Harts = None,
+    parallel: Parallel = None,
     ram: Ram = None,
     board: Board = "virt",
 ) -> None:
@@ -80,7 +81,7 @@ def run(
     from vmcore.machine.machine import Machine
 
     _check_elf(elf)
-    with Machine(board, ram=ram, harts=harts, isa=isa, kernel=elf, bios="none") as vm:
+    with Machine(board, ram=ram, harts=harts, parallel=parallel, isa=isa, kernel=elf, bios="none") as vm:
         vm.console.on_output(write_all)
         stop = vm.run(max_insns=max_insns, timeout=timeout)
         if signature is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from vmcore.config.values import parse_choice, parse_count, parse_size
+from vmcore.config.values import parse_choice, parse_count, parse_flag, parse_size
 from vmcore.errors import ConfigError
 
 __all__ = ["ENVIRONMENT", "MAX_HARTS", "MAX_RAM", "MIN_RAM", "MachineSettings", "load_settings"]
@@ -33,11 +33,15 @@ class MachineSettings:
     isa : str or None
         The ISA string, or None for everything on offer.
     clock : str
-        ``"virtual"`` or ``"host"``.
+        ``"virtual"`` or ``"host"``; by default the latter if harts are parallel, else the former.
     seed : int
         Seed of everything random that the guest can see.
     tier : str
         What executes: ``"auto"``, ``"t0"`` or ``"t1"``.
+    parallel : bool
+        Whether each hart has a thread of its own.
+    icount : bool
+        Whether it was said that time is counted in instructions; only ever with ``clock="virtual"``.
     """
 
     board: str = "virt"
@@ -47,6 +51,8 @@ class MachineSettings:
     clock: str = "virtual"
     seed: int = 0
     tier: str = "auto"
+    parallel: bool = False
+    icount: bool = False
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
@@ -57,12 +63,14 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "clock": lambda v: parse_choice(v, "clock", ("virtual", "host")),
     "seed": lambda v: parse_count(v, "seed", least=0, most=(1 << 64) - 1),
     "tier": lambda v: parse_choice(v, "tier", ("auto", "t0", "t1")),
+    "parallel": lambda v: parse_flag(v, "parallel"),
+    "icount": lambda v: parse_flag(v, "icount"),
 }
 
 ENVIRONMENT = {name: f"VMCORE_{name.upper()}" for name in _CHECKS}
 """Which environment variable sets which setting."""
 
-_DEFAULTS = {field.name: field.default for field in fields(MachineSettings)}
+_DEFAULTS = {field.name: field.default for field in fields(MachineSettings)} | {"clock": None}
 
 
 def _text(value: Any, what: str) -> str:
@@ -103,4 +111,23 @@ def load_settings(given: Mapping[str, Any], environ: Mapping[str, str] | None = 
             raise ConfigError(
                 f"the environment variable {ENVIRONMENT[name]}: {error.message}", hint=error.hint
             ) from None
+    _agree_on_time(values)
     return MachineSettings(**values)
+
+
+def _agree_on_time(values: dict[str, Any]) -> None:
+    """Choose the clock where none was given; refuse what contradicts itself."""
+    if values["icount"] and values["parallel"]:
+        raise ConfigError(
+            "icount=True with parallel=True: harts that run at the same time have no common count of instructions",
+            hint="Leave one of them out",
+        )
+    if values["clock"] is None:
+        values["clock"] = "host" if values["parallel"] else "virtual"
+    if values["icount"] and values["clock"] == "host":
+        raise ConfigError("icount=True with clock='host': time is counted in instructions, or it is the host's")
+    if values["parallel"] and values["clock"] == "virtual":
+        raise ConfigError(
+            "parallel=True with clock='virtual': harts that run at the same time have no common virtual time",
+            hint="Leave clock out: parallel harts use the host's",
+        )

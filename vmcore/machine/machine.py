@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from vmcore._fast.face import MemoryFace
 from vmcore._fast.run import EXITS, Core
 from vmcore._fast.stop import Stop
+from vmcore._fast.team import run_team
 from vmcore.config.settings import MachineSettings, load_settings
 from vmcore.config.values import parse_choice, parse_count, parse_seconds, parse_size
 from vmcore.devices.base import Device
@@ -106,6 +107,12 @@ class Machine(MachineView):
     tier : str, default "auto"
         What executes the guest: ``"auto"`` compiles what runs often, ``"t0"`` only interprets, ``"t1"`` compiles
         everything at once.
+    parallel : bool, default False
+        Each hart runs in a thread of its own, by the host's clock (``clock="host"`` is implied). By default one thread
+        runs all harts in turn.
+    icount : bool, default False
+        Says by name what ``clock="virtual"`` does: time is counted in instructions, one thread runs all harts, and a
+        run is the same on every host and at any load.
 
     Attributes
     ----------
@@ -122,7 +129,9 @@ class Machine(MachineView):
 
     Notes
     -----
-    One thread only, but for :meth:`stop`. Ctrl-C during a run raises KeyboardInterrupt between two instructions: the
+    One thread only, but for :meth:`stop`. While parallel harts run, hooks, breakpoints and devices written in Python are
+    served one at a time in the thread of the hart that met them, and the other harts go on; one that a callback looks at
+    or changes stands still until the callback returns. Ctrl-C during a run raises KeyboardInterrupt between two instructions: the
     machine is whole and :meth:`run` goes on where it was.
 
     Examples
@@ -160,10 +169,13 @@ class Machine(MachineView):
         seed: int | None = None,
         reboot: str = "restart",
         tier: str | None = None,
+        parallel: bool | None = None,
+        icount: bool | None = None,
     ) -> None:
         self._closed = True  # Until there is something to close.
         given = {
-            "board": board, "ram": ram, "harts": harts, "isa": isa, "clock": clock, "seed": seed, "tier": tier
+            "board": board, "ram": ram, "harts": harts, "isa": isa, "clock": clock, "seed": seed, "tier": tier,
+            "parallel": parallel, "icount": icount,
         }  # fmt: skip
         self.settings: MachineSettings = load_settings(given)
         settings = self.settings
@@ -180,6 +192,7 @@ class Machine(MachineView):
             wall_base_ns=base_ns,
             seed=settings.seed,
             tier=settings.tier,
+            parallel=settings.parallel,
         )
         if self._host_clock:
             core.stop_host_clock()
@@ -357,7 +370,7 @@ class Machine(MachineView):
                 timer.join()
                 if self._stopping is StopReason.WATCHDOG:
                     # It may have come too late for this run; the next one must not see it.
-                    self.core.run(0)
+                    self.core.forget_stop()
                     self._stopping = StopReason.STOPPED
             if self._until is not None:
                 address, self._until = self._until, None
@@ -391,6 +404,9 @@ class Machine(MachineView):
         if self._host_clock and code is None:
             core.start_host_clock()
         try:
+            if self.settings.parallel:
+                # Each exit is served while the other harts run; the threads end before this returns.
+                return run_team(core, lambda code: self._serve(code, until_ns), lambda: self._next_stop(until_ns), left)
             while True:
                 if code is None:
                     code = core.run(left, self._next_stop(until_ns))
@@ -508,6 +524,9 @@ class Machine(MachineView):
         due = core.clock.next_deadline_ns if self._host_clock else None
         if due is None and (until_ns is None or not self._host_clock):
             return Stop(core, StopReason.IDLE)
+        if self.settings.parallel:
+            # Their threads sleep by themselves.
+            return None
         soonest = min(time_ns for time_ns in (due, until_ns) if time_ns is not None)
         time.sleep(min(max(soonest - core.now_ns, 0) / NS, IDLE_POLL))
         return None

@@ -2,9 +2,10 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport RAISED_BIT, gva_t
+from vmcore._fast.defs cimport (
+    RAISED_BIT, gva_t, vmcore_load32, vmcore_lock, vmcore_swap32, vmcore_unlock)
 from vmcore._fast.hart.access cimport (
-    ACCESS_LEAVE, ACCESS_REDO, ACCESS_SHOT, SHOT_ATTENTION, SHOT_DONE, finish_shot, resolve)
+    ACCESS_LEAVE, ACCESS_REDO, ACCESS_SHOT, SHOT_ATTENTION, SHOT_DONE, finish_shot, region_read, resolve)
 from vmcore._fast.hart.clock cimport pc_after, pc_of, sync_count
 from vmcore._fast.hart.codepage cimport bind, decode_at, decode_counted, get_page, is_counter, is_probed, set_code
 from vmcore._fast.hart.decode cimport decode_one
@@ -86,7 +87,7 @@ cdef int fetch_half(Hart *hart, gva_t gva, uint32_t *half) noexcept nogil:
     region = &hart.sys.mem.regions[index]
     if region.size - (hart.walk.gpa - region.base) < 2:
         return fetch_fault(hart, WALK_ACCESS_FAULT, gva)
-    half[0] = <uint32_t>region.read(region.dev, hart.walk.gpa - region.base, 2) & 0xFFFF
+    half[0] = <uint32_t>region_read(hart, region, hart.walk.gpa - region.base, 2) & 0xFFFF
     return 0
 
 
@@ -155,6 +156,16 @@ cdef Op *lookup(Hart *hart, gva_t pc, bint step) noexcept nogil:
     return op
 
 
+cdef inline bint deadline_moved(const System *sys) noexcept nogil:
+    # The turn of this hart may end sooner now. (That of a parallel one is short in any case.)
+    return sys.clock.changed and not sys.parallel
+
+
+cdef inline bint is_wanted(Hart *hart) noexcept nogil:
+    # Parallel harts: does somebody want the hart's thread to leave?
+    return vmcore_load32(&hart.hold) or vmcore_load32(&hart.sys.over) or vmcore_load32(&hart.sys.code_full)
+
+
 cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept nogil:
     # Run compiled code; returns the budget that is left, at hart.exit_pc. Code stops up to CODE_SLACK instructions
     # early or late: the slack is taken off before, so that it never runs past the end, and T0 does the rest.
@@ -190,13 +201,14 @@ cdef Op *enter(Hart *hart, gva_t pc, uint64_t left, bint step) noexcept nogil:
     cdef int number
     while True:
         # A load that a Python device has answered is run again at once: nothing may come between.
-        if (hart.pins.exit_req or sys.clock.changed or sys.request) and not hart.mmio_done:
-            if sys.clock.changed or sys.request:
+        if (hart.pins.exit_req or sys.request or deadline_moved(sys)) and not hart.mmio_done:
+            if sys.request or deadline_moved(sys) or (sys.parallel and is_wanted(hart)):
                 hart.pc = pc
                 hart.left = left
                 hart.exit_reason = LEAVE_ATTENTION
                 return NULL
-            hart.pins.exit_req = 0
+            # ORDER: taken back before what was raised is looked at, or it would be lost.
+            vmcore_swap32(&hart.pins.exit_req, 0)
             number = due_interrupt(hart)
             if number >= 0:
                 pc = take_interrupt(hart, <uint32_t>number, pc)
@@ -473,7 +485,11 @@ cdef void hot(Op *op, Hart *hart) noexcept nogil:
     op.imm = NEVER
     unplant(hart)
     if in_page(hart, op):
-        code = sys.compile(hart, page.bundle, pc & 4095)
+        if sys.parallel:
+            vmcore_lock(&sys.code_lock)
+        code = sys.compile(hart, page.bundle, pc & 4095) if sys.compile != NULL else 0
+        if sys.parallel:
+            vmcore_unlock(&sys.code_lock)
         if code and sys.code_serial == serial:
             set_code(page, pc & 4095, code)
     go_or_leave(enter(hart, pc, left, False), hart)

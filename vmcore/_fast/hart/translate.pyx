@@ -115,7 +115,7 @@ cdef int translate(Hart *hart, gva_t gva, uint32_t size, uint32_t want, uint32_t
         hart.walk.span = 4096
     else:
         hart.walk.priv = priv
-        hart.sys.n_walks += 1
+        hart.n_walks += 1
         status = mmu_walk(&hart.walk, gva, want)
         if status != WALK_OK:
             return status

@@ -50,3 +50,6 @@ cdef struct CodeCache:
 cdef bint cache_open(System *sys, uint32_t hot_after) noexcept nogil
 # Every page must have been dropped before.
 cdef void cache_close(System *sys) noexcept nogil
+
+# Drop every page and all compiled code. No hart runs.
+cdef void cache_evict(System *sys) noexcept nogil

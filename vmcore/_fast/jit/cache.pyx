@@ -1,8 +1,9 @@
 """The compiled code of a machine: compile a block, place it, link it to its page's other blocks, drop a page's code."""
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from vmcore._fast.defs cimport vmcore_store32
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.hart.codepage cimport drop_all
 from vmcore._fast.hart.state cimport CODE_UNIT, CodeBundle, Hart, System, enter_t
@@ -62,8 +63,11 @@ cdef bint write_code(uint64_t at, const void *what, uint64_t n) noexcept nogil:
 
 cdef void patch(uint64_t site, uint64_t target) noexcept nogil:
     # site: address at which the displacement is executed.
-    cdef int32_t distance = <int32_t>(target - (site + 4))
-    write_code(site, &distance, 4)
+    # ORDER: release: the code at the target was written before. One store, which a hart that is there sees whole or not
+    # at all: align_link() keeps it inside one aligned word.
+    if code_begin_write(<uint8_t *>site, 4) == 0:
+        vmcore_store32(<void *>(site + <uint64_t>code_rw_delta()), <uint32_t>(target - (site + 4)))
+        code_end_write(<uint8_t *>site, 4)
 
 
 cdef bint place(System *sys, CodeCache *c, uint64_t n) noexcept nogil:
@@ -73,13 +77,24 @@ cdef bint place(System *sys, CodeCache *c, uint64_t n) noexcept nogil:
         return True
     if c.nsegments * c.segments[0].size < c.limit and new_segment(c):
         return True
-    c.n_evictions += 1
+    if sys.parallel:
+        # Only when no hart runs: the run loop sees to that, and T0 goes on alone until then.
+        vmcore_store32(&sys.code_full, 1)
+    else:
+        cache_evict(sys)
+    return False
+
+
+cdef void cache_evict(System *sys) noexcept nogil:
+    cdef CodeCache *c = <CodeCache *>sys.cache
     drop_all(sys)
+    if c == NULL or c.nsegments == 0:
+        return
+    c.n_evictions += 1
     # The first segment begins with the stubs.
     release_segments(c, 1)
     c.at = <uint64_t>c.segments[0].exec_base + c.stubs_bytes
     c.end = <uint64_t>c.segments[0].exec_base + c.segments[0].size
-    return False
 
 
 cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
@@ -118,7 +133,8 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
     if not write_code(c.at, b.a.start, size):
         return 0
     target = <uint32_t>((c.at - sys.code_base) // CODE_UNIT)
-    bundle.code[off >> 1] = target
+    # ORDER: release: the code is there before its place.
+    vmcore_store32(&bundle.code[off >> 1], target)
     u.blocks[u.nblocks].at = target
     u.blocks[u.nblocks].bytes = <uint32_t>size
     u.blocks[u.nblocks].off = <uint16_t>off

@@ -5,7 +5,8 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport SINK, Op
 from vmcore._fast.jit.block cimport (
-    AWAY_BEFORE, AWAY_FAR, AWAY_NEXT_RAX, AWAY_STEP, AWAY_TAKEN, Block, add_imm, away, clean_all, go_far, go_rax, go_to, info_of,
+    AWAY_BEFORE, AWAY_FAR, AWAY_NEXT_RAX, AWAY_STEP, AWAY_TAKEN, Block, add_imm, align_link, away,
+    clean_all, go_far, go_rax, go_to, info_of,
     link, op_x, page_address, poll, put_x, register_emitter, step, target_x)
 from vmcore._fast.jit.convention cimport HOST_OF, at_x
 from vmcore._fast.jit.x64.asm cimport (
@@ -48,6 +49,7 @@ cdef void branch(Block *b, const Op *op, int cc) noexcept nogil:
         poll(b)
         away(b, x_jcc(&b.a, CC_S), AWAY_BEFORE, b.off)
         compare(b, op.rs1, op.rd)
+        align_link(b, 2)
         link(b, x_jcc(&b.a, cc), <uint32_t>target)
     else:
         compare(b, op.rs1, op.rd)

@@ -1,4 +1,4 @@
-"""The threads of parallel harts, on the core alone: budgets, who serves, what may be touched, and that nothing is left."""
+"""The threads of parallel harts, on the core alone: budgets, who serves, what may be touched, that nothing is left."""
 
 from __future__ import annotations
 

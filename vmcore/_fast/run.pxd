@@ -64,7 +64,7 @@ cdef class Core:
     cdef Hart *hart(self, object index) except NULL
     cdef int check_idle(self) except -1
     cdef int run_system(self, uint64_t budget, uint64_t until_ns) noexcept nogil
-    # Parallel harts. While `team` is set each hart has a thread; one thread at a time, `server`, serves an exit (of hart
+    # Parallel harts. While `team` is set each hart has a thread; one at a time, `server`, serves an exit (of hart
     # `server_hart`) and has the machine's lock. It may touch the other harts once it holds them: bits of `held`.
     cdef bint team
     cdef unsigned long server

@@ -22,8 +22,8 @@ from vmcore._fast.hart.isabits cimport (
     BIT_A, BIT_C, BIT_D, BIT_F, BIT_M, BIT_S, BIT_SVNAPOT, BIT_U, BIT_ZBA, BIT_ZBB, BIT_ZBS, has)
 from vmcore._fast.hart.parking cimport park_hold, park_release
 from vmcore._fast.hart.state cimport (
-    FETCH_SIZE, JUMP_SIZE, LEAVE_HTIF, LEAVE_PROBE, LEAVE_PYMMIO, LEAVE_SBI, LEAVE_WAIT, LEAVE_YIELD, NUM_DCTX, PAGES_SIZE,
-    PRIV_M, CodePage, DataCtx, FetchEntry, Hart, JumpEntry, System)
+    FETCH_SIZE, JUMP_SIZE, LEAVE_HTIF, LEAVE_PROBE, LEAVE_PYMMIO, LEAVE_SBI, LEAVE_WAIT, LEAVE_YIELD, NUM_DCTX,
+    PAGES_SIZE, PRIV_M, CodePage, DataCtx, FetchEntry, Hart, JumpEntry, System)
 from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, forget_code, translate, update_contexts
 from vmcore._fast.hart.trap cimport mip_of
 from vmcore._fast.jit.codebuf cimport code_generation, code_is_concurrent
@@ -966,18 +966,20 @@ cdef class Core:
         """Return counters of the engine as a dict."""
         cdef System *s = self.sys
         cdef CodeCache *c = <CodeCache *>s.cache
-        figures = {"instructions": self.icount(),
-                "decoded_runs": sum(s.harts[<int>i].n_decoded for i in range(s.nharts)),
-                "tlb_fills": sum(s.harts[<int>i].n_fills for i in range(s.nharts)),
-                "page_walks": sum(s.harts[<int>i].n_walks for i in range(s.nharts)),
-                "traps": sum(s.harts[<int>i].n_traps for i in range(s.nharts)),
-                "mmio": sum(s.harts[<int>i].n_mmio for i in range(s.nharts)),
-                "code_bytes": s.code_bytes + sum(s.harts[<int>i].code_bytes for i in range(s.nharts)),
-                "evictions": s.code_serial,
-                "t1_insns": sum(s.harts[<int>i].n_code for i in range(s.nharts)),
-                "exits": sum(s.harts[<int>i].n_exits for i in range(s.nharts)),
-                "exits_to_step": sum(s.harts[<int>i].n_steps for i in range(s.nharts)),
-                "l1_misses": sum(s.harts[<int>i].n_misses for i in range(s.nharts))}
+        figures = {
+            "instructions": self.icount(),
+            "decoded_runs": sum(s.harts[<int>i].n_decoded for i in range(s.nharts)),
+            "tlb_fills": sum(s.harts[<int>i].n_fills for i in range(s.nharts)),
+            "page_walks": sum(s.harts[<int>i].n_walks for i in range(s.nharts)),
+            "traps": sum(s.harts[<int>i].n_traps for i in range(s.nharts)),
+            "mmio": sum(s.harts[<int>i].n_mmio for i in range(s.nharts)),
+            "code_bytes": s.code_bytes + sum(s.harts[<int>i].code_bytes for i in range(s.nharts)),
+            "evictions": s.code_serial,
+            "t1_insns": sum(s.harts[<int>i].n_code for i in range(s.nharts)),
+            "exits": sum(s.harts[<int>i].n_exits for i in range(s.nharts)),
+            "exits_to_step": sum(s.harts[<int>i].n_steps for i in range(s.nharts)),
+            "l1_misses": sum(s.harts[<int>i].n_misses for i in range(s.nharts)),
+        }
         figures["t0_insns"] = figures["instructions"] - figures["t1_insns"]
         if c != NULL:
             figures.update(t1_blocks=c.n_blocks, t1_compiled=c.n_insns, t1_code_bytes=c.n_bytes, t1_failed=c.n_failed,

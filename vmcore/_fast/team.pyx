@@ -175,7 +175,9 @@ cdef class Team:
         cdef uint32_t i
         for i in range(sys.nharts):
             h = sys.harts[i]
-            if vmcore_look32(&h.pins.exit_req) or not (vmcore_look32(&h.pins.sleeping) if i else h.stopped or h.waiting):
+            if vmcore_look32(&h.pins.exit_req) or not (h.stopped or h.waiting):
+                return False
+            if i and not vmcore_look32(&h.pins.sleeping):
                 return False
         return True
 

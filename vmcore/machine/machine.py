@@ -129,10 +129,12 @@ class Machine(MachineView):
 
     Notes
     -----
-    One thread only, but for :meth:`stop`. While parallel harts run, hooks, breakpoints and devices written in Python are
-    served one at a time in the thread of the hart that met them, and the other harts go on; one that a callback looks at
-    or changes stands still until the callback returns. Ctrl-C during a run raises KeyboardInterrupt between two instructions: the
+    One thread only, but for :meth:`stop`. Ctrl-C during a run raises KeyboardInterrupt between two instructions: the
     machine is whole and :meth:`run` goes on where it was.
+
+    While parallel harts run, hooks and devices written in Python are served one at a time, each in the thread of the
+    hart that met it. The other harts go on meanwhile; one that a callback looks at or changes stands still until the
+    callback returns.
 
     Examples
     --------

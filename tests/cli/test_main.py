@@ -74,3 +74,11 @@ def test_info(vmcore: Vmcore) -> None:
     ):
         assert re.search(f"^{line}", shown, re.MULTILINE), line
     assert "/some/where" in shown
+
+
+@pytest.mark.parametrize("arguments", [("info",), ("demo",)])
+def test_an_output_that_is_full_is_one_line(arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-c", "from vmcore.cli.main import main; main()", *arguments]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "vmcore: the output cannot be written (No space left on device)\n")

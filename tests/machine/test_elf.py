@@ -62,6 +62,12 @@ def test_position_independent_firmware_moves_to_the_memory(make_elf: Maker) -> N
     assert (placed.low, placed.bias) == (DRAM, 0)
 
 
+@pytest.mark.parametrize("entry", [0, 0x1000, 0x1000_0000, DRAM - 4, DRAM + 0x1000])
+def test_an_entry_point_outside_what_is_loaded(make_elf: Maker, entry: int) -> None:
+    with pytest.raises(LoadError, match=f"entry point {entry:#x} is in none of its segments"):
+        parse_elf(make_elf(entry=entry), "k", BANKS)
+
+
 def test_every_cut_is_noticed(make_elf: Maker) -> None:
     data = make_elf(code=b"\x13\0\0\0" * 8)
     for length in range(4, len(data)):

@@ -12,6 +12,7 @@ ever.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -63,17 +64,23 @@ class World:
         1 or 2.
     reserving : bool
         The code has LR and SC. A TLB flush ends a reservation, which is allowed but can be seen.
+    fenced : bool
+        Stores to code are followed by a ``fence.i`` before anything else runs: otherwise either may be executed.
     """
 
     seed: int
     mode: str = "m"
     harts: int = 1
     reserving: bool = True
+    fenced: bool = False
 
 
-def _handler(mode: str) -> bytes:
+def _handler(mode: str, fenced: bool) -> bytes:
     """Return the trap handler. x31 and x30 and x29 are its registers; mscratch points to 64 bytes of its hart."""
     asm = Assembler(HANDLER)
+    if fenced:
+        # What the interrupted code was about to say.
+        asm.emit("fence.i")
     asm.emit("csrrw", rd=31, rs1=31, imm=MSCRATCH)
     asm.emit("sd", rs1=31, rs2=30, imm=0)
     asm.emit("sd", rs1=31, rs2=29, imm=8)
@@ -124,7 +131,7 @@ def _handler(mode: str) -> bytes:
     return asm.code()
 
 
-def _trouble(rng: Random) -> bytes:
+def trouble(rng: Random) -> bytes:
     """Return an instruction of four bytes that traps, waits, or looks at time."""
     kind = rng.randrange(7)
     rd = rng.choice([n for n in range(32) if n not in (cases.COUNTER, cases.BASE)])
@@ -143,15 +150,15 @@ def _trouble(rng: Random) -> bytes:
     return word.to_bytes(4, "little")
 
 
-def _code(rng: Random, reserving: bool) -> tuple[bytes, list[int]]:
-    """Return blocks that jump among each other without end, and where each begins."""
+def tangle(rng: Random, reserving: bool, trouble: Callable[[Random], bytes]) -> tuple[bytes, list[int]]:
+    """Return blocks that jump among each other without end, and where each begins. Every other one has trouble."""
     style = cases.Style()
     atomics = [row for row in _ORDINARY if reserving or not row.mnemonic.startswith("lr.")]
     blocks, ends = [], []
     for _ in range(NBLOCKS):
         block = cases.straight(rng, _ORDINARY, rng.randrange(1, 9), style)
         if rng.randrange(2):
-            block += _trouble(rng)
+            block += trouble(rng)
         if rng.randrange(4) == 0:
             block += cases.atomic_run(rng, atomics)
         blocks.append(block)
@@ -195,25 +202,32 @@ def _tables(user: bool) -> bytes:
 
 
 class Machine:
-    """The machine of a world, at its beginning."""
+    """The machine of a world, at its beginning. `tier`: what executes it."""
 
-    def __init__(self, world: World) -> None:
+    #: Where the code begins, and where the memory ends that is compared.
+    start, end = CODE, CODE + 0x2000
+
+    def __init__(self, world: World, tier: str | None = None) -> None:
         install()
         self.world = world
         rng = Random(f"{world.seed} {world.mode} {world.harts}")
-        self.core = core = Core(world.harts, Isa.default().mask)
+        self.core = core = Core(world.harts, Isa.default().mask, tier=tier)
         core.add_ram(RAM, RAM_SIZE)
         self.clint = Clint(core.clock, [core.pins(i) for i in range(world.harts)])
         core.attach(CLINT, self.clint)
-        self.code, starts = _code(rng, world.reserving)
-        core.memory.write(CODE, self.code)
-        core.memory.write(BLOCKS, struct.pack(f"<{NBLOCKS}Q", *(CODE + start for start in starts)))
-        core.memory.write(HANDLER, _handler(world.mode))
+        self.code, starts = self.make_code(rng)
+        core.memory.write(self.start, self.code)
+        core.memory.write(BLOCKS, struct.pack(f"<{NBLOCKS}Q", *(self.start + start for start in starts)))
+        core.memory.write(HANDLER, _handler(world.mode, world.fenced))
         core.memory.write(ROOT, _tables(world.mode == "user"))
         core.memory.write(WINDOW - 4096, rng.randbytes(8192))
         low, _ = _MODES[world.mode]
         for hart in range(world.harts):
             self._begin(hart, rng, low, world.mode in ("supervisor", "user"))
+
+    def make_code(self, rng: Random) -> tuple[bytes, list[int]]:
+        """Return the code and where its blocks begin."""
+        return tangle(rng, self.world.reserving, trouble)
 
     def _begin(self, hart: int, rng: Random, priv: int, paged: bool) -> None:
         core, saved = self.core, SAVED + 64 * hart
@@ -230,7 +244,7 @@ class Machine:
         for number in range(32):
             core.set_f(hart, number, rng.getrandbits(64))
         core.set_priv(hart, priv)
-        core.set_pc(hart, CODE)
+        core.set_pc(hart, self.start)
         self.clint.write(0x4000 + 8 * hart, 8, 3 + hart)
 
     def state(self) -> dict[str, object]:
@@ -247,7 +261,7 @@ class Machine:
                 found[f"f{number} {hart}"] = core.f(hart, number)
             for number in COMPARED:
                 found[f"csr {number:#x} {hart}"] = core.csr_read(hart, number)
-        for base in range(RAM, CODE + 0x2000, 0x1000):
+        for base in range(RAM, self.end, 0x1000):
             found[f"memory {base:#x}"] = core.memory.read(base, 0x1000)
         return found
 

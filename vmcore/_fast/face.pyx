@@ -36,6 +36,11 @@ cdef int number_of(dict names, object key, str what) except -1:
 
 cdef inline uint64_t to_address(Core core, object key) except? 0xFFFFFFFFFFFFFFFFu:
     if isinstance(key, int):
+        try:
+            return <uint64_t>key
+        except OverflowError:
+            if not -(1 << 63) <= key < 0:
+                raise MemoryAccessError(f"{key:#x} is no address of 64 bits") from None
         return PyLong_AsUnsignedLongLongMask(key)
     if core.resolver is None:
         raise SymbolError(f"no symbol {key!r}: no image with symbols is loaded")

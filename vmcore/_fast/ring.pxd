@@ -1,62 +1,75 @@
-# A bounded queue for any number of producers and consumers, without locks: a ring of cells, each with a sequence
-# number that says whose turn it is (after D. Vyukov's bounded MPMC queue).
+# A bounded queue for any number of producers and consumers, without locks. The algorithm, what each access is ordered
+# against, and the layout are in ring.h; docs/explanation/ring.md says why it is right.
 #
-# Cell i of position p (p & mask == i) holds sequence p when it is free for the producer of p, p + 1 when it holds the
-# record of p, and p + capacity when the consumer of p has taken it, which is "free" for the next round. Positions never
-# wrap: at 10**9 records a second 63 bits last for 292 years. The top bit of `tail` says that the queue is closed.
+# A deadline is in nanoseconds of the host's monotonic clock (ring_deadline); RING_FOREVER is none.
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-cdef extern from *:
-    """
-    #define vmcore_ring_load(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
-    #define vmcore_ring_peek(p) __atomic_load_n((p), __ATOMIC_RELAXED)
-    #define vmcore_ring_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-    #define vmcore_ring_or(p, v) __atomic_fetch_or((p), (v), __ATOMIC_ACQ_REL)
-    #define vmcore_ring_claim(p, expected, v) \\
-        __atomic_compare_exchange_n((p), (expected), (v), 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED)
-    """
-    uint64_t vmcore_ring_load(const uint64_t *p) nogil
-    uint64_t vmcore_ring_peek(const uint64_t *p) nogil
-    void vmcore_ring_store(uint64_t *p, uint64_t v) nogil
-    uint64_t vmcore_ring_or(uint64_t *p, uint64_t v) nogil
-    # On failure `expected` becomes what is there; may fail for no reason.
-    bint vmcore_ring_claim(uint64_t *p, uint64_t *expected, uint64_t v) nogil
+cdef extern from "ring.h" nogil:
+    const uint64_t RING_FOREVER "VMCORE_RING_FOREVER"
+
+    ctypedef struct Door "VmRingDoor":
+        uint32_t sleepers
+        uint32_t news
+
+    ctypedef struct Ring "VmRing":
+        unsigned char *cells
+        uint64_t mask
+        uint64_t words
+        Door filled
+        Door freed
+        void *block
+        uint64_t tail
+        uint64_t head
+
+    uint64_t vmcore_ring_push(Ring *ring, const void *records, uint64_t n, uint64_t words, bint alone)
+    uint64_t vmcore_ring_pop(Ring *ring, void *records, uint64_t n, uint64_t words, bint alone)
 
 cdef enum:
     RING_LEAST = 2            # with one cell "full" and "free for the next round" would be the same number
     RING_MOST = 1 << 24
+    RING_MOST_WORDS = 512     # a record of 4 KiB
 
-cdef struct Cell:
-    uint64_t turn
-    uint64_t record
+# One record of 64 bits, in line: nothing is called. False: full or closed; empty.
+cdef inline bint ring_push_one(Ring *ring, uint64_t record) noexcept nogil:
+    return vmcore_ring_push(ring, &record, 1, 1, False) != 0
 
-# Producers touch `tail` and consumers `head`: each has a cache line of its own.
-cdef struct Ring:
-    Cell *cells
-    uint64_t mask
-    uint64_t apart0[6]
-    uint64_t tail             # next position to fill
-    uint64_t apart1[7]
-    uint64_t head             # next position to take
-    uint64_t apart2[7]
+cdef inline bint ring_pop_one(Ring *ring, uint64_t *record) noexcept nogil:
+    return vmcore_ring_pop(ring, record, 1, 1, False) != 0
 
-# Room for `capacity` records, rounded up to a power of two. -1: no memory, or not RING_LEAST to RING_MOST.
+# Room for `capacity` records of 64 bits, rounded up to a power of two. -1: no memory, or not RING_LEAST to RING_MOST.
 cdef int ring_init(Ring *ring, uint64_t capacity) noexcept nogil
+# The same for records of `size` bytes: a multiple of 8 up to 4096.
+cdef int ring_init_records(Ring *ring, uint64_t capacity, uint64_t size) noexcept nogil
 # Nobody may use the ring any more.
 cdef void ring_free(Ring *ring) noexcept nogil
-# No push succeeds after this; what is in can be taken.
+# No push succeeds after this; what is in can be taken. Wakes everybody who waits.
 cdef void ring_close(Ring *ring) noexcept nogil
 # How many of `n` records were added, from the first on, together: no other producer's come between them. 0: full, or
-# closed.
+# closed. Wakes those who wait for them.
 cdef uint64_t ring_push(Ring *ring, const uint64_t *records, uint64_t n) noexcept nogil
 # How many records, at most `n`, were taken into `records`: those that follow each other. 0: empty.
 cdef uint64_t ring_pop(Ring *ring, uint64_t *records, uint64_t n) noexcept nogil
+# The same for records of the size that the ring was made for.
+cdef uint64_t ring_push_records(Ring *ring, const void *records, uint64_t n) noexcept nogil
+cdef uint64_t ring_pop_records(Ring *ring, void *records, uint64_t n) noexcept nogil
+# The same, but they wait: for room, or for a record. 0: closed (and, to pop, empty), or the deadline has passed.
+# Signals do not end the wait.
+cdef uint64_t ring_push_wait(Ring *ring, const void *records, uint64_t n, uint64_t deadline) noexcept nogil
+cdef uint64_t ring_pop_wait(Ring *ring, void *records, uint64_t n, uint64_t deadline) noexcept nogil
+# The deadline that is `ns` nanoseconds from now.
+cdef uint64_t ring_deadline(uint64_t ns) noexcept nogil
 # Records in it now, those included that a producer is just writing.
 cdef uint64_t ring_count(const Ring *ring) noexcept nogil
 cdef bint ring_closed(const Ring *ring) noexcept nogil
 
 # Any thread.
 cdef class RingQueue:
+    # Keeps the object's reference count, which every caller writes, off the lines that every caller reads.
+    cdef uint8_t apart[128]
     cdef Ring ring
+    cdef object tracked
     cdef int refuse_closed(self) except -1
+    cdef object push_items(self, object items)
+    cdef object wait_to_push(self, object item, object timeout)
+    cdef object wait_to_pop(self, object timeout, object default)

@@ -4,13 +4,14 @@ import os
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.number cimport PyNumber_Index
 from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.defs cimport (
-    IRQ_SSIP, NO_DEADLINE, clock_advance, clock_next, gva_t, pins_raise, pins_set, vmcore_load32, vmcore_store32,
-    vmcore_swap32)
+    IRQ_SSIP, NO_DEADLINE, VMCORE_ASSERT, clock_advance, clock_next, gva_t, pins_raise, pins_set, vmcore_load32,
+    vmcore_store32, vmcore_swap32)
 from vmcore._fast.dev.bus cimport ClockHandle, CompiledDevice, Pins
 from vmcore._fast.dev.clint cimport Clint
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
@@ -28,10 +29,11 @@ from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, forget
 from vmcore._fast.hart.trap cimport mip_of
 from vmcore._fast.jit.codebuf cimport code_generation, code_is_concurrent
 from vmcore._fast.jit.cache cimport CodeCache, cache_close, cache_open
-from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
+from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_size
 from vmcore._fast.memory.mmu cimport WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W, WANT_X
 from vmcore._fast.memory.pmp cimport pmp_update
 from vmcore._fast.memory.ram cimport MAX_REGIONS, PG_WATCH, Bank, Ram, Region, find_bank, free_banks, ram_span
+from vmcore._fast.memory.tlb2 cimport tlb2_clear
 
 # The modules of handlers register what they execute when they are imported.
 from vmcore._fast.hart import control, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys
@@ -200,6 +202,7 @@ cdef class Core:
             at += PAGES_SIZE * sizeof(void *)
             h.dctx = <DataCtx *>at
             at += NUM_DCTX * sizeof(DataCtx)
+        VMCORE_ASSERT(at <= <uint8_t *>self.hart_block + vm_size(self.hart_block))
         self.sys.nharts = self.nharts
 
     cdef void reset_hart(self, Hart *h) noexcept:
@@ -257,6 +260,7 @@ cdef class Core:
             h.dctx[i].used = 0
         h.dctx_key = 0
         h.fctx_key = 0
+        tlb2_clear(&h.tlb2)
         update_contexts(h)
         forget_code(h)
         update_stimer(h)
@@ -727,14 +731,16 @@ cdef class Core:
         if self.closed:
             raise ClosedError("the machine is closed")
         self.still_all()
-        gva &= 0xFFFFFFFFFFFFFFFE
+        if gva & 1:
+            raise ConfigError(f"no instruction can be at the odd address {gva:#x}")
+        gva &= 0xFFFFFFFFFFFFFFFF
         self.hooks[gva] = (*self.hooks.get(gva, ()), callback)
         self.rebuild_probes()
 
     def hook_remove(self, gva, callback):
         """Undo one :meth:`hook_add`."""
         self.still_all()
-        gva &= 0xFFFFFFFFFFFFFFFE
+        gva &= 0xFFFFFFFFFFFFFFFF
         callbacks = list(self.hooks.get(gva, ()))
         if callback not in callbacks:
             raise ConfigError(f"no such hook or breakpoint at {gva:#x}")
@@ -912,7 +918,7 @@ cdef class Core:
             raise ConfigError("the harts of this machine are parallel", hint="run_team() runs them")
         if max_insns is not None:
             try:
-                budget = max_insns
+                budget = PyNumber_Index(max_insns)
             except (TypeError, OverflowError):
                 raise ConfigError(f"max_insns={max_insns!r} is no number of instructions",
                                   hint="Give a whole number from 0 to 2**64 - 1") from None
@@ -959,6 +965,7 @@ cdef class Core:
 
     def start_host_clock(self):
         """Let the clock go on where :meth:`stop_host_clock` left it."""
+        self.check_idle()
         if self.sys.host_clock:
             self.sys.host_base_ns = vmcore_monotonic_ns() - self.sys.clock.now_ns
 
@@ -970,6 +977,7 @@ cdef class Core:
             "instructions": self.icount(),
             "decoded_runs": sum(s.harts[<int>i].n_decoded for i in range(s.nharts)),
             "tlb_fills": sum(s.harts[<int>i].n_fills for i in range(s.nharts)),
+            "l2_tlb_hits": sum(s.harts[<int>i].n_tlb2_hits for i in range(s.nharts)),
             "page_walks": sum(s.harts[<int>i].n_walks for i in range(s.nharts)),
             "traps": sum(s.harts[<int>i].n_traps for i in range(s.nharts)),
             "mmio": sum(s.harts[<int>i].n_mmio for i in range(s.nharts)),

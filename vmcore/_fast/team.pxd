@@ -12,6 +12,8 @@ cdef class Team:
     cdef object next_stop      # -> time at which hart 0 is to leave, or None
     cdef object lock           # whoever serves an exit has it
     cdef list threads
+    cdef uint32_t alive        # threads that have begun and not ended
+    cdef uint32_t finished     # ... and none may begin any more
     cdef object answer
     cdef object error
     cdef uint32_t *watched[8]  # words that a device sets when it wants Python

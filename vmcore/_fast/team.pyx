@@ -9,8 +9,10 @@ of hart 0: it looks at the host's signals, too, and notices when all harts wait.
 
 import os
 import threading
+import time
 
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.number cimport PyNumber_Index
 from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -271,10 +273,15 @@ cdef class Team:
 
     def thread(self, index):
         """Run in a hart's thread."""
+        # ORDER: counted before `finished` is looked at; join() sets that before it looks at the count.
+        vmcore_add32(&self.alive, 1)
         try:
-            self.attend(index)
+            if not vmcore_look32(&self.finished):
+                self.attend(index)
         except BaseException as error:
             self.fail(error)
+        finally:
+            vmcore_add32(&self.alive, ~<uint32_t>0)
 
     def fail(self, error):
         """End the run with an exception."""
@@ -291,8 +298,8 @@ cdef class Team:
             self.note_until()
             for i in range(1, core.nharts):
                 thread = threading.Thread(target=self.thread, args=(i,), name=f"vmcore-hart-{i}")
-                thread.start()
                 self.threads.append(thread)
+                thread.start()
             self.attend(0)
         except BaseException as error:
             self.end()
@@ -307,14 +314,20 @@ cdef class Team:
 
     def join(self):
         """Wait for all threads, whatever comes: a second Ctrl-C ends the run as the first one did."""
-        for thread in self.threads:
-            while thread.is_alive():
-                try:
+        # A thread whose start was interrupted may not be known to be alive, and begin later: it finds that all is over.
+        vmcore_swap32(&self.finished, 1)
+        while self.threads:
+            try:
+                thread = self.threads[len(self.threads) - 1]
+                if thread.is_alive():
                     thread.join()
-                except BaseException as error:
-                    if self.error is None:
-                        self.error = error
-        self.threads = []
+                elif vmcore_look32(&self.alive) and len(self.threads) == 1 and not self.core.closed:
+                    time.sleep(0.001)
+                    continue
+                self.threads.pop()
+            except BaseException as error:
+                if self.error is None:
+                    self.error = error
 
 
 cdef inline bint is_of_hart(int code) noexcept:
@@ -359,7 +372,7 @@ def run_team(Core core not None, serve, next_stop=None, max_insns=None):
         raise ConfigError("the harts of this machine are not parallel", hint="Core.run() runs them")
     if max_insns is not None:
         try:
-            budget = max_insns
+            budget = PyNumber_Index(max_insns)
         except (TypeError, OverflowError):
             raise ConfigError(f"max_insns={max_insns!r} is no number of instructions",
                               hint="Give a whole number from 0 to 2**64 - 1") from None

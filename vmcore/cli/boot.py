@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from vmcore.cli.options import Board, Harts, IsaString, Parallel, Ram, resolve
+from vmcore.cli.options import (
+    Board,
+    Harts,
+    IsaString,
+    Numa,
+    Parallel,
+    Placement,
+    Ram,
+    Tier,
+    joined,
+    resolve,
+)
 
 __all__ = ["boot"]
 
@@ -28,6 +39,9 @@ def boot(
     harts: Harts = None,
     parallel: Parallel = None,
     isa: IsaString = None,
+    numa: Numa = None,
+    placement: Placement = None,
+    tier: Tier = None,
     board: Board = "virt",
 ) -> None:
     """Boot a kernel or a firmware with the console on the terminal; Ctrl-A x quits.
@@ -49,6 +63,9 @@ def boot(
         harts=harts,
         parallel=parallel,
         isa=isa,
+        numa=joined(numa),
+        placement=joined(placement),
+        tier=tier,
         clock="host" if session.is_interactive() else None,
         kernel=resolve(kernel, "kernel") if kernel else None,
         initrd=resolve(initrd, "initrd") if initrd else None,

@@ -63,3 +63,11 @@ def main() -> None:
             raise
         print(f"vmcore: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(ERROR_STATUS)
+    except OSError as error:
+        # Whoever opens a file has a message for it. What is left is the output: a full disk, a terminal that is gone.
+        if error.filename is not None:
+            raise
+        print(f"vmcore: the output cannot be written ({error.strerror})", file=sys.stderr)
+        # What is buffered could not be written at the end of the process either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(ERROR_STATUS)

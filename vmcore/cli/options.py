@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Board", "Harts", "IsaString", "Parallel", "Ram", "resolve"]
+__all__ = ["Board", "Harts", "IsaString", "Numa", "Parallel", "Placement", "Ram", "Tier", "joined", "resolve"]
 
 Ram = Annotated[str | None, typer.Option(metavar="SIZE", help="Memory, as in 512M or 2G.", show_default="512M")]
 Harts = Annotated[int | None, typer.Option(metavar="N", help="Number of harts, 1 to 8.", show_default="1")]
@@ -16,7 +16,26 @@ IsaString = Annotated[
     typer.Option("--isa", metavar="STRING", help="The harts' ISA, as in rv64gc_zba_sv39. Default: everything."),
 ]
 Parallel = Annotated[bool | None, typer.Option("--parallel", help="One thread a hart, by the host's clock.")]
+Numa = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HARTS:SIZE", help="A NUMA node of the guest, as in 0-1:256M; once for each node."),
+]
+Placement = Annotated[
+    list[str] | None,
+    typer.Option(metavar="POLICY", help="Host memory: local, interleave or bind:NODE; once, or for each --numa."),
+]
+Tier = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|t0|t1", help="Compile what runs often, nothing, or everything at once.", show_default="auto"
+    ),
+]
 Board = Annotated[str, typer.Option(metavar="NAME", help="The board.")]
+
+
+def joined(texts: list[str] | None) -> str | None:
+    """Return an option that may be repeated as one setting."""
+    return ";".join(texts) if texts else None
 
 
 def resolve(given: str, role: str) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vmcore.cli.options import Board, Harts, IsaString, Parallel, Ram
+from vmcore.cli.options import Board, Harts, IsaString, Numa, Parallel, Placement, Ram, Tier, joined
 
 if TYPE_CHECKING:
     from vmcore import Machine
@@ -70,6 +70,9 @@ def run(
     harts: Harts = None,
     parallel: Parallel = None,
     ram: Ram = None,
+    numa: Numa = None,
+    placement: Placement = None,
+    tier: Tier = None,
     board: Board = "virt",
 ) -> None:
     """Run a bare-metal ELF in M-mode; the exit status is the code that it reports through HTIF (0 is a pass).
@@ -81,7 +84,18 @@ def run(
     from vmcore.machine.machine import Machine
 
     _check_elf(elf)
-    with Machine(board, ram=ram, harts=harts, parallel=parallel, isa=isa, kernel=elf, bios="none") as vm:
+    with Machine(
+        board,
+        ram=ram,
+        harts=harts,
+        parallel=parallel,
+        isa=isa,
+        numa=joined(numa),
+        placement=joined(placement),
+        tier=tier,
+        kernel=elf,
+        bios="none",
+    ) as vm:
         vm.console.on_output(write_all)
         stop = vm.run(max_insns=max_insns, timeout=timeout)
         if signature is not None:

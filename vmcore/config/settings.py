@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from vmcore.config.numa import GuestNode, check_harts, check_ram, parse_nodes, parse_placements
 from vmcore.config.values import parse_choice, parse_count, parse_flag, parse_size
 from vmcore.errors import ConfigError
 
@@ -42,6 +43,10 @@ class MachineSettings:
         Whether each hart has a thread of its own.
     icount : bool
         Whether it was said that time is counted in instructions; only ever with ``clock="virtual"``.
+    numa : tuple of GuestNode
+        The guest's NUMA nodes; none where it has no NUMA.
+    placement : tuple of str
+        Where on the host main memory shall be: for all of it, or for each node; empty for the kernel's choice.
     """
 
     board: str = "virt"
@@ -53,6 +58,8 @@ class MachineSettings:
     tier: str = "auto"
     parallel: bool = False
     icount: bool = False
+    numa: tuple[GuestNode, ...] = ()
+    placement: tuple[str, ...] = ()
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
@@ -65,6 +72,8 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "tier": lambda v: parse_choice(v, "tier", ("auto", "t0", "t1")),
     "parallel": lambda v: parse_flag(v, "parallel"),
     "icount": lambda v: parse_flag(v, "icount"),
+    "numa": parse_nodes,
+    "placement": parse_placements,
 }
 
 ENVIRONMENT = {name: f"VMCORE_{name.upper()}" for name in _CHECKS}
@@ -111,6 +120,7 @@ def load_settings(given: Mapping[str, Any], environ: Mapping[str, str] | None = 
             raise ConfigError(
                 f"the environment variable {ENVIRONMENT[name]}: {error.message}", hint=error.hint
             ) from None
+    _fit_nodes(values, {name: 2 if given.get(name) is not None else ENVIRONMENT[name] in where for name in _CHECKS})
     _agree_on_time(values)
     return MachineSettings(**values)
 
@@ -131,3 +141,17 @@ def _agree_on_time(values: dict[str, Any]) -> None:
             "parallel=True with clock='virtual': harts that run at the same time have no common virtual time",
             hint="Leave clock out: parallel harts use the host's",
         )
+
+
+def _fit_nodes(values: dict[str, Any], given: Mapping[str, int]) -> None:
+    """Let the guest's nodes say how much memory and how many harts there are, where nothing as strong says it."""
+    nodes: tuple[GuestNode, ...] = values["numa"]
+    if not nodes:
+        return
+    total = sum(node.ram for node in nodes)
+    if given["ram"] < given["numa"]:
+        values["ram"] = parse_size(total, "ram", least=MIN_RAM, most=MAX_RAM)
+    if given["harts"] < given["numa"]:
+        values["harts"] = parse_count(sum(len(n.harts) for n in nodes), "harts of numa", least=1, most=MAX_HARTS)
+    check_ram(nodes, values["ram"])
+    check_harts(nodes, values["harts"])

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from vmcore.errors import ConfigError
 
-__all__ = ["format_size", "parse_choice", "parse_count", "parse_flag", "parse_seconds", "parse_size"]
+__all__ = ["format_size", "parse_choice", "parse_count", "parse_flag", "parse_ids", "parse_seconds", "parse_size"]
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 _SIZE = re.compile(r"\s*(\d+)\s*([KMGT]?)(?:I?B)?\s*", re.IGNORECASE)
 
 
@@ -94,6 +95,33 @@ def parse_count(value: int | str, what: str, *, least: int, most: int) -> int:
     if not least <= value <= most:
         raise ConfigError(f"{what}={value} is out of range", hint=hint)
     return value
+
+
+def parse_ids(text: str, what: str, *, most: int) -> tuple[int, ...]:
+    """Return the numbers of a list of numbers and ranges, ascending, each once; an empty text has none.
+
+    Parameters
+    ----------
+    text : str
+        As the kernel writes them: ``"0-3,8"``.
+    what : str
+        What they are, for the message.
+    most : int
+        The largest number there may be.
+
+    Raises
+    ------
+    ConfigError
+        It is something else, or a number is too large.
+    """
+    found: set[int] = set()
+    for part in text.split(",") if text else ():
+        match = _RANGE.fullmatch(part.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not first <= last <= most:
+            raise ConfigError(f"{what}: {text!r} is no list of numbers", hint=f"Give 0 to {most}, as in 0-3,8")
+        found.update(range(first, last + 1))
+    return tuple(sorted(found))
 
 
 def parse_choice(value: str, what: str, allowed: Sequence[str]) -> str:

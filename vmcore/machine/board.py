@@ -13,6 +13,7 @@ from vmcore._fast.dev.power import PowerControl
 from vmcore._fast.dev.rtc import Rtc
 from vmcore._fast.dev.uart import Uart
 from vmcore._fast.run import Core
+from vmcore.config.numa import GuestNode
 from vmcore.devices.base import Device
 from vmcore.devices.pci import PciHost
 from vmcore.devices.virtio.block import VirtioBlock
@@ -24,6 +25,7 @@ from vmcore.devices.virtio.rng import VirtioRng
 from vmcore.errors import ConfigError
 from vmcore.machine import memmap
 from vmcore.machine.disk import Disk
+from vmcore.machine.numa import place_memory
 
 __all__ = ["Board", "BoardOptions", "Placed"]
 
@@ -52,6 +54,10 @@ class BoardOptions:
         Whether there is an entropy device.
     seed : int
         Its seed.
+    numa : tuple of GuestNode
+        The guest's NUMA nodes.
+    placement : tuple of str
+        Where on the host memory shall be.
     """
 
     banks: tuple[tuple[int, int], ...]
@@ -62,6 +68,8 @@ class BoardOptions:
     virtio_console: bool = False
     rng: bool = False
     seed: int = 0
+    numa: tuple[GuestNode, ...] = ()
+    placement: tuple[str, ...] = ()
 
 
 class Resettable(Protocol):
@@ -111,6 +119,7 @@ class Board:
         core, options = self.core, self.options
         for base, size in options.banks:
             core.add_ram(base, size)
+        place_memory(core.memory, options.banks, options.numa, options.placement)
         pins = [core.pins(i) for i in range(core.nharts)]
         self.clint = Clint(core.clock, pins)
         self.plic = Plic(pins, memmap.PLIC_SOURCES)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vmcore.config.numa import GuestNode
 from vmcore.devices import platform
 from vmcore.devices.fdt import Node, Tree, u64
 from vmcore.isa.riscv import Isa
 from vmcore.machine import memmap
 from vmcore.machine.board import Board
+from vmcore.machine.numa import describe_distances, memory_ranges, node_of_hart
 
 __all__ = ["Chosen", "build_tree"]
 
@@ -57,11 +60,16 @@ def build_tree(board: Board, isa: Isa, chosen: Chosen) -> Tree:
     root["model"] = "riscv-virtio,vmcore"
     _add_chosen(root, chosen)
     root.add("aliases")["serial0"] = f"/soc/serial@{memmap.UART:x}"
-    for base, size in board.options.banks:
+    nodes = board.options.numa
+    for base, size, number in memory_ranges(board.options.banks, nodes):
         memory = root.add(f"memory@{base:x}")
         memory["device_type"] = "memory"
         memory["reg"] = u64(base, size)
-    harts = _add_cpus(root, board.core.nharts, isa, chosen.hardware_ad)
+        if nodes:
+            memory["numa-node-id"] = number
+    harts = _add_cpus(root, board.core.nharts, isa, chosen.hardware_ad, nodes)
+    if nodes:
+        describe_distances(root, nodes)
     soc = root.add("soc")
     soc["#address-cells"] = 2
     soc["#size-cells"] = 2
@@ -78,7 +86,10 @@ def build_tree(board: Board, isa: Isa, chosen: Chosen) -> Tree:
     for index, slot in enumerate(board.slots):
         base = memmap.VIRTIO + index * memmap.VIRTIO_STRIDE
         slot.describe(_add_device(soc, slot.name, base, slot.size, plic, memmap.IRQ_VIRTIO + index))
-    board.pci.describe(soc.add(f"pci@{memmap.PCI_ECAM:x}"), plic)
+    pci = soc.add(f"pci@{memmap.PCI_ECAM:x}")
+    if nodes:
+        pci["numa-node-id"] = 0
+    board.pci.describe(pci, plic)
     for placed in board.placed:
         device = placed.device
         device.describe(_add_device(soc, device.name, placed.base, device.size, plic, placed.irq))
@@ -104,7 +115,7 @@ def _add_chosen(root: Tree, chosen: Chosen) -> None:
         node["linux,initrd-end"] = u64(chosen.initrd[1])
 
 
-def _add_cpus(root: Tree, nharts: int, isa: Isa, hardware_ad: bool) -> list[Node]:
+def _add_cpus(root: Tree, nharts: int, isa: Isa, hardware_ad: bool, numa: Sequence[GuestNode]) -> list[Node]:
     """Add the harts; returns their interrupt controllers."""
     cpus = root.add("cpus")
     cpus["#address-cells"] = 1
@@ -127,6 +138,8 @@ def _add_cpus(root: Tree, nharts: int, isa: Isa, hardware_ad: bool) -> list[Node
         for name in ("cbom", "cboz", "cbop"):
             if isa.has(f"zi{name}"):
                 cpu[f"riscv,{name}-block-size"] = CACHE_BLOCK
+        if numa:
+            cpu["numa-node-id"] = node_of_hart(numa, index)
         interrupts = cpu.add("interrupt-controller")
         interrupts["#interrupt-cells"] = 1
         interrupts["interrupt-controller"] = True

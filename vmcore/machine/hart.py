@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vmcore._fast.face import Csrs, FloatRegisters, MemoryFace, Registers
 from vmcore._fast.run import Core
+from vmcore.errors import ConfigError
 from vmcore.isa.riscv.csrs import BY_NAME
 
 __all__ = ["CSR_NUMBERS", "Hart"]
@@ -46,6 +47,8 @@ class Hart:
 
     @pc.setter
     def pc(self, value: int) -> None:
+        if value & 1:
+            raise ConfigError(f"no instruction can be at the odd address {value:#x}")
         self._core.set_pc(self.index, value)
 
     @property

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from threading import Timer
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vmcore._fast.face import MemoryFace
 from vmcore._fast.run import EXITS, Core
@@ -113,6 +113,10 @@ class Machine(MachineView):
     icount : bool, default False
         Says by name what ``clock="virtual"`` does: time is counted in instructions, one thread runs all harts, and a
         run is the same on every host and at any load.
+    numa : sequence of mapping or str, optional
+        The guest's NUMA nodes: ``[{"harts": [0, 1], "ram": "256M"}, ...]`` or ``"0-1:256M;2-3:256M"``.
+    placement : str or sequence of str, optional
+        Where on the host memory shall be, all of it or each node's: ``"local"``, ``"interleave"``, ``"bind:0"``.
 
     Attributes
     ----------
@@ -173,12 +177,12 @@ class Machine(MachineView):
         tier: str | None = None,
         parallel: bool | None = None,
         icount: bool | None = None,
+        numa: str | Sequence[Mapping[str, Any]] | None = None,
+        placement: str | Sequence[str] | None = None,
     ) -> None:
         self._closed = True  # Until there is something to close.
-        given = {
-            "board": board, "ram": ram, "harts": harts, "isa": isa, "clock": clock, "seed": seed, "tier": tier,
-            "parallel": parallel, "icount": icount,
-        }  # fmt: skip
+        given: dict[str, Any] = {"board": board, "ram": ram, "harts": harts, "isa": isa, "clock": clock, "seed": seed}
+        given |= {"tier": tier, "parallel": parallel, "icount": icount, "numa": numa, "placement": placement}
         self.settings: MachineSettings = load_settings(given)
         settings = self.settings
         self.isa = riscv.Isa.default() if settings.isa is None else riscv.parse_isa(settings.isa)
@@ -207,6 +211,8 @@ class Machine(MachineView):
             virtio_console=console == "hvc0",
             rng=rng,
             seed=settings.seed,
+            numa=settings.numa,
+            placement=settings.placement,
         )
         self.board = Board(core, options)
         self._closed = False
@@ -220,6 +226,7 @@ class Machine(MachineView):
         self._breakpoints: Breakpoints | None = None
         self._until: int | None = None
         self._typing = False
+        self._pumping = False
         self._stopping: StopReason = StopReason.STOPPED
         first = Hart(core, 0)
         self._first = first
@@ -282,6 +289,7 @@ class Machine(MachineView):
         Memory that no image covers keeps what it holds, and virtual time goes on.
         """
         self._check_open()
+        self._check_not_pumping()
         self.core.reset()
         self.board.reset()
         self._end = None
@@ -352,6 +360,7 @@ class Machine(MachineView):
         self, until: int | str | None, max_insns: int | None, timeout: float | None, watchdog: float | None
     ) -> Stop:
         self._check_open()
+        self._check_not_pumping()
         until_ns = None
         if timeout is not None:
             until_ns = self.core.now_ns + int(parse_seconds(timeout, "timeout") * NS)
@@ -386,6 +395,7 @@ class Machine(MachineView):
     def run_to(self, until_ns: int) -> Stop:
         """Run until virtual time `until_ns`, in nanoseconds, or until something else ends the run."""
         self._check_open()
+        self._check_not_pumping()
         return self._run(None, None, until_ns)
 
     def look_at_consoles(self) -> None:
@@ -535,8 +545,18 @@ class Machine(MachineView):
 
     def _pump(self) -> bool:
         """Move the consoles' bytes; True if any moved."""
-        moved = [console.pump() for console in self.consoles.values()]
+        # Listeners are called from here: they are part of the run and may not begin another, or end the machine.
+        self._direct, self._pumping = None, True
+        try:
+            moved = [console.pump() for console in self.consoles.values()]
+        finally:
+            self._pumping = False
+            self._direct = None if self._typing else self._common_case()
         return any(moved)
+
+    def _check_not_pumping(self) -> None:
+        if self._pumping:
+            raise VmError("the machine is running", hint="A listener is called in the middle of a run")
 
     @property
     def console(self) -> Console:
@@ -573,6 +593,7 @@ class Machine(MachineView):
         """
         if self._closed:
             return
+        self._check_not_pumping()
         self.core.close()
         self._closed = True
         self._direct = None
@@ -586,6 +607,7 @@ class Machine(MachineView):
                 self.close()
 
     def __enter__(self) -> Self:
+        self._check_open()
         return self
 
     def __exit__(

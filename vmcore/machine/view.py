@@ -46,7 +46,7 @@ class MachineView:
 
     @pc.setter
     def pc(self, value: int | str) -> None:
-        self.core.set_pc(0, self.resolve(value))
+        self._first.pc = self.resolve(value)
 
     @property
     def harts(self) -> list[Hart]:

@@ -122,7 +122,7 @@ def test_nothing_is_left_of_a_core(before):
     core.add_ram(DRAM, 1 << 20)
     for page in range(8):
         core.memory.write(DRAM + page * 4096, LOOP)
-        core.probe_add(0x1234_0000 + page)
+        core.probe_add(0x1234_0000 + 2 * page)
     for page in range(8):
         core.set_pc(page % 2, DRAM + page * 4096)
         assert core.run(max_insns=50_000) == EXITS["budget"]

@@ -14,7 +14,7 @@ from vmcore._fast.hart.clock cimport sync_clock, sync_count
 from vmcore._fast.hart.state cimport (
     ACC_ATOMIC, ACC_READ, ACC_SIZE, ACC_WRITE, CAUSE_LOAD_ACCESS, CAUSE_LOAD_MISALIGNED, CAUSE_LOAD_PAGE,
     CAUSE_STORE_ACCESS, CAUSE_STORE_MISALIGNED, CAUSE_STORE_PAGE, LEAVE_HTIF, LEAVE_PYMMIO, SHOT_LOAD, SHOT_MMIO,
-    SHOT_RAM, Hart, Op, System)
+    SHOT_RAM, Hart, Op, System, deadline_moved)
 from vmcore._fast.hart.translate cimport data_priv, translate
 from vmcore._fast.memory.guestmem cimport gld8, gld16, gld32, gld64, gst8, gst16, gst32, gst64
 from vmcore._fast.memory.mmu cimport WALK_ACCESS_FAULT, WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W
@@ -254,7 +254,7 @@ cdef int finish_shot(Hart *hart) noexcept nogil:
         sync_count(hart, hart.rem - <uint64_t>&hart.scratch[5] + 16)
         sync_clock(hart)
         region_write(hart, region, hart.shot_gpa[0], hart.shot_size, value)
-    if hart.pins.exit_req or sys.request or (sys.clock.changed and not sys.parallel):
+    if hart.pins.exit_req or sys.request or deadline_moved(sys):
         return SHOT_ATTENTION
     return SHOT_DONE
 

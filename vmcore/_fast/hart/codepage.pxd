@@ -19,7 +19,8 @@ cdef bint decode_counted(Hart *hart, CodePage *page, uint32_t off) noexcept nogi
 cdef void set_code(CodePage *page, uint32_t off, uint32_t code) noexcept nogil
 cdef bint is_counter(handler_t fn) noexcept nogil
 
-# fence.i: what this hart executes from now on is made from what its memory holds now. Its current operation may be gone.
+# fence.i: what this hart executes from now on is made from what its memory holds now. Its current operation may be
+# gone.
 cdef void fence_i(Hart *hart) noexcept nogil
 
 # The same for all harts, none of which runs; and whatever memory holds.

@@ -10,8 +10,8 @@ execute either: unprivileged specification, chapter Zifencei.) Those bytes and t
 all harts share; the decoded operations are each hart's own, as they are changed while they run.
 
 Where a compiler is at work, each place that is jumped to begins with a COUNT, which becomes CODE once the block behind
-it is compiled. Both count for nothing themselves. A place inside a run that is jumped to later gets its COUNT elsewhere,
-followed by a GOTO.
+it is compiled. Both count for nothing themselves. A place inside a run that is jumped to later gets its COUNT
+elsewhere, followed by a GOTO.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t

@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from vmcore._fast.defs cimport (
-    RAISED_BIT, gva_t, vmcore_load32, vmcore_lock, vmcore_swap32, vmcore_unlock)
+    RAISED_BIT, gva_t, vmcore_lock, vmcore_swap32, vmcore_unlock, without_raise)
 from vmcore._fast.hart.access cimport (
     ACCESS_LEAVE, ACCESS_REDO, ACCESS_SHOT, SHOT_ATTENTION, SHOT_DONE, finish_shot, region_read, resolve)
 from vmcore._fast.hart.clock cimport pc_after, pc_of, sync_count
@@ -14,8 +14,8 @@ from vmcore._fast.hart.handlers cimport find_handler, register_handler
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport (
     CAUSE_ECALL_S, CAUSE_FETCH_ACCESS, CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_PAGE, CAUSE_ILLEGAL, CODE_LEAST, CODE_SLACK,
-    CODE_UNIT, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI,
-    CodeEntry, CodePage, FetchEntry, Hart, JumpEntry, Op, System, handler_t, l1_index, transfer, unplant, vmcore_go, vmcore_leave)
+    CODE_UNIT, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI, CodeEntry,
+    CodePage, FetchEntry, Hart, JumpEntry, Op, System, deadline_moved, handler_t, is_wanted, l1_index, transfer, unplant, vmcore_go, vmcore_leave)
 from vmcore._fast.hart.translate cimport note_fetch, translate
 from vmcore._fast.hart.trap cimport due_interrupt, take_exception, take_interrupt
 from vmcore._fast.memory.guestmem cimport gld16
@@ -112,7 +112,8 @@ cdef Op *single(Hart *hart, gva_t pc) noexcept nogil:
 
 
 cdef Op *lookup(Hart *hart, gva_t pc, bint step) noexcept nogil:
-    # The operation at pc; `step`: the instruction itself, not the compiled code that begins there. NULL: the fetch faults (hart.trap_*).
+    # The operation at pc; `step`: the instruction itself, not the compiled code that begins there. NULL: the fetch
+    # faults (hart.trap_*).
     cdef System *sys = hart.sys
     cdef FetchEntry *f = &hart.fetches[(pc >> 12) & (FETCH_SIZE - 1)]
     cdef JumpEntry *j = &hart.jumps[(pc >> 1) & (JUMP_SIZE - 1)]
@@ -156,16 +157,6 @@ cdef Op *lookup(Hart *hart, gva_t pc, bint step) noexcept nogil:
     return op
 
 
-cdef inline bint deadline_moved(const System *sys) noexcept nogil:
-    # The turn of this hart may end sooner now. (That of a parallel one is short in any case.)
-    return sys.clock.changed and not sys.parallel
-
-
-cdef inline bint is_wanted(Hart *hart) noexcept nogil:
-    # Parallel harts: does somebody want the hart's thread to leave?
-    return vmcore_load32(&hart.hold) or vmcore_load32(&hart.sys.over) or vmcore_load32(&hart.sys.code_full)
-
-
 cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept nogil:
     # Run compiled code; returns the budget that is left, at hart.exit_pc. Code stops up to CODE_SLACK instructions
     # early or late: the slack is taken off before, so that it never runs past the end, and T0 does the rest.
@@ -179,10 +170,7 @@ cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept
     hart.sys.enter_code(hart, code)
     if hart.fp_live:
         settle_fp(hart)
-    after = hart.pins.budget
-    if after >> 62 == 2:
-        # Not used up, but raised.
-        after &= ~(<uint64_t>1 << RAISED_BIT)
+    after = without_raise(hart.pins.budget)
     hart.n_code += budget - after
     if hart.exit_kind == EXIT_STEP:
         hart.n_steps += 1
@@ -202,13 +190,15 @@ cdef Op *enter(Hart *hart, gva_t pc, uint64_t left, bint step) noexcept nogil:
     while True:
         # A load that a Python device has answered is run again at once: nothing may come between.
         if (hart.pins.exit_req or sys.request or deadline_moved(sys)) and not hart.mmio_done:
-            if sys.request or deadline_moved(sys) or (sys.parallel and is_wanted(hart)):
+            # ORDER: taken back before what was raised is looked at, or it would be lost.
+            vmcore_swap32(&hart.pins.exit_req, 0)
+            if sys.request or deadline_moved(sys) or is_wanted(hart):
+                # The interrupts are still to be looked at.
+                hart.pins.exit_req = 1
                 hart.pc = pc
                 hart.left = left
                 hart.exit_reason = LEAVE_ATTENTION
                 return NULL
-            # ORDER: taken back before what was raised is looked at, or it would be lost.
-            vmcore_swap32(&hart.pins.exit_req, 0)
             number = due_interrupt(hart)
             if number >= 0:
                 pc = take_interrupt(hart, <uint32_t>number, pc)

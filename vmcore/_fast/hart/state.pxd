@@ -16,11 +16,12 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport Clock, HartPins, gpa_t, gva_t, vmcore_unlikely
+from vmcore._fast.defs cimport Clock, HartPins, gpa_t, gva_t, vmcore_load32, vmcore_unlikely
 from vmcore._fast.memory.mmu cimport Walk
 from vmcore._fast.memory.pmp cimport Pmp
 from vmcore._fast.memory.ram cimport Memory
 from vmcore._fast.memory.tlb cimport DataCtx, TlbEntry
+from vmcore._fast.memory.tlb2 cimport Tlb2
 
 ctypedef void (*handler_t)(Op *op, Hart *hart) noexcept nogil
 
@@ -45,8 +46,8 @@ cdef enum:
     L1_BITS = 13              # entries of the table of compiled code, per hart
     L1_SIZE = 1 << L1_BITS
     L1_MASK = L1_SIZE - 1
-    ID_SHIFT = 57             # of a fetch context's id in l1_tag: above every canonical address
-    LAST_ID = 127
+    ID_SHIFT = 1              # of a fetch context's id in l1_tag: where the index of an entry says what the pc has
+    LAST_ID = L1_MASK
     FETCHED_WORDS = 64
     NUM_STUBS = 32
     TLB_ARRAY = 16 * (1 << 10)   # bytes from the read to the write entries of a data context
@@ -112,14 +113,16 @@ cdef struct JumpEntry:
     Op *op
     CodePage *page
 
-# Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). 0 never matches a pc that can be executed
-# in a context, as every context's l1_tag is odd in the bits above a canonical address.
+# Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). The tag's bits 1 to 13 hold the context's
+# id too. Two pcs that differ there and nowhere else have different entries, so no target, canonical or not, matches the
+# entry of another pc or context. An empty entry has the tag of id 0, which no context has.
 cdef struct CodeEntry:
     uint64_t tag
     uint64_t code
 
 # The serial number of a fetch context (mode, ASID, privilege); a flush gives it a new one. `id` does the same for
-# the tags of compiled code, in seven bits: when all are used up, the table is emptied and they are dealt out again.
+# the tags of compiled code, in as many bits as the index: when all are used up, the table is emptied and they are
+# dealt out again.
 cdef struct FetchCtx:
     uint64_t key
     uint64_t serial
@@ -282,12 +285,15 @@ cdef struct Hart:
     uint64_t n_decoded
     uint64_t n_fills
     uint64_t n_walks
+    uint64_t n_tlb2_hits
     uint64_t n_traps
     uint64_t n_mmio
     # Parallel harts (hart/parking.pxd): the hart's thread is at work on this structure; and somebody wants it not to be.
     uint32_t busy
     uint32_t hold
+    # Last: they are large.
     CodeEntry l1[L1_SIZE]
+    Tlb2 tlb2
 
 # Bits of mstatus.
 cdef enum:
@@ -353,7 +359,7 @@ cdef struct System:
     int64_t time_off          # mtime = now / 100 + this, in ticks
     uint64_t *time_source     # where the CLINT keeps it
     # Code, page by page.
-    CodeBundle *bundles[4096] # hash by gpa >> 12
+    CodeBundle *bundles[4096]  # hash by gpa >> 12
     CodeBundle *dead
     uint64_t code_bytes       # of bundles
     uint64_t code_limit       # of bundles, and of the decoded pages of a hart
@@ -382,6 +388,10 @@ cdef struct System:
 # Where a pc is looked for in the table of compiled code. Its bits 1 to 13, and those of its page folded in.
 cdef inline uint32_t l1_index(gva_t pc) noexcept nogil:
     return ((<uint32_t>pc ^ <uint32_t>pc >> 12) >> 1) & L1_MASK
+
+# The tag of entry i when it is empty: the least pc that is looked for there.
+cdef inline uint64_t no_code_tag(uint32_t i) noexcept nogil:
+    return <uint64_t>(i ^ i >> (L1_BITS - 1)) << 1
 
 cdef extern from "hart/dispatch.h" nogil:
     void vmcore_go(handler_t fn, Op *op, Hart *hart)
@@ -414,6 +424,15 @@ cdef inline void unplant(Hart *hart) noexcept nogil:
 cdef inline void illegal(Op *op, Hart *hart) noexcept nogil:
     # Also a last statement: follow it by `return`.
     vmcore_go(hart.go_illegal, op, hart)
+
+# Another hart's turn may come sooner now. (That of a parallel one is short in any case.)
+cdef inline bint deadline_moved(const System *sys) noexcept nogil:
+    return sys.clock.changed and not sys.parallel
+
+# Parallel harts: does somebody want the hart's thread to leave?
+cdef inline bint is_wanted(Hart *hart) noexcept nogil:
+    return hart.sys.parallel and (
+        vmcore_load32(&hart.hold) or vmcore_load32(&hart.sys.over) or vmcore_load32(&hart.sys.code_full))
 
 # Does a fence with these sets (predecessors << 4 | successors, each I O R W) order stores before loads? The host keeps
 # every other order by itself.

@@ -6,10 +6,12 @@ from libc.string cimport memset
 from vmcore._fast.defs cimport gva_t
 from vmcore._fast.hart.isabits cimport BIT_S, has
 from vmcore._fast.hart.state cimport (
-    FETCHED_WORDS, ID_SHIFT, LAST_ID, MSTATUS_MXR, MSTATUS_SUM, NUM_DCTX, NUM_FCTX, PRIV_M, FetchCtx, Hart)
-from vmcore._fast.memory.mmu cimport (WALK_ACCESS_FAULT, WALK_OK, WANT_R, WANT_W, WANT_X, mmu_walk)
+    FETCHED_WORDS, ID_SHIFT, L1_SIZE, LAST_ID, MSTATUS_MXR, MSTATUS_SUM, NUM_DCTX, NUM_FCTX, PRIV_M, FetchCtx, Hart,
+    no_code_tag)
+from vmcore._fast.memory.mmu cimport WALK_ACCESS_FAULT, WALK_OK, WANT_R, WANT_W, WANT_X, mmu_walk
 from vmcore._fast.memory.pmp cimport PMP_R, PMP_W, PMP_X, pmp_allows, pmp_splits_page
 from vmcore._fast.memory.tlb cimport DataCtx, ctx_clear, drop_entry
+from vmcore._fast.memory.tlb2 cimport tlb2_clear, tlb2_find, tlb2_flush, tlb2_put
 
 # Keys: bit 63 says that the slot is used.
 #   data   levels 0..3 | priv 4..5 | SUM 6 | MXR 7 | ASID 8..23
@@ -24,24 +26,28 @@ cdef inline uint32_t levels_of(uint64_t satp) noexcept nogil:
 
 
 cdef void deal_ids(Hart *hart) noexcept nogil:
-    # The table of compiled code is emptied, and every context starts again with an id of its own.
+    # The table of compiled code is emptied, and every context starts again with an id and a serial number of its own:
+    # pages that were found under the old ones are not in `fetched` any more, so nobody would know what to flush.
     cdef uint32_t i
-    memset(hart.l1, 0, sizeof(hart.l1))
+    for i in range(L1_SIZE):
+        hart.l1[i].tag = no_code_tag(i)
     memset(hart.fetched, 0, sizeof(hart.fetched))
     hart.fetch_lo = 1
     hart.fetch_hi = 0
     for i in range(NUM_FCTX):
         hart.fctx[i].id = i + 1
+        hart.next_serial += 1
+        hart.fctx[i].serial = hart.next_serial
     hart.next_id = NUM_FCTX + 1
 
 
 cdef void renew(Hart *hart, FetchCtx *ctx) noexcept nogil:
     # Neither the serial number nor the id that the context had will be met again: whatever they tag is gone.
-    hart.next_serial += 1
-    ctx.serial = hart.next_serial
     if hart.next_id > LAST_ID or hart.next_id == 0:
         deal_ids(hart)
     else:
+        hart.next_serial += 1
+        ctx.serial = hart.next_serial
         ctx.id = hart.next_id
         hart.next_id += 1
 
@@ -105,6 +111,22 @@ cdef void update_contexts(Hart *hart) noexcept nogil:
         use_fetch_context(hart, key)
 
 
+cdef int find_leaf(Hart *hart, gva_t gva, uint32_t want) noexcept nogil:
+    cdef uint64_t asid = (hart.satp >> 44) & 0xFFFF
+    cdef int status
+    if hart.walk.peek:
+        # A debugger sees the page tables as they are, and its walk leaves A and D as they must not be kept.
+        return mmu_walk(&hart.walk, gva, want)
+    if tlb2_find(&hart.tlb2, &hart.walk, gva, asid, want):
+        hart.n_tlb2_hits += 1
+        return WALK_OK
+    hart.n_walks += 1
+    status = mmu_walk(&hart.walk, gva, want)
+    if status == WALK_OK:
+        tlb2_put(&hart.tlb2, &hart.walk, gva, asid)
+    return status
+
+
 cdef int translate(Hart *hart, gva_t gva, uint32_t size, uint32_t want, uint32_t priv) noexcept nogil:
     cdef uint32_t need = 0
     cdef int status
@@ -115,8 +137,7 @@ cdef int translate(Hart *hart, gva_t gva, uint32_t size, uint32_t want, uint32_t
         hart.walk.span = 4096
     else:
         hart.walk.priv = priv
-        hart.n_walks += 1
-        status = mmu_walk(&hart.walk, gva, want)
+        status = find_leaf(hart, gva, want)
         if status != WALK_OK:
             return status
     if want & WANT_R:
@@ -143,6 +164,7 @@ cdef void flush_tlb(Hart *hart, bint by_address, gva_t gva, bint by_asid, uint64
     cdef uint32_t i
     cdef DataCtx *ctx
     asid &= 0xFFFF
+    tlb2_flush(&hart.tlb2, by_address, gva, by_asid, asid)
     for i in range(NUM_DCTX):
         ctx = &hart.dctx[i]
         if not ctx.key & 15 or (by_asid and (ctx.key >> ASID_SHIFT) & 0xFFFF != asid):
@@ -163,6 +185,7 @@ cdef void flush_tlb(Hart *hart, bint by_address, gva_t gva, bint by_asid, uint64
 
 cdef void flush_all(Hart *hart) noexcept nogil:
     cdef uint32_t i
+    tlb2_clear(&hart.tlb2)
     for i in range(NUM_DCTX):
         drop_context(hart, &hart.dctx[i])
     hart.res_size = 0
@@ -179,7 +202,7 @@ cdef void forget_jumps(Hart *hart) noexcept nogil:
 
 cdef void forget_code(Hart *hart) noexcept nogil:
     deal_ids(hart)
-    forget_jumps(hart)
+    use_fetch_context(hart, hart.fctx_key)
 
 
 cdef inline uint32_t fetched_bit(gva_t gva) noexcept nogil:

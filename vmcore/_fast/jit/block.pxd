@@ -10,7 +10,7 @@ from vmcore._fast.hart.state cimport CODE_SLACK, SINK, CodeBundle, Hart, Op, Sys
 from vmcore._fast.jit.convention cimport (
     HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_OP, at_acc_addr, at_budget, at_page_base, at_stub, at_x)
 from vmcore._fast.jit.x64.asm cimport (
-    CC_S, F_ADD_I, F_LEA, F_MOV, F_MOV_MI, F_MOV_MR, F_SUB_I, F_XCHG_MR, F_XOR, RAX, RBP, RCX, RDX, Asm, x_call_m, x_jcc,
+    CC_L, F_ADD_I, F_LEA, F_MOV, F_MOV_MI, F_MOV_MR, F_SUB_I, F_XCHG_MR, F_XOR, RAX, RBP, RCX, RDX, Asm, x_call_m, x_jcc,
     x_jmp, x_mov_imm, x_nops, x_rm, x_rmi, x_rr, x_rri)
 
 cdef enum:
@@ -19,6 +19,16 @@ cdef enum:
     MAX_LINKS = 96
     STAGE_BYTES = 32768
     NOT_HELD = 0xFF
+
+# Why a block ends where it does.
+cdef enum:
+    END_JUMP = 0              # an unconditional jump
+    END_INDIRECT = 1
+    END_PAGE = 2
+    END_LIMIT = 3             # as long as a block may be
+    END_NEXT = 4              # what comes next is compiled already
+    END_PROBE = 5
+    END_T0 = 6                # an instruction that T0 executes
 
 # What lies out of line.
 cdef enum Away:
@@ -63,6 +73,7 @@ cdef struct Block:
     uint32_t count
     uint32_t insns
     uint32_t handler          # number of the current one's
+    uint32_t why              # END_*, once it is whole
     bint ended                # control does not come to `next`
     bint failed               # too much for one block
     bint fp_ready             # hart.fp_live is known to be set
@@ -71,6 +82,7 @@ cdef struct Block:
     uint32_t loose            # xmm registers, see clean()
     uint8_t held[2]           # what is not pinned and yet in a scratch register: floating-point register, or NOT_HELD
     uint32_t latest           # the scratch register that was used last
+    uint32_t results          # bit n: scratch register n was computed, not loaded
     uint32_t nstubs
     uint32_t nlinks
     Stub stubs[MAX_STUBS]
@@ -192,7 +204,8 @@ cdef inline void forget_f(Block *b) noexcept nogil:
 
 # --- leaving ----------------------------------------------------------------------------------------------------------
 
-# Subtract what has been executed. The flags then say whether to leave (CC_S).
+# Subtract what has been executed. The flags then say whether to leave (CC_L): the budget is used up, or raised. (Where
+# it is both the subtraction overflows, which "less" sees and the sign does not.)
 cdef inline void poll(Block *b) noexcept nogil:
     x_rmi(&b.a, F_SUB_I, 1, 0, RBP, at_budget(), b.count)
     b.count = 0
@@ -224,7 +237,7 @@ cdef inline void link(Block *b, uint8_t *field, uint32_t off) noexcept nogil:
 cdef inline void go_to(Block *b, uint32_t off) noexcept nogil:
     clean_all(b)
     poll(b)
-    away(b, x_jcc(&b.a, CC_S), AWAY_NEXT, off)
+    away(b, x_jcc(&b.a, CC_L), AWAY_NEXT, off)
     align_link(b, 1)
     link(b, x_jmp(&b.a), off)
 
@@ -236,6 +249,7 @@ cdef void go_rax(Block *b) noexcept nogil
 # T0 executes the current instruction.
 cdef inline void step(Block *b) noexcept nogil:
     away(b, x_jmp(&b.a), AWAY_STEP, info_of(b, 0))
+    b.why = END_T0
     b.ended = True
 
 # T0's handler of the current instruction is called. It touches no memory; it may be illegal, and leave then; a CSR

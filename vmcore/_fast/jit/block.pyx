@@ -9,9 +9,9 @@ from vmcore._fast.jit.convention cimport (
     STUB_CLEAN, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_STEP, at_budget, at_f, at_l1, at_l1_tag, at_page_base,
     at_stub)
 from vmcore._fast.jit.x64.asm cimport (
-    CC_NE, CC_NP, CC_P, CC_S, F_ADD_I, F_AND_I, F_CMP, F_MOV, F_MOVSD_LOAD, F_MOV_MR, F_SHR_I, F_SUB_I, F_UCOMISD, F_UCOMISS,
-    F_XOR, RAX, RBP, RCX, RDX, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m, x_jmp_to, x_jmp_x, x_mov_imm, x_open,
-    x_patch32, x_patch8, x_rm, x_rmi, x_rr, x_rri, x_rx)
+    CC_L, CC_NE, CC_P, F_ADD_I, F_AND_I, F_CMP, F_MOV, F_MOVSD_LOAD, F_MOV_MR, F_SHR_I, F_UCOMISD, F_UCOMISS, F_XOR,
+    RAX, RBP, RCX, RDX, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m, x_jmp_to, x_jmp_x, x_mov_imm, x_patch32,
+    x_patch8, x_rm, x_rmi, x_rr, x_rri, x_rx)
 from vmcore._fast.memory.guestmem cimport gld16, gld32
 
 cdef extern from *:
@@ -105,7 +105,7 @@ cdef void go_far(Block *b, int32_t off) noexcept nogil:
     clean_all(b)
     page_address(b, RAX, off)
     poll(b)
-    away(b, x_jcc(&b.a, CC_S), AWAY_NEXT_RAX, 0)
+    away(b, x_jcc(&b.a, CC_L), AWAY_NEXT_RAX, 0)
     go_rax(b)
 
 
@@ -199,22 +199,26 @@ cdef bint translate_block(Block *b, Hart *hart, CodeBundle *bundle, uint32_t off
     b.boxed = 0
     b.loose = 0
     b.latest = 0
+    b.results = 0
     forget_f(b)
     while not b.ended:
         b.off = b.next
         off = b.off
         if off >= 4096:
             go_far(b, 4096)
+            b.why = END_PAGE
             break
         if b.insns and (bundle.code[off >> 1] or b.insns >= MAX_INSNS or b.nstubs > MAX_STUBS // 2
                         or b.nlinks > MAX_LINKS // 2 or b.a.end - b.a.at < STUB_ROOM):
             go_to(b, off)
+            b.why = END_NEXT if bundle.code[off >> 1] else END_LIMIT
             break
         if is_probed_place(b, off):
             if b.insns == 0:
                 return False
             poll(b)
             away(b, x_jmp(&b.a), AWAY_NEXT, off)
+            b.why = END_PROBE
             break
         insn = gld16(<uint64_t>bytes_ + off)
         if insn & 3 == 3:

@@ -13,7 +13,7 @@ from vmcore._fast.jit.codebuf cimport (
     code_segment_free, code_segment_new, code_stats)
 from vmcore._fast.jit.stubs cimport install_stubs, write_stubs
 from vmcore._fast.jit.x64.asm cimport Asm, x_open
-from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_realloc
+from vmcore._fast.memory.alloc cimport vm_calloc, vm_free, vm_realloc
 
 cdef enum:
     FIRST_ROOM = 16
@@ -94,7 +94,13 @@ cdef void cache_evict(System *sys) noexcept nogil:
     # The first segment begins with the stubs.
     release_segments(c, 1)
     c.at = <uint64_t>c.segments[0].exec_base + c.stubs_bytes
-    c.end = <uint64_t>c.segments[0].exec_base + c.segments[0].size
+    c.end = <uint64_t>c.segments[0].exec_base + min(c.segments[0].size, c.limit)
+
+
+cdef void cache_limit(System *sys, uint64_t limit) noexcept nogil:
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    c.limit = limit
+    cache_evict(sys)
 
 
 cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
@@ -105,7 +111,7 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
     cdef uint64_t size, site
     cdef uint32_t i, target
     cdef uint64_t began = vmcore_monotonic_ns()
-    if c.nsegments == 0 and not start(sys, c):
+    if not cache_start(sys):
         # No memory for code, now or ever: T0 does it all.
         sys.compile = NULL
         return 0
@@ -138,7 +144,8 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
     u.blocks[u.nblocks].at = target
     u.blocks[u.nblocks].bytes = <uint32_t>size
     u.blocks[u.nblocks].off = <uint16_t>off
-    u.blocks[u.nblocks].insns = <uint16_t>b.insns
+    u.blocks[u.nblocks].insns = <uint8_t>b.insns
+    u.blocks[u.nblocks].why = <uint8_t>b.why
     u.nblocks += 1
     for i in range(b.nlinks):
         site = c.at + b.links[i].field
@@ -176,11 +183,14 @@ cdef void forget_bundle(System *sys, CodeBundle *bundle) noexcept nogil:
     bundle.blocks = NULL
 
 
-cdef bint start(System *sys, CodeCache *c) noexcept nogil:
+cdef bint cache_start(System *sys) noexcept nogil:
     # The first segment, which begins with the stubs. A machine that never gets warm needs none.
+    cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Asm a
     cdef CodeStats memory
     cdef uint32_t i
+    if c.nsegments:
+        return True
     if not new_segment(c):
         return False
     x_open(&a, c.stage, c.stage + STAGE_BYTES)

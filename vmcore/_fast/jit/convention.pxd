@@ -45,8 +45,10 @@ cdef enum:
     STUB_NEXT = 0             # edx: offset of the page; leave, to go on there
     STUB_NEXT_RAX = 1         # rax: address; leave, to go on there
     STUB_STEP = 2             # edx: info; leave, T0 executes the instruction
-    STUB_MISS = 3             # call; rax: address, edx: info. Returns when the TLB has it, rax kept; or leaves like STEP
-    STUB_OP = 4               # call; ecx: imm, edx: rd | rs1 << 8 | handler << 16, eax: info. Runs T0's handler; or leaves
+    # call; rax: address, edx: info. Returns when the TLB has an entry, rax is kept; or leaves like STEP
+    STUB_MISS = 3
+    # call; ecx: imm, edx: rd | rs1 << 8 | handler << 16, eax: info. Runs T0's handler; or leaves
+    STUB_OP = 4
     STUB_FP = 5               # call; edx: info. Makes fp_live; or leaves like STEP
     STUB_CLEAN = 6            # call; edx: what may be loose (jit/block.pxd). Makes NaNs canonical; rax kept
     STUB_COUNT = 7

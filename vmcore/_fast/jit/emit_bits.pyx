@@ -1,16 +1,14 @@
 """Block code for the bit-manipulation instructions: Zba, Zbb, Zbs, Zbkb and Zicond."""
 
-from libc.stdint cimport uint32_t, uint64_t
-
 from vmcore._fast.hart.state cimport Op
 from vmcore._fast.jit.block cimport Block, call_handler, load_x, op_x, put_x, register_emitter, target_x, use_x
 from vmcore._fast.jit.convention cimport HOST_OF, at_x
 from vmcore._fast.jit.host cimport HAS_LZCNT, HAS_POPCNT, HAS_TZCNT, find_features, host_bits
 from vmcore._fast.jit.x64.asm cimport (
     CC_A, CC_B, CC_E, CC_G, CC_L, CC_NE, F_ADD, F_AND, F_AND_I, F_BSWAP, F_BT, F_BTC, F_BTC_I, F_BTR, F_BTR_I, F_BTS,
-    F_BTS_I, F_CMP, F_CMP_I, F_IMUL_I, F_LEA, F_LZCNT, F_MOV, F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8, F_NOT,
-    F_OR, F_POPCNT, F_ROL_CL, F_ROR_CL, F_ROR_I, F_SHL_I, F_SHR_I, F_TEST, F_TZCNT, F_XOR, RAX, RBP, RCX, RDX, x_cmov,
-    x_cmov_m, x_mov_imm, x_rm, x_rmi, x_rr, x_rri, x_rx, x_setcc)
+    F_BTS_I, F_CMP, F_CMP_I, F_IMUL_I, F_LEA, F_LZCNT, F_MOV, F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8,
+    F_NOT, F_OR, F_POPCNT, F_ROL_CL, F_ROR_CL, F_ROR_I, F_SHL_I, F_SHR_I, F_TEST, F_TZCNT, F_XOR, RAX, RBP, RCX, RDX,
+    x_cmov, x_cmov_m, x_mov_imm, x_rmi, x_rr, x_rri, x_rx, x_setcc)
 
 
 cdef inline void put_w(Block *b, const Op *op) noexcept nogil:
@@ -227,8 +225,8 @@ cdef void e_roriw(Block *b, const Op *op) noexcept nogil:
 
 
 cdef void e_orc_b(Block *b, const Op *op) noexcept nogil:
-    # Bit 7 of each byte becomes whether the byte is nonzero (the low seven bits plus 0x7f carry into it, and never out of
-    # the byte); then 1 -> 0xff in each byte is a multiplication by 255.
+    # Bit 7 of each byte becomes whether the byte is nonzero (the low seven bits plus 0x7f carry into it, and never out
+    # of the byte); then 1 -> 0xff in each byte is a multiplication by 255.
     load_x(b, op.rs1, RAX)
     x_mov_imm(&b.a, RCX, 0x7F7F7F7F7F7F7F7F)
     x_rr(&b.a, F_MOV, 1, RDX, RAX)

@@ -1,17 +1,17 @@
 """Block code for branches and jumps."""
 
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint32_t
 
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport SINK, Op
 from vmcore._fast.jit.block cimport (
-    AWAY_BEFORE, AWAY_FAR, AWAY_NEXT_RAX, AWAY_STEP, AWAY_TAKEN, Block, add_imm, align_link, away,
-    clean_all, go_far, go_rax, go_to, info_of,
-    link, op_x, page_address, poll, put_x, register_emitter, step, target_x)
+    AWAY_BEFORE, AWAY_FAR, AWAY_NEXT_RAX, AWAY_STEP, AWAY_TAKEN, END_INDIRECT, END_JUMP, Block, add_imm, align_link,
+    away, clean_all, go_far, go_rax, go_to, info_of, link, op_x, page_address, poll, put_x, register_emitter, step,
+    target_x)
 from vmcore._fast.jit.convention cimport HOST_OF, at_x
 from vmcore._fast.jit.x64.asm cimport (
-    CC_AE, CC_B, CC_E, CC_GE, CC_L, CC_NE, CC_S, F_CMP, F_CMP_I, F_CMP_MR, F_MOV, F_TEST, F_TEST_I, F_XOR, RAX, RBP, RDX,
-    x_jcc, x_rm, x_rmi, x_rr, x_rri)
+    CC_AE, CC_B, CC_E, CC_GE, CC_L, CC_NE, F_CMP, F_CMP_I, F_CMP_MR, F_MOV, F_TEST, F_TEST_I, RAX, RBP, RDX, x_jcc,
+    x_rm, x_rmi, x_rr, x_rri)
 
 
 cdef inline bint in_page(int32_t off) noexcept nogil:
@@ -47,7 +47,7 @@ cdef void branch(Block *b, const Op *op, int cc) noexcept nogil:
         # A loop closes here. The poll comes first, so that the branch itself is one compare and one jump.
         clean_all(b)
         poll(b)
-        away(b, x_jcc(&b.a, CC_S), AWAY_BEFORE, b.off)
+        away(b, x_jcc(&b.a, CC_L), AWAY_BEFORE, b.off)
         compare(b, op.rs1, op.rd)
         align_link(b, 2)
         link(b, x_jcc(&b.a, cc), <uint32_t>target)
@@ -101,6 +101,7 @@ cdef void e_jal(Block *b, const Op *op) noexcept nogil:
         return
     else:
         go_to(b, <uint32_t>target)
+    b.why = END_JUMP
     b.ended = True
 
 
@@ -113,8 +114,9 @@ cdef void e_jalr(Block *b, const Op *op) noexcept nogil:
         away(b, x_jcc(&b.a, CC_NE), AWAY_STEP, info_of(b, 0))
     put_return(b, op.rd)
     poll(b)
-    away(b, x_jcc(&b.a, CC_S), AWAY_NEXT_RAX, 0)
+    away(b, x_jcc(&b.a, CC_L), AWAY_NEXT_RAX, 0)
     go_rax(b)
+    b.why = END_INDIRECT
     b.ended = True
 
 

@@ -163,7 +163,7 @@ cdef void fused(Block *b, const Op *op, int form, bint single) noexcept nogil:
     cdef uint32_t rs1 = op.rs1
     cdef uint32_t rs2 = rs2_of(op)
     cdef uint32_t rs3 = rs3_of(op)
-    cdef int to, one, two, three
+    cdef int to, two, three
     cdef uint32_t stub
     if not host_bits & HAS_FMA or not can_round(op):
         call_fp(b, op)
@@ -176,7 +176,6 @@ cdef void fused(Block *b, const Op *op, int form, bint single) noexcept nogil:
     mark_dirty(b)
     if single:
         form += TO_SINGLE
-    one = where_f(b, rs1)
     two = where_f(b, rs2)
     three = where_f(b, rs3)
     if op.rd == rs3 and three >= 0 and rs1 != rs3 and rs2 != rs3:

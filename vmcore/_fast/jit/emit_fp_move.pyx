@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.fpregs cimport DYNAMIC
-from vmcore._fast.hart.softcore cimport RMM, RTZ
+from vmcore._fast.hart.softcore cimport RTZ
 from vmcore._fast.hart.state cimport ACC_READ, ACC_WRITE, SINK, Op
 from vmcore._fast.jit.block cimport (
     Block, Stub, add_imm, away_late, forget_f, load_x, op_x, put_x, register_emitter, target_x)
@@ -16,11 +16,10 @@ from vmcore._fast.jit.fpu cimport (
 from vmcore._fast.jit.host cimport HAS_SSE41, find_features, host_bits
 from vmcore._fast.jit.x64.asm cimport (
     CC_A, CC_AE, CC_NE, CC_O, CC_P, CC_S, F_ADD, F_AND_I, F_ANDNPS, F_ANDPS, F_CMP_I, F_CVTSD2SI, F_CVTSD2SS,
-    F_CVTSI2SD, F_CVTSI2SS, F_CVTSS2SD, F_CVTSS2SI, F_CVTTSD2SI, F_CVTTSS2SI, F_MOV, F_MOV16_MR, F_MOVAPS, F_MOVD_RX,
-    F_MOVD_XR, F_MOVQ_RX, F_MOVQ_XR, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOVSS_LOAD, F_MOVSS_STORE, F_MOVSXD, F_MOVZX16,
-    F_MOV_MI, F_MOV_MR, F_ORPS, F_OR_I, F_PCMPEQD, F_PSLLQ_I, F_PSRLQ_I, F_ROUNDSD_I, F_ROUNDSS_I, F_SHR_I, F_TEST,
-    F_UCOMISD, F_UCOMISS, F_UNPCKLPS, F_XORPS, RAX, RBP, RCX, RDX, x_jcc, x_jcc8, x_jmp_to, x_mov_imm, x_patch8, x_rm,
-    x_rmi, x_rr, x_rri, x_rx)
+    F_CVTSI2SD, F_CVTSI2SS, F_CVTSS2SD, F_CVTSS2SI, F_CVTTSD2SI, F_CVTTSS2SI, F_MOV, F_MOV16_MR, F_MOVD_RX, F_MOVD_XR,
+    F_MOVQ_RX, F_MOVQ_XR, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOVSS_LOAD, F_MOVSS_STORE, F_MOVSXD, F_MOVZX16, F_MOV_MR,
+    F_OR_I, F_PCMPEQD, F_PSLLQ_I, F_PSRLQ_I, F_ROUNDSD_I, F_ROUNDSS_I, F_SHR_I, F_TEST, F_UCOMISD, F_UCOMISS,
+    F_UNPCKLPS, F_XORPS, RAX, RBP, RCX, RDX, x_jcc, x_jcc8, x_jmp_to, x_mov_imm, x_patch8, x_rm, x_rr, x_rri, x_rx)
 
 
 # --- loads and stores -------------------------------------------------------------------------------------------------
@@ -49,6 +48,8 @@ cdef void e_fld(Block *b, const Op *op) noexcept nogil:
     to = target_f(b, op.rd, NOWHERE)
     x_rx(&b.a, F_MOVSD_LOAD, 0, to, RCX, RAX, 0, 0)
     put_f(b, op.rd, to, RAW)
+    if XMM_OF[op.rd] < 0:
+        b.results &= ~(<uint32_t>1 << to)
 
 
 cdef void e_flw(Block *b, const Op *op) noexcept nogil:
@@ -82,18 +83,26 @@ cdef inline void store(Block *b, const Op *op, uint32_t size) noexcept nogil:
 
 cdef void e_fsd(Block *b, const Op *op) noexcept nogil:
     store(b, op, 8)
-    x_rx(&b.a, F_MOVSD_STORE, 0, use_f(b, op.rd, NOWHERE), RCX, RAX, 0, 0)
+    if where_f(b, op.rd) >= 0:
+        x_rx(&b.a, F_MOVSD_STORE, 0, where_f(b, op.rd), RCX, RAX, 0, 0)
+    else:
+        x_rm(&b.a, F_MOV, 1, RDX, RBP, at_f(op.rd))
+        x_rx(&b.a, F_MOV_MR, 1, RDX, RCX, RAX, 0, 0)
 
 
 cdef void e_fsw(Block *b, const Op *op) noexcept nogil:
     store(b, op, 4)
-    x_rx(&b.a, F_MOVSS_STORE, 0, use_f(b, op.rd, NOWHERE), RCX, RAX, 0, 0)
+    if where_f(b, op.rd) >= 0:
+        x_rx(&b.a, F_MOVSS_STORE, 0, where_f(b, op.rd), RCX, RAX, 0, 0)
+    else:
+        x_rm(&b.a, F_MOV, 0, RDX, RBP, at_f(op.rd))
+        x_rx(&b.a, F_MOV_MR, 0, RDX, RCX, RAX, 0, 0)
 
 
 cdef void e_fsh(Block *b, const Op *op) noexcept nogil:
     store(b, op, 2)
-    if XMM_OF[op.rd] >= 0:
-        x_rr(&b.a, F_MOVD_RX, 0, XMM_OF[op.rd], RDX)
+    if where_f(b, op.rd) >= 0:
+        x_rr(&b.a, F_MOVD_RX, 0, where_f(b, op.rd), RDX)
     else:
         x_rm(&b.a, F_MOV, 0, RDX, RBP, at_f(op.rd))
     x_rx(&b.a, F_MOV16_MR, 0, RDX, RCX, RAX, 0, 0)

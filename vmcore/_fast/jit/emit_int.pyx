@@ -2,15 +2,14 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from vmcore._fast.hart.state cimport SINK, Op
-from vmcore._fast.jit.block cimport (
-    Block, add_imm, load_x, op_x, page_address, put_x, register_emitter, target_x, use_x)
+from vmcore._fast.hart.state cimport Op
+from vmcore._fast.jit.block cimport Block, add_imm, load_x, op_x, page_address, put_x, register_emitter, target_x, use_x
 from vmcore._fast.jit.convention cimport HOST_OF, at_x
 from vmcore._fast.jit.x64.asm cimport (
     CC_B, CC_L, CC_NE, F_ADD, F_ADD_I, F_AND, F_AND_I, F_CDQ, F_CMP, F_CMP_I, F_CQO, F_DIV, F_IDIV, F_IMUL, F_IMUL1,
     F_LEA, F_MOV, F_MOVSXD, F_MOVZX8, F_MUL, F_NEG, F_OR, F_OR_I, F_SAR_CL, F_SAR_I, F_SHL_CL, F_SHL_I, F_SHR_CL,
-    F_SHR_I, F_SUB, F_TEST, F_XOR, F_XOR_I, RAX, RBP, RCX, RDX, x_jcc8, x_jmp8, x_mov_imm, x_patch8, x_plain, x_rm, x_rmi,
-    x_rr, x_rri, x_rx, x_setcc)
+    F_SHR_I, F_SUB, F_TEST, F_XOR, F_XOR_I, RAX, RBP, RCX, RDX, x_jcc8, x_jmp8, x_mov_imm, x_patch8, x_plain, x_rm,
+    x_rmi, x_rr, x_rri, x_rx, x_setcc)
 
 
 cdef void e_nop(Block *b, const Op *op) noexcept nogil:

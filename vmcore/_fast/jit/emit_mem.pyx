@@ -1,25 +1,23 @@
 """Block code for loads, stores and atomics, of both register files.
 
-An access is ten host instructions: find the TLB entry, compare, access. A miss goes out of line, where the address is in
-rax and ``info`` says the rest; when the entry is there the access is made again from ``retry`` on. What can have no entry
-(a device, two pages, a misaligned atomic) is T0's to execute.
+An access is ten host instructions: find the TLB entry, compare, access. A miss goes out of line, where the address is
+in rax and ``info`` says the rest; when the entry is there the access is made again from ``retry`` on. What can have no
+entry (a device, two pages, a misaligned atomic) is T0's to execute.
 """
 
-from libc.stddef cimport size_t
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t
 
 from vmcore._fast.hart.state cimport ACC_ATOMIC, ACC_READ, ACC_WRITE, AMO_RL, SINK, TLB_ARRAY, Op
 from vmcore._fast.jit.block cimport (
     AWAY_MISS, AWAY_STEP, Block, add_imm, away, full_fence, info_of, load_x, op_x, put_x, register_emitter, target_x,
     use_x)
-from vmcore._fast.jit.convention cimport (
-    HOST_OF, at_dctx_key, at_res_addr, at_res_ctx, at_res_size, at_res_value, at_zero_ok)
+from vmcore._fast.jit.convention cimport at_dctx_key, at_res_addr, at_res_ctx, at_res_size, at_res_value, at_zero_ok
 from vmcore._fast.jit.x64.asm cimport (
     CC_A, CC_B, CC_E, CC_G, CC_L, CC_NE, F_AND, F_AND_I, F_CMP, F_CMP8_MI, F_CMP_I, F_LEA, F_LOCK_CMPXCHG,
     F_LOCK_CMPXCHG16, F_LOCK_CMPXCHG8, F_LOCK_XADD, F_LOCK_XADD16, F_LOCK_XADD8, F_MOV, F_MOV16_MR, F_MOV8_MR,
-    F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8, F_MOV_MI, F_MOV_MR, F_OR, F_SHL_I,
-    F_SHR_I, F_TEST_I, F_XCHG16_MR, F_XCHG8_MR, F_XCHG_MR, F_XOR, R14, RAX, RBP, RCX, RDX, x_cmov, x_jcc, x_jcc8,
-    x_jcc_to, x_jmp8, x_mov_imm, x_patch8, x_rm, x_rmi, x_rr, x_rri, x_rx)
+    F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8, F_MOV_MI, F_MOV_MR, F_OR, F_SHL_I, F_SHR_I, F_TEST_I,
+    F_XCHG16_MR, F_XCHG8_MR, F_XCHG_MR, F_XOR, R14, RAX, RBP, RCX, RDX, x_cmov, x_jcc, x_jcc8, x_jcc_to, x_jmp8,
+    x_mov_imm, x_patch8, x_rm, x_rmi, x_rr, x_rri, x_rx)
 from vmcore._fast.memory.tlb cimport TLB_MASK
 
 
@@ -168,7 +166,8 @@ cdef inline void amo_loop(Block *b, const Op *op, int form, uint32_t size) noexc
 
 
 cdef inline void amo_choose(Block *b, const Op *op, int cc, uint32_t size) noexcept nogil:
-    # The same with rdx = old if old cc x[rs2], else x[rs2]. Narrow values are compared where their sign bit is the top one.
+    # The same with rdx = old if old cc x[rs2], else x[rs2]. Narrow values are compared where their sign bit is the top
+    # one.
     cdef uint8_t *again
     cdef int up = 32 - 8 * <int>size
     atomic_place(b, op, size, ACC_READ | ACC_WRITE)

@@ -1,15 +1,18 @@
 """Block code for CSRs and fences, and for whatever is run by calling its handler."""
 
 from vmcore._fast.hart.state cimport Op, orders_store_load
-from vmcore._fast.jit.block cimport Block, call_handler, full_fence, register_emitter, step
-from vmcore._fast.jit.convention cimport at_budget
-from vmcore._fast.jit.x64.asm cimport F_SUB_I, RBP, x_rmi
+from vmcore._fast.jit.block cimport (
+    AWAY_NEXT, Block, away, call_handler, full_fence, poll, register_emitter, step)
+from vmcore._fast.jit.x64.asm cimport CC_L, x_jcc
 
 
 cdef void e_csr(Block *b, const Op *op) noexcept nogil:
-    # Counters and time are read exactly: what was executed before is subtracted first.
+    # Counters and time are read exactly: what was executed before is subtracted first. That is a poll, as a budget that
+    # is both raised and used up would not look like it at the next one.
     if b.count > 1:
-        x_rmi(&b.a, F_SUB_I, 1, 0, RBP, at_budget(), b.count - 1)
+        b.count -= 1
+        poll(b)
+        away(b, x_jcc(&b.a, CC_L), AWAY_NEXT, b.off)
         b.count = 1
     call_handler(b, op)
 

@@ -12,8 +12,8 @@ from vmcore._fast.jit.block cimport (
     AWAY_STEP, NOT_HELD, Block, Stub, away, away_late, call_handler, clean, forget_f, info_of)
 from vmcore._fast.jit.convention cimport STUB_FP, STUB_OP, XMM_OF, at_f, at_fp_live, at_frm, at_fs, at_stub
 from vmcore._fast.jit.x64.asm cimport (
-    CC_E, CC_NE, F_ANDPS, F_CMP8_MI, F_CMP_I, F_MOV8_MI, F_MOVAPS, F_MOVQ_RX, F_MOVSD_LOAD, F_MOVSD_STORE, F_SAR_I,
-    RAX, RBP, RCX, RDX, x_call_m, x_jcc, x_jmp_to, x_mov_imm, x_rm, x_rmi, x_rr, x_rri)
+    CC_E, CC_NE, F_CMP8_MI, F_CMP_I, F_MOV8_MI, F_MOVAPS, F_MOVQ_RX, F_MOVSD_LOAD, F_MOVSD_STORE, F_SAR_I, RAX, RBP,
+    RCX, RDX, x_call_m, x_jcc, x_jmp_to, x_mov_imm, x_rm, x_rmi, x_rr, x_rri)
 
 cdef enum:
     XMM0 = 0                  # the scratch registers
@@ -37,7 +37,7 @@ cdef inline uint32_t rs3_of(const Op *op) noexcept nogil:
 cdef inline uint32_t rm_of(const Op *op) noexcept nogil:
     return (<uint32_t>op.imm >> 16) & 7
 
-# --- before the operation -----------------------------------------------------------------------------------------------
+# --- before the operation ---------------------------------------------------------------------------------------------
 
 cdef inline void late_begin(Block *b, const Stub *s) noexcept nogil:
     x_mov_imm(&b.a, RDX, s.info)
@@ -127,7 +127,7 @@ cdef inline void mark_dirty(Block *b) noexcept nogil:
         x_rmi(&b.a, F_MOV8_MI, 0, 0, RBP, at_fs(), FS_DIRTY)
         b.fs_dirty = True
 
-# --- registers ------------------------------------------------------------------------------------------------------------
+# --- registers --------------------------------------------------------------------------------------------------------
 
 # The xmm register that holds f[r], or NOWHERE.
 cdef inline int where_f(const Block *b, uint32_t r) noexcept nogil:
@@ -135,12 +135,14 @@ cdef inline int where_f(const Block *b, uint32_t r) noexcept nogil:
         return XMM_OF[r]
     return XMM0 if b.held[0] == r else XMM1 if b.held[1] == r else NOWHERE
 
-# A scratch register that may be written: the one used longer ago, unless it is `but`.
+# A scratch register that may be written: the one used longer ago, unless it is `but`. What was computed is more likely
+# to be waited for than what was loaded, which is in memory since long.
 cdef inline int free_f(Block *b, int but) noexcept nogil:
     cdef int n = 1 - <int>b.latest
-    if n == but:
+    if n == but or (b.results >> n & 1 and not b.results >> b.latest & 1 and <int>b.latest != but):
         n = 1 - n
     b.held[n] = NOT_HELD
+    b.results &= ~(<uint32_t>1 << n)
     b.latest = <uint32_t>n
     return n
 
@@ -195,4 +197,5 @@ cdef inline void put_f(Block *b, uint32_t rd, int reg, uint32_t kind) noexcept n
         if b.held[1 - reg] == rd:
             b.held[1 - reg] = NOT_HELD
         b.held[reg] = <uint8_t>rd
+        b.results |= <uint32_t>1 << reg
         b.latest = <uint32_t>reg

@@ -1,4 +1,5 @@
-# What the host's processor has beyond the least of x86-64. A static copy in each module that asks; find_features() first.
+# What the host's processor has beyond the least of x86-64. A static copy in each module that asks, after it has called
+# find_features().
 
 cdef extern from *:
     """

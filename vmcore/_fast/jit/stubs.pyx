@@ -3,26 +3,28 @@
 They are written once for each code memory. Compiled code reaches them through ``hart.stubs``, so it holds no address.
 """
 
-from libc.stddef cimport size_t
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport RAISED_BIT
+from vmcore._fast.defs cimport without_raise
 from vmcore._fast.hart.access cimport ACCESS_REDO, fill
 from vmcore._fast.hart.fpregs cimport settle_fp
 from vmcore._fast.hart.handlers cimport numbered_handler
 from vmcore._fast.hart.state cimport (
-    ACC_SIZE, CODE_SLACK, EXIT_NEXT, EXIT_STEP, SINK, Hart, Op, handler_t, vmcore_leave)
+    CODE_SLACK, EXIT_NEXT, EXIT_STEP, Hart, Op, deadline_moved, handler_t, is_wanted, vmcore_leave)
+from vmcore._fast.hart.trap cimport due_interrupt
 from vmcore._fast.jit.convention cimport (
     FN_FP, FN_MISS, FN_OP, HART_BIAS, HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT, INFO_OFF_MASK,
     NUM_PINNED, NUM_PINNED_F, NUM_VOLATILE, PINNED, PINNED_F, STUB_CLEAN, STUB_COUNT, STUB_FP, STUB_MISS, STUB_NEXT,
     STUB_NEXT_RAX, STUB_OP, STUB_STEP, XMM_OF, at_acc_addr, at_budget, at_exit_info, at_exit_kind, at_exit_pc, at_f,
     at_fp_live, at_mxcsr, at_page_base, at_stub, at_tlb, at_x)
 from vmcore._fast.jit.x64.asm cimport (
-    CC_E, CC_NE, CC_NP, F_ADD, F_ADD_I, F_AND_I, F_CMP8_MI, F_CMP_I, F_LDMXCSR, F_LEA, F_MOV, F_MOV8_MI, F_MOVSD_LOAD,
-    F_MOVSD_STORE, F_MOVQ_XR, F_MOV_MI, F_MOV_MR, F_RET, F_SHR_I, F_STMXCSR, F_SUB, F_SUB_I, F_SUB_MR, F_TEST,
-    F_TEST_I, F_UCOMISD, F_UCOMISS, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Asm, x_call_m, x_jcc,
-    x_jcc8, x_jmp, x_jmp_r, x_jmp_to, x_mov_imm, x_patch32, x_patch8, x_plain, x_pop, x_push, x_rm, x_rmi, x_rr, x_rri,
-    x_rx)
+    CC_E, CC_NE, CC_NP, F_ADD, F_ADD_I, F_AND_I, F_CMP8_MI, F_CMP_I, F_LDMXCSR, F_LEA, F_MOV, F_MOVSD_LOAD,
+    F_MOVSD_STORE, F_MOVQ_XR, F_MOV_MI, F_MOV_MR, F_RET, F_SHR_I, F_STMXCSR, F_SUB_I, F_SUB_MR, F_TEST, F_TEST_I,
+    F_UCOMISD, F_UCOMISS, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Asm, x_call_m, x_jcc, x_jcc8,
+    x_jmp_r, x_jmp_to, x_mov_imm, x_patch32, x_patch8, x_plain, x_pop, x_push, x_rm, x_rmi, x_rr, x_rri, x_rx)
+
+cdef extern from *:
+    void full_fence "__sync_synchronize"() nogil
 
 # --- what the stubs call ----------------------------------------------------------------------------------------------
 
@@ -60,16 +62,33 @@ cdef void p_again(Op *op, Hart *hart) noexcept nogil:
     vmcore_leave(hart)
 
 
+cdef inline bint only_status(uint64_t csr) noexcept nogil:
+    # A write that changes neither how code is fetched nor when a timer fires: sstatus, sie, sip and those of M-mode.
+    return csr == 0x100 or csr == 0x104 or csr == 0x144 or csr == 0x300 or csr == 0x304 or csr == 0x344
+
+
+cdef inline bint nothing_due(Hart *hart) noexcept nogil:
+    if deadline_moved(hart.sys) or hart.sys.request:
+        return False
+    if hart.pins.exit_req:
+        hart.pins.exit_req = 0
+        # ORDER: a line that is raised from here on sets exit_req again; one that was raised before is seen below.
+        full_fence()
+        if due_interrupt(hart) >= 0 or is_wanted(hart):
+            hart.pins.exit_req = 1
+            return False
+    return True
+
+
 cdef uint64_t on_op(Hart *hart, uint64_t packed, uint64_t imm) noexcept nogil:
     # 0: done. 1: it is illegal here, and T0 shall say so. 2: done, and contexts or interrupts have to be looked at.
     cdef Op *op
     cdef handler_t go_illegal = hart.go_illegal
     cdef handler_t go_jump = hart.go_jump
-    cdef uint64_t budget = hart.pins.budget
+    cdef uint64_t budget = without_raise(hart.pins.budget)
+    cdef uint64_t tag = hart.l1_tag
     if hart.fp_live:
         settle_fp(hart)
-    if budget >> 62 == 2:
-        budget &= ~(<uint64_t>1 << RAISED_BIT)
     op = borrow(hart, packed, imm)
     hart.rem = ((budget + CODE_SLACK) << 4) + <uint64_t>op
     hart.go_illegal = p_refuse
@@ -82,6 +101,9 @@ cdef uint64_t on_op(Hart *hart, uint64_t packed, uint64_t imm) noexcept nogil:
         hart.loop_fn(hart.loop_op, hart)
     hart.go_illegal = go_illegal
     hart.go_jump = go_jump
+    if hart.exit_info == 2 and only_status(imm & 0xFFF) and hart.l1_tag == tag and nothing_due(hart):
+        # A kernel switches its interrupts off and on all the time: compiled code goes on.
+        return 0
     return hart.exit_info
 
 
@@ -89,7 +111,8 @@ cdef uint64_t on_fp(Hart *hart, uint64_t unused1, uint64_t unused2) noexcept nog
     # The host's FPU becomes the guest's, if the guest's state lets it: FS on, and a rounding mode that the host has.
     if hart.fs == 0 or hart.frm > 3:
         return 1
-    # frm: RNE, RTZ, RDN, RUP; the host's two bits: nearest, down, up, to zero. All exceptions are masked, no flag is set.
+    # frm: RNE, RTZ, RDN, RUP; the host's two bits: nearest, down, up, to zero. All exceptions are masked, no flag is
+    # set.
     hart.mxcsr = 0x1F80 | ((0x2130 >> (4 * hart.frm)) & 3) << 13
     hart.fp_live = 1
     return 0
@@ -226,6 +249,8 @@ cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table) noexcept nogil:
     x_rr(a, F_MOV, 1, RDX, RCX)
     x_rm(a, F_LEA, 1, RDI, RBP, -HART_BIAS())
     x_call_m(a, RBP, at_stub(FN_OP))
+    # The data context may be another one now (mstatus.SUM).
+    x_rm(a, F_MOV, 1, R14, RBP, at_tlb())
     restore(a, NUM_PINNED)
     x_pop(a, RDX)
     x_rri(a, F_CMP_I, 0, 0, RAX, 1)
@@ -279,4 +304,3 @@ cdef void install_stubs(Hart *hart, const uint64_t *table) noexcept nogil:
     hart.stubs[FN_MISS] = <void *>on_miss
     hart.stubs[FN_OP] = <void *>on_op
     hart.stubs[FN_FP] = <void *>on_fp
-

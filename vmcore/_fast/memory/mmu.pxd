@@ -13,6 +13,14 @@ cdef enum:
     WANT_R = 1
     WANT_W = 2
     WANT_X = 4
+    PTE_V = 1
+    PTE_R = 2
+    PTE_W = 4
+    PTE_X = 8
+    PTE_U = 16
+    PTE_G = 32
+    PTE_A = 64
+    PTE_D = 128
 
 # What a walk is given and what it found.
 cdef struct Walk:
@@ -29,5 +37,18 @@ cdef struct Walk:
     uint8_t napot
     gpa_t gpa
     uint64_t span             # bytes of the mapping that holds the address
+    uint64_t pte              # its leaf, A and D as the walk left them
+
+# Does a leaf's R, W, X and U let this access through (sections 12.1.1.2 and 12.3.1)?
+cdef inline bint pte_allows(const Walk *w, uint64_t pte, uint32_t want) noexcept nogil:
+    if want & WANT_R and not (pte & PTE_R or (w.mxr and pte & PTE_X)):
+        return False
+    if want & WANT_W and not pte & PTE_W:
+        return False
+    if want & WANT_X and not pte & PTE_X:
+        return False
+    if pte & PTE_U:
+        return w.priv == 0 or (not want & WANT_X and w.sum)
+    return w.priv == 1
 
 cdef int mmu_walk(Walk *w, gva_t gva, uint32_t want) noexcept nogil

@@ -7,15 +7,6 @@ from vmcore._fast.memory.guestmem cimport gcas64
 from vmcore._fast.memory.pmp cimport PMP_R, PMP_W, pmp_allows
 from vmcore._fast.memory.ram cimport page_r, page_w
 
-cdef enum:
-    PTE_V = 1
-    PTE_R = 2
-    PTE_W = 4
-    PTE_X = 8
-    PTE_U = 16
-    PTE_A = 64
-    PTE_D = 128
-
 cdef extern from "atomics.h" nogil:
     uint64_t vmcore_load64(void *p)
 
@@ -61,17 +52,7 @@ cdef int mmu_walk(Walk *w, gva_t gva, uint32_t want) noexcept nogil:
                 return WALK_PAGE_FAULT
             span = 65536
             w.gpa &= ~<uint64_t>0xFFFF
-        if want & WANT_R:
-            if not (pte & PTE_R or (w.mxr and pte & PTE_X)):
-                return WALK_PAGE_FAULT
-        if want & WANT_W and not pte & PTE_W:
-            return WALK_PAGE_FAULT
-        if want & WANT_X and not pte & PTE_X:
-            return WALK_PAGE_FAULT
-        if pte & PTE_U:
-            if w.priv == 1 and (want & WANT_X or not w.sum):
-                return WALK_PAGE_FAULT
-        elif w.priv == 0:
+        if not pte_allows(w, pte, want):
             return WALK_PAGE_FAULT
         need = PTE_A | PTE_D if want & WANT_W else PTE_A
         if pte & need != need and not w.peek:
@@ -87,6 +68,8 @@ cdef int mmu_walk(Walk *w, gva_t gva, uint32_t want) noexcept nogil:
                 table = w.root
                 level = <int>w.levels - 1
                 continue
+            pte |= need
+        w.pte = pte
         w.span = span
         w.gpa |= gva & (span - 1)
         return WALK_OK

@@ -64,8 +64,8 @@ cdef inline uint8_t *page_r(Memory *mem, gpa_t gpa) noexcept nogil:
 
 # A page is about to be written: once, or (`flags` PG_WRITABLE) whenever somebody likes, through a TLB entry.
 # ORDER: the flags are set before the write is made, and before PG_CODE is looked for; whoever makes it a code page sets
-# PG_CODE before looking for PG_WRITABLE, and copies it afterwards (codepage.pyx). So the page is marked, or the write is
-# in the copy.
+# PG_CODE before looking for PG_WRITABLE, and copies it afterwards (codepage.pyx). So the page is marked, or the write
+# is in the copy.
 cdef inline void note_write_as(Memory *mem, Bank *b, uint64_t index, uint8_t flags) noexcept nogil:
     cdef uint8_t *s = &b.state[index]
     flags |= PG_DIRTY

@@ -16,6 +16,7 @@ from vmcore.machine.console.transcript import Transcript
 __all__ = ["Console", "Match", "Pattern"]
 
 Pattern = str | bytes | re.Pattern[str] | re.Pattern[bytes]
+PATTERN_HINT = "Give a str, bytes, or a compiled regular expression"
 """Text to wait for as it stands, or a compiled regular expression."""
 
 # Virtual time between two looks at the port: short while bytes move, longer and longer while nothing is said.
@@ -54,6 +55,21 @@ def _decode(data: bytes) -> str:
     return data.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
+def _encode(data: str | bytes) -> bytes:
+    if isinstance(data, str):
+        return data.encode()
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    raise ConfigError(f"{data!r} cannot be typed", hint="Give a str or bytes")
+
+
+def _listed(patterns: Sequence[Pattern]) -> list[Pattern]:
+    try:
+        return list(patterns)
+    except TypeError:
+        raise ConfigError(f"{patterns!r} is no pattern", hint=PATTERN_HINT) from None
+
+
 def _compile(pattern: Pattern) -> re.Pattern[bytes]:
     if isinstance(pattern, str):
         # The guest's terminal turns line ends into CR LF.
@@ -65,7 +81,7 @@ def _compile(pattern: Pattern) -> re.Pattern[bytes]:
         if isinstance(pattern.pattern, bytes):
             return re.compile(pattern.pattern, pattern.flags)
         return re.compile(pattern.pattern.encode(), pattern.flags & ~re.UNICODE)
-    raise ConfigError(f"{pattern!r} is no pattern", hint="Give a str, bytes, or a compiled regular expression")
+    raise ConfigError(f"{pattern!r} is no pattern", hint=PATTERN_HINT)
 
 
 class Console:
@@ -135,7 +151,7 @@ class Console:
 
     def write(self, data: str | bytes) -> None:
         """Type `data`. It returns at once; the bytes go out as the guest takes them while the machine runs."""
-        self._out += data.encode() if isinstance(data, str) else bytes(data)
+        self._out += _encode(data)
         self.pump()
         if self._out:
             self._driver.hold()
@@ -152,7 +168,7 @@ class Console:
         bool
             False when 1024 posts wait already; nothing of `data` is typed then.
         """
-        return self._posted.push(data.encode() if isinstance(data, str) else bytes(data))
+        return self._posted.push(_encode(data))
 
     def send(self, line: str) -> None:
         """Type `line` and the return key."""
@@ -193,7 +209,7 @@ class Console:
         ConsoleError
             The guest ended, or the machine stopped.
         """
-        patterns = [pattern] if isinstance(pattern, (str, bytes, re.Pattern)) else list(pattern)
+        patterns: list[Pattern] = [pattern] if isinstance(pattern, (str, bytes, re.Pattern)) else _listed(pattern)
         compiled = [_compile(p) for p in patterns]
         if not compiled:
             raise ConfigError("expect() was given no pattern")

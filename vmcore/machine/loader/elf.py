@@ -126,7 +126,7 @@ def parse_elf(data: bytes, name: str, banks: Sequence[tuple[int, int]]) -> Elf:
     ------
     LoadError
         The file is cut off, for another processor, not linked, has nothing to load, or its segments do not fit
-        the file, each other or the memory.
+        the file, each other or the memory, or its entry point is in none of them.
     """
     if len(data) < _HEADER.size:
         raise LoadError(f"{name} is cut off: {len(data)} bytes are less than an ELF header")
@@ -173,7 +173,7 @@ def parse_elf(data: bytes, name: str, banks: Sequence[tuple[int, int]]) -> Elf:
                 f"{name}: segments {one.paddr:#x}..{one.paddr + one.memsz:#x} and {two.paddr:#x}.."
                 f"{two.paddr + two.memsz:#x} overlap"
             )
-    return Elf(name, data, _physical_entry(entry + bias, segments), tuple(segments), bias)
+    return Elf(name, data, _physical_entry(entry + bias, segments, name), tuple(segments), bias)
 
 
 def _check_segment(segment: Segment, name: str, length: int, banks: Sequence[tuple[int, int]]) -> None:
@@ -196,9 +196,11 @@ def _check_segment(segment: Segment, name: str, length: int, banks: Sequence[tup
         )
 
 
-def _physical_entry(entry: int, segments: Sequence[Segment]) -> int:
+def _physical_entry(entry: int, segments: Sequence[Segment], name: str) -> int:
     """Return the entry point as a physical address: kernels are linked to virtual ones."""
     for segment in segments:
         if segment.vaddr <= entry < segment.vaddr + segment.memsz:
             return entry - segment.vaddr + segment.paddr
+    if not any(segment.paddr <= entry < segment.paddr + segment.memsz for segment in segments):
+        raise LoadError(f"{name}: the entry point {entry:#x} is in none of its segments", hint="Link it with -e SYMBOL")
     return entry

@@ -1,0 +1,1 @@
+"""One part of the run-time library a file: each has `run(rounds)`, which returns figures by name."""

@@ -1,0 +1,1 @@
+"""Translating one block; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""The compiled code of a machine; nothing of it is for Python."""

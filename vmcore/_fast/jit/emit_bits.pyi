@@ -1,0 +1,1 @@
+"""Block code for bit manipulation: importing the module registers its emitters."""

@@ -1,0 +1,1 @@
+"""Block code for branches and jumps: importing the module registers its emitters."""

@@ -1,0 +1,1 @@
+"""Block code for floating-point arithmetic: importing the module registers its emitters."""

@@ -1,0 +1,1 @@
+"""Block code for loads, stores and atomics: importing the module registers its emitters."""

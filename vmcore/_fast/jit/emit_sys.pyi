@@ -1,0 +1,1 @@
+"""Block code for CSRs and fences: importing the module registers its emitters."""

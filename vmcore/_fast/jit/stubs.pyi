@@ -1,0 +1,1 @@
+"""The stubs of the boundary convention; nothing of it is for Python."""

@@ -1,0 +1,13 @@
+from collections.abc import Iterable
+
+from vmcore._fast.memory.ram import Ram
+
+BIND: int
+INTERLEAVE: int
+LOCAL: int
+MOST_NODES: int
+
+def bind_ram(ram: Ram, gpa: int, size: int, mode: int, nodes: Iterable[int]) -> None: ...
+def ram_policy(ram: Ram, gpa: int) -> tuple[int, tuple[int, ...]]: ...
+def set_thread_policy(mode: int, nodes: Iterable[int]) -> None: ...
+def thread_policy() -> tuple[int, tuple[int, ...]]: ...

@@ -1,0 +1,1 @@
+"""The managed heap, the fragmentation monitor, and where memory is placed."""

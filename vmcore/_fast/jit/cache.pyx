@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from vmcore._fast.defs cimport vmcore_store32
+from vmcore._fast.defs cimport VMCORE_ASSERT, vmcore_store32
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.hart.codepage cimport drop_all
 from vmcore._fast.hart.state cimport CODE_UNIT, CodeBundle, Hart, System, enter_t
@@ -149,6 +149,7 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
     u.nblocks += 1
     for i in range(b.nlinks):
         site = c.at + b.links[i].field
+        VMCORE_ASSERT(not sys.parallel or site & 7 <= 4)
         target = bundle.code[b.links[i].off >> 1]
         if target:
             patch(site, sys.code_base + <uint64_t>CODE_UNIT * target)

@@ -99,7 +99,8 @@ def test_parallel_harts(debian: Images, firmware: str, harts: int) -> None:
         assert f"smp: Brought up 1 node, {harts} CPU" in boot
         for trouble in ("BUG:", "Oops", "Call Trace", "WARNING:"):
             assert trouble not in boot
-        vm.console.send("for i in 1 2 3 4; do (seq 500 | sha256sum >/tmp/$i) & done; wait; cat /tmp/[1-4]; echo all-done")
+        vm.console.send("for i in 1 2 3 4; do (seq 500 | sha256sum >/tmp/$i) & done; wait")
+        vm.console.send("cat /tmp/[1-4]; echo all-done")
         said = vm.console.expect("\nall-done", timeout=PATIENCE).before
         expected = hashlib.sha256("".join(f"{i}\n" for i in range(1, 501)).encode()).hexdigest()
         assert said.count(expected) == 4

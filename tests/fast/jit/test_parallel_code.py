@@ -1,4 +1,4 @@
-"""Compiled code under harts that run at the same time: compiled, linked, changed and thrown away while others run it."""
+"""Compiled code under harts that run at the same time: compiled, linked, changed, thrown away under others."""
 
 from __future__ import annotations
 

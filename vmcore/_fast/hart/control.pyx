@@ -15,7 +15,8 @@ from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport (
     CAUSE_ECALL_S, CAUSE_FETCH_ACCESS, CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_PAGE, CAUSE_ILLEGAL, CODE_LEAST, CODE_SLACK,
     CODE_UNIT, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI, CodeEntry,
-    CodePage, FetchEntry, Hart, JumpEntry, Op, System, deadline_moved, handler_t, is_wanted, l1_index, transfer, unplant, vmcore_go, vmcore_leave)
+    CodePage, FetchEntry, Hart, JumpEntry, Op, System, deadline_moved, handler_t, is_wanted, l1_index,
+    transfer, unplant, vmcore_go, vmcore_leave)
 from vmcore._fast.hart.translate cimport note_fetch, translate
 from vmcore._fast.hart.trap cimport due_interrupt, take_exception, take_interrupt
 from vmcore._fast.memory.guestmem cimport gld16

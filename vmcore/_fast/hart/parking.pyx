@@ -7,7 +7,7 @@ from vmcore._fast.defs cimport (
 from vmcore._fast.hart.state cimport Hart
 
 cdef enum:
-    # Compiled code polls within a microsecond or so; beyond that the hart's thread is not on a processor, or interprets.
+    # Compiled code polls within a microsecond or so; beyond that the thread is not on a processor, or interprets.
     SPINS = 400
     RAISE_AGAIN_NS = 100_000
     HELD_NS = 50_000_000
@@ -42,7 +42,7 @@ cdef void park_enter(Hart *hart) noexcept nogil:
 
 
 cdef void park_sleep(Hart *hart, uint64_t ns) noexcept nogil:
-    # ORDER: `sleeping` is set before what the hart shall look at is looked at; pins_raise() does it the other way round.
+    # ORDER: `sleeping` is set before what the hart shall look at is looked at; pins_raise() does it the other way.
     vmcore_swap32(&hart.pins.sleeping, 1)
     if not (vmcore_look32(&hart.pins.exit_req) or vmcore_look32(&hart.sys.over) or vmcore_look32(&hart.sys.request)):
         vmcore_futex_wait(&hart.pins.sleeping, 1, ns)

@@ -288,7 +288,7 @@ cdef struct Hart:
     uint64_t n_tlb2_hits
     uint64_t n_traps
     uint64_t n_mmio
-    # Parallel harts (hart/parking.pxd): the hart's thread is at work on this structure; and somebody wants it not to be.
+    # Parallel harts (hart/parking.pxd): its thread is at work on this structure; and somebody wants it not to be.
     uint32_t busy
     uint32_t hold
     # Last: they are large.
@@ -340,7 +340,7 @@ ctypedef uint32_t (*compile_t)(Hart *hart, CodeBundle *bundle, uint32_t off) noe
 ctypedef void (*forget_t)(System *sys, CodeBundle *bundle) noexcept nogil
 ctypedef void (*enter_t)(Hart *hart, uint64_t code) noexcept nogil
 
-# What the harts of a machine share. One thread only, the thread that runs the machine, but for what parallel harts need.
+# What the harts of a machine share. One thread only, that which runs the machine, but for what parallel harts need.
 cdef struct System:
     Memory mem
     Clock *clock

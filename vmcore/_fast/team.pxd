@@ -22,6 +22,7 @@ cdef class Team:
     cdef uint64_t next_look_ns
     cdef void end(self) noexcept
     cdef bint all_wait(self) noexcept
+    cdef bint seem_to_wait(self) noexcept
     cdef int note_until(self) except -1
     cdef int attend(self, uint32_t index) except -1
     cdef object answer_to(self, Hart *h, int code)

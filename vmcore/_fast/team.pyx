@@ -171,15 +171,22 @@ cdef class Team:
             pins_raise(&sys.harts[i].pins)
 
     cdef bint all_wait(self) noexcept:
-        # Asked by hart 0's thread, with the lock: nobody else serves, so only a hart that runs could wake another.
+        # Asked by hart 0's thread, with the lock: nobody else serves, so only a hart that is awake could wake another.
+        # One look does not do: the last one awake may have woken one that was looked at before, and gone to sleep. If
+        # nobody has woken since the first look began, all sleep since it ended, and the second one sees who is raised.
+        cdef System *sys = self.core.sys
+        cdef uint32_t woken = vmcore_look32(&sys.woken)
+        return self.seem_to_wait() and self.seem_to_wait() and vmcore_look32(&sys.woken) == woken
+
+    cdef bint seem_to_wait(self) noexcept:
         cdef System *sys = self.core.sys
         cdef Hart *h
         cdef uint32_t i
         for i in range(sys.nharts):
             h = sys.harts[i]
-            if vmcore_look32(&h.pins.exit_req) or not (h.stopped or h.waiting):
-                return False
             if i and not vmcore_look32(&h.pins.sleeping):
+                return False
+            if vmcore_look32(&h.pins.exit_req) or not (h.stopped or h.waiting):
                 return False
         return True
 

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from vmcore._fast.defs cimport (
-    pins_raise, vmcore_futex_wait, vmcore_futex_wake, vmcore_look32, vmcore_store32, vmcore_swap32)
+    pins_raise, vmcore_add32, vmcore_futex_wait, vmcore_futex_wake, vmcore_look32, vmcore_store32, vmcore_swap32)
 from vmcore._fast.hart.state cimport Hart
 
 cdef enum:
@@ -46,7 +46,9 @@ cdef void park_sleep(Hart *hart, uint64_t ns) noexcept nogil:
     vmcore_swap32(&hart.pins.sleeping, 1)
     if not (vmcore_look32(&hart.pins.exit_req) or vmcore_look32(&hart.sys.over) or vmcore_look32(&hart.sys.request)):
         vmcore_futex_wait(&hart.pins.sleeping, 1, ns)
-    vmcore_store32(&hart.pins.sleeping, 0)
+    # ORDER: counted before it is seen to be awake, and before it does anything.
+    vmcore_add32(&hart.sys.woken, 1)
+    vmcore_swap32(&hart.pins.sleeping, 0)
 
 
 cdef void park_hold(Hart *hart) noexcept nogil:

@@ -371,6 +371,7 @@ cdef struct System:
     uint32_t code_lock
     uint32_t shot_lock
     uint32_t over             # all harts are to leave the run loop
+    uint32_t woken            # how often a hart's thread has woken
     uint64_t budget           # of all harts together, and how many of them have taken a part of it
     uint32_t takers
     # The compiler, when there is one (jit/): it is reached through these, as nothing here may import it.

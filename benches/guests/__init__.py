@@ -44,7 +44,7 @@ def build(name: str, folder: Path) -> Path:
     """Compile kernel `name` with the start-up code into a bare-metal ELF file in `folder` and return it."""
     elf = folder / f"{name}.elf"
     sources = [HERE / "start.S", HERE / "board.c", _source(name)]
-    _compile([*ZIG, *CODE, *BARE, "-T", str(HERE / "bare.ld"), *map(str, sources), "-o", str(elf)])
+    compile_with([*ZIG, *CODE, *BARE, "-T", str(HERE / "bare.ld"), *map(str, sources), "-o", str(elf)])
     return elf
 
 
@@ -63,13 +63,14 @@ def _program(compiler: list[str], out: Path) -> Path:
     for name in (EMPTY, *kernels(hosted=True)):
         # Every kernel's function is called the same in its source.
         objects.append(f"{out}-{name}.o")
-        _compile([*compiler, *CODE, f"-Dkernel=kernel_{name}", "-c", str(_source(name)), "-o", objects[-1]])
+        compile_with([*compiler, *CODE, f"-Dkernel=kernel_{name}", "-c", str(_source(name)), "-o", objects[-1]])
     names = "".join(f"X({name})" for name in (EMPTY, *kernels(hosted=True)))
-    _compile([*compiler, *CODE, f"-DKERNELS={names}", str(HERE / "program.c"), *objects, "-o", str(out)])
+    compile_with([*compiler, *CODE, f"-DKERNELS={names}", str(HERE / "program.c"), *objects, "-o", str(out)])
     return out
 
 
-def _compile(command: list[str]) -> None:
+def compile_with(command: list[str]) -> None:
+    """Run a compiler; what goes wrong ends the bench."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:

@@ -65,7 +65,12 @@ PROGRAMS = [
 ]
 
 
-def build_program(name: str) -> Path:
+def build_program(name: str, *flags: str) -> Path:
     """Return the ELF of a program."""
     runtime = HERE / "rt"
-    return build(HERE / f"{name}.c", runtime / "start.S", runtime / "rt.c", script=runtime / "link.ld")
+    return build(HERE / f"{name}.c", runtime / "start.S", runtime / "rt.c", script=runtime / "link.ld", flags=flags)
+
+
+def build_supervisor(name: str) -> Path:
+    """Return the ELF of a program that runs in S-mode on the built-in firmware and brings its own start."""
+    return build(HERE / f"{name}.c", script=HERE / "rt" / "link.ld")

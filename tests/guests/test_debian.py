@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.guest, pytest.mark.slow]
 PROMPT = "~ # "
 # Virtual seconds; a boot takes about one.
 BOOT = 30
+# Seconds of the host's clock, for machines that go by it.
+PATIENCE = 300
 DISK_SIZE = 16 << 20
 
 
@@ -83,6 +85,29 @@ def test_boots_to_a_shell_and_powers_off(debian: Images, firmware: str, harts: i
         assert ask(vm, "cat /tmp/1 /tmp/2 /tmp/3 /tmp/4").split() == [expected, "-"] * 4
         power_off(vm)
         assert "reboot: Power down" in vm.console.read()
+
+
+@pytest.mark.parametrize("harts", [2, 4])
+@pytest.mark.parametrize("firmware", ["builtin", "opensbi"])
+def test_parallel_harts(debian: Images, firmware: str, harts: int) -> None:
+    """One thread a hart: the kernel finds nothing wrong, and what its processes work out is right."""
+    bios = "builtin" if firmware == "builtin" else debian.opensbi
+    with Machine(
+        kernel=debian.kernel, initrd=debian.initrd, append="console=ttyS0", bios=bios, harts=harts, parallel=True
+    ) as vm:
+        boot = vm.console.expect(PROMPT, timeout=PATIENCE).before
+        assert f"smp: Brought up 1 node, {harts} CPU" in boot
+        for trouble in ("BUG:", "Oops", "Call Trace", "WARNING:"):
+            assert trouble not in boot
+        vm.console.send("for i in 1 2 3 4; do (seq 500 | sha256sum >/tmp/$i) & done; wait")
+        vm.console.send("cat /tmp/[1-4]; echo all-done")
+        said = vm.console.expect("\nall-done", timeout=PATIENCE).before
+        expected = hashlib.sha256("".join(f"{i}\n" for i in range(1, 501)).encode()).hexdigest()
+        assert said.count(expected) == 4
+        vm.console.expect(PROMPT, timeout=PATIENCE)
+        vm.console.send("poweroff")
+        stop = vm.run(timeout=PATIENCE)
+        assert (stop.reason, stop.code) == (StopReason.POWEROFF, 0)
 
 
 # A disk. The stock kernel has only virtio-pci built in; the block driver and ext4 are modules of the initramfs.

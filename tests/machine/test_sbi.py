@@ -69,6 +69,9 @@ class Core:
     def hart_start(self, hart: int, pc: int, a0: int, a1: int, priv: int) -> None:
         self.log.append(("start", hart, pc, a0, a1, priv))
 
+    def hart_interrupt(self, hart: int) -> None:
+        self.csrs[hart][MIP] = self.csrs[hart].get(MIP, 0) | 1 << 1
+
     def hart_stop(self, hart: int) -> None:
         self.log.append(("stop", hart))
 

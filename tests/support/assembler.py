@@ -34,3 +34,14 @@ class Assembler:
                 operands = {**operands, "imm": self.labels[to] - (self.base + 4 * index)}
             words.append(encode(BY_MNEMONIC[mnemonic], **operands).to_bytes(4, "little"))
         return b"".join(words)
+
+
+def assemble(*lines: str) -> bytes:
+    """Encode instructions written as ``"addi rd=10 rs1=10 imm=1"``."""
+    code = b""
+    for line in lines:
+        name, *operands = line.split()
+        values = {key: int(value, 0) for key, value in (operand.split("=") for operand in operands)}
+        word = encode(BY_MNEMONIC[name], **values)
+        code += word.to_bytes(4 if word & 3 == 3 else 2, "little")
+    return code

@@ -45,6 +45,21 @@
 
 /* Counts that several harts change. */
 #define vmcore_add32(p, n) __atomic_fetch_add((uint32_t *)(p), (uint32_t)(n), __ATOMIC_ACQ_REL)
+#define vmcore_add64(p, n) __atomic_fetch_add((uint64_t *)(p), (uint64_t)(n), __ATOMIC_ACQ_REL)
+
+/* A word that one side sets before it looks at another word, which the other side sets before it looks at this one:
+ * sequentially consistent, so that at least one of them sees what the other has set. */
+#define vmcore_swap32(p, v) __atomic_exchange_n((uint32_t *)(p), (uint32_t)(v), __ATOMIC_SEQ_CST)
+#define vmcore_look32(p) __atomic_load_n((uint32_t *)(p), __ATOMIC_SEQ_CST)
+#define vmcore_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+/* The word becomes v if that is more: a clock that several threads bring up to date never goes back. */
+static inline void vmcore_raise64(uint64_t *word, uint64_t v)
+{
+    uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
+    while (old < v && !__atomic_compare_exchange_n(word, &old, v, 1, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        ;
+}
 
 /* A lock for a few hundred instructions, or a system call at most: who waits spins, then gives way. */
 #include <sched.h>

@@ -19,12 +19,21 @@ cdef extern from "atomics.h" nogil:
     uint8_t vmcore_or8(void *p, uint8_t v)
     uint8_t vmcore_and8(void *p, uint8_t v)
     uint32_t vmcore_add32(void *p, uint32_t n)
+    uint64_t vmcore_add64(void *p, uint64_t n)
+    uint32_t vmcore_swap32(void *p, uint32_t v)
+    void vmcore_fence()
+    uint32_t vmcore_look32(void *p)
+    void vmcore_raise64(uint64_t *word, uint64_t v)
     void vmcore_lock(uint32_t *lock)
     void vmcore_unlock(uint32_t *lock)
     void vmcore_store64(void *p, uint64_t v)
     void vmcore_store32(void *p, uint32_t v)
     int VMCORE_SWITCH_LOOP
     const uint64_t NO_DEADLINE
+
+cdef extern from "futex.h" nogil:
+    void vmcore_futex_wait(uint32_t *word, uint32_t value, uint64_t ns)
+    void vmcore_futex_wake(uint32_t *word)
 
 # Bits of mip, and of HartPins.lines.
 cdef enum:
@@ -41,8 +50,11 @@ cdef enum:
 # `budget` is what compiled code counts down (jit/convention.pxd). Whoever wants the hart's attention sets its top bit,
 # so that one test at each poll sees both. The hart's own subtraction may overwrite the bit at that very moment; then
 # the hart looks at exit_req at the end of its quantum, which is never far.
+#
+# `sleeping` is set while the hart's thread sleeps (parallel harts only): then it has to be woken.
 cdef struct HartPins:
     uint32_t exit_req
+    uint32_t sleeping
     uint64_t lines
     uint64_t budget
 
@@ -50,9 +62,13 @@ cdef enum:
     RAISED_BIT = 63
 
 cdef inline void pins_raise(HartPins *pins) noexcept nogil:
-    # ORDER: what the hart is to look at was written before this release store asks it to.
-    vmcore_store32(&pins.exit_req, 1)
+    # ORDER: what the hart is to look at was written before this store asks it to.
+    # ORDER: ... and before `sleeping` is looked at: who goes to sleep sets that first and looks at exit_req then.
+    vmcore_swap32(&pins.exit_req, 1)
     vmcore_or64(&pins.budget, <uint64_t>1 << RAISED_BIT)
+    if vmcore_unlikely(vmcore_look32(&pins.sleeping)):
+        vmcore_store32(&pins.sleeping, 0)
+        vmcore_futex_wake(&pins.sleeping)
 
 # The budget without that bit: negative once it is used up. (Budgets are far below 2**62; the subtraction that uses up a
 # raised one takes the bit away and leaves all bits below it set.)
@@ -78,9 +94,10 @@ cdef inline void wire_set(IrqWire *w, bint level) noexcept nogil:
     if w.set != NULL:
         w.set(w.sink, w.n, level)
 
-# The machine's one clock. now_ns is brought up to date by the run loop before any device is called. A device that
-# waits for a time owns a timer slot; `fire` is called from the run loop, without the GIL, once now_ns >= deadline_ns
-# (the slot is set to NO_DEADLINE first; fire may set it again).
+# The machine's one clock. `lock` is its own and that of all compiled devices (parallel harts only). now_ns is brought
+# up to date by the run loop before any device is called. A device that waits for a time owns a timer slot; `fire` is
+# called from the run loop, without the GIL, once now_ns >= deadline_ns (the slot is set to NO_DEADLINE first; fire may
+# set it again).
 cdef enum:
     MAX_TIMERS = 64
     NS_PER_TICK = 100          # timebase 10 MHz
@@ -98,6 +115,7 @@ cdef struct Clock:
     uint64_t wall_base_ns       # seconds since 1970 at virtual time 0, in ns (for the RTC)
     uint32_t ntimers
     uint32_t changed            # set to 1 by whoever moves a deadline: the run loop shortens the quantum
+    uint32_t lock
     Timer timers[MAX_TIMERS]
 
 cdef inline void timer_set(Clock *clock, uint32_t slot, uint64_t deadline_ns) noexcept nogil:
@@ -112,13 +130,16 @@ cdef inline uint64_t clock_next(const Clock *clock) noexcept nogil:
             best = clock.timers[i].deadline_ns
     return best
 
-cdef inline void clock_advance(Clock *clock, uint64_t now_ns) noexcept nogil:
+cdef inline void clock_fire(Clock *clock, uint64_t now_ns) noexcept nogil:
     cdef uint32_t i
-    clock.now_ns = now_ns
     for i in range(clock.ntimers):
         if clock.timers[i].deadline_ns <= now_ns:
             clock.timers[i].deadline_ns = NO_DEADLINE
             clock.timers[i].fire(clock.timers[i].dev, clock.timers[i].arg)
+
+cdef inline void clock_advance(Clock *clock, uint64_t now_ns) noexcept nogil:
+    clock.now_ns = now_ns
+    clock_fire(clock, now_ns)
 
 # Device access functions. `off` is below the region's size and off + size does not pass its end; size is 1, 2, 4
 # or 8. They run without the GIL and never call Python.

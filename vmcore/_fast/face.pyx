@@ -67,6 +67,8 @@ cdef class Registers:
             return PyObject_GenericGetAttr(self, name)
         if self.core.closed:
             raise ClosedError("the machine is closed")
+        if self.core.team:
+            self.core.still(self.hart)
         return self.hart.x[<int>n]
 
     def __setattr__(self, str name, value):
@@ -79,12 +81,16 @@ cdef class Registers:
         cdef int n = number_of(X_NAMES, key, "integer")
         if self.core.closed:
             raise ClosedError("the machine is closed")
+        if self.core.team:
+            self.core.still(self.hart)
         return self.hart.x[n]
 
     def __setitem__(self, key, value):
         cdef int n = number_of(X_NAMES, key, "integer")
         if self.core.closed:
             raise ClosedError("the machine is closed")
+        if self.core.team:
+            self.core.still(self.hart)
         if n:
             self.hart.x[n] = <uint64_t>(value & 0xFFFFFFFFFFFFFFFF)
 
@@ -156,6 +162,8 @@ cdef class FloatRegisters:
         cdef int n = number_of(F_NAMES, key, "floating-point")
         if self.core.closed:
             raise ClosedError("the machine is closed")
+        if self.core.team:
+            self.core.still(self.hart)
         return self.hart.f[n]
 
     def set_bits(self, key, value):
@@ -163,6 +171,8 @@ cdef class FloatRegisters:
         cdef int n = number_of(F_NAMES, key, "floating-point")
         if self.core.closed:
             raise ClosedError("the machine is closed")
+        if self.core.team:
+            self.core.still(self.hart)
         self.hart.f[n] = <uint64_t>(value & 0xFFFFFFFFFFFFFFFF)
 
     def __len__(self):
@@ -265,6 +275,8 @@ cdef class MemoryFace:
             if host != NULL and got == n:
                 return PyBytes_FromStringAndSize(<char *>host, n)
             return self.core.memory.read(at, n)
+        if self.core.team:
+            self.core.still(self.hart)
         e = &self.hart.tlb_r[(at >> 12) & TLB_MASK]
         if n - 1 < 4096 and (at ^ e.tag) <= 4096 - n:
             return PyBytes_FromStringAndSize(<char *>(at + e.addend), n)

@@ -1,4 +1,4 @@
-# The run loop and the object that owns a machine's compiled state.
+# The run loop and the object that owns a machine's compiled state. (Parallel harts have a loop each: team.pyx.)
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -23,6 +23,9 @@ cdef enum:
     EXIT_HTIF = 6
     EXIT_POWER = 7            # a watched word is not zero
     EXIT_PYMMIO = 8           # inside Core.run only
+    EXIT_LOOK = 9             # the rest for parallel harts: time to see how things are
+    EXIT_OVER = 10            # the run ends for another reason
+    EXIT_FULL = 11            # code memory is full
 
 cdef class Core:
     cdef System *sys
@@ -57,8 +60,22 @@ cdef class Core:
     cdef object watch_owners
     cdef Store store
     cdef bint closed
+    cdef bint abandoned
     cdef bint running
     cdef void stand_still(self, Hart *h) noexcept
     cdef Hart *hart(self, object index) except NULL
     cdef int check_idle(self) except -1
     cdef int run_system(self, uint64_t budget, uint64_t until_ns) noexcept nogil
+    # Parallel harts. While `team` is set each hart has a thread; one at a time, `server`, serves an exit (of hart
+    # `server_hart`) and has the machine's lock. It may touch the other harts once it holds them: bits of `held`.
+    cdef bint team
+    cdef unsigned long server
+    cdef uint32_t server_hart
+    cdef uint32_t held
+    cdef uint32_t pending[8]           # EXIT_* of harts that nobody has served yet
+    cdef int own(self) except -1
+    cdef int still(self, Hart *h) except -1
+    cdef int still_all(self) except -1
+    cdef void let_go(self) noexcept
+    cdef bint at_probe(self, Hart *h) except -1
+    cdef int check_generation(self) except -1

@@ -5,26 +5,29 @@ import os
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.number cimport PyNumber_Index
+from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.defs cimport (
-    NO_DEADLINE, VMCORE_ASSERT, clock_advance, clock_next, gva_t, pins_raise, vmcore_load32, vmcore_store32)
+    IRQ_SSIP, NO_DEADLINE, VMCORE_ASSERT, clock_advance, clock_next, gva_t, pins_raise, pins_set, vmcore_load32,
+    vmcore_store32, vmcore_swap32)
 from vmcore._fast.dev.bus cimport ClockHandle, CompiledDevice, Pins
 from vmcore._fast.dev.clint cimport Clint
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.hart.codepage cimport drop_all, drop_marked
 from vmcore._fast.hart.control cimport install_paths, run_hart
-from vmcore._fast.hart.csr cimport CSR_ILLEGAL, csr_get, csr_put, update_stimer
+from vmcore._fast.hart.csr cimport CSR_ILLEGAL, csr_get, csr_put, drive_stimer, update_stimer
 from vmcore._fast.hart.fpregs cimport fpu_enter, fpu_leave
 from vmcore._fast.hart.isabits cimport (
     BIT_A, BIT_C, BIT_D, BIT_F, BIT_M, BIT_S, BIT_SVNAPOT, BIT_U, BIT_ZBA, BIT_ZBB, BIT_ZBS, has)
+from vmcore._fast.hart.parking cimport park_hold, park_release
 from vmcore._fast.hart.state cimport (
     FETCH_SIZE, JUMP_SIZE, LEAVE_HTIF, LEAVE_PROBE, LEAVE_PYMMIO, LEAVE_SBI, LEAVE_WAIT, LEAVE_YIELD, NUM_DCTX,
     PAGES_SIZE, PRIV_M, CodePage, DataCtx, FetchEntry, Hart, JumpEntry, System)
 from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, forget_code, translate, update_contexts
 from vmcore._fast.hart.trap cimport mip_of
-from vmcore._fast.jit.codebuf cimport code_generation
+from vmcore._fast.jit.codebuf cimport code_generation, code_is_concurrent
 from vmcore._fast.jit.cache cimport CodeCache, cache_close, cache_figures, cache_open
 from vmcore._fast.jit.l3 cimport Store
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_size
@@ -37,6 +40,16 @@ from vmcore._fast.memory.tlb2 cimport tlb2_clear
 from vmcore._fast.hart import control, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys
 from vmcore._fast.jit import emit_bits, emit_flow, emit_fp, emit_fp_move, emit_int, emit_mem, emit_sys
 from vmcore.errors import ClosedError, ConfigError, DeviceError, MemoryAccessError, VmError
+
+cdef extern from *:
+    """
+    #if defined(__x86_64__)
+    #define VMCORE_KEEPS_ORDER 1
+    #else
+    #define VMCORE_KEEPS_ORDER 0
+    #endif
+    """
+    const bint HOST_KEEPS_ORDER "VMCORE_KEEPS_ORDER"
 
 cdef enum:
     MAX_HARTS = 8
@@ -65,7 +78,7 @@ cdef inline size_t HART_BYTES() noexcept nogil:
 
 
 cdef void fire_stimer(void *dev, uint32_t arg) noexcept nogil:
-    update_stimer(<Hart *>dev)
+    drive_stimer(<Hart *>dev)
 
 
 cdef void mtime_moved(void *dev, uint32_t arg) noexcept nogil:
@@ -74,7 +87,7 @@ cdef void mtime_moved(void *dev, uint32_t arg) noexcept nogil:
     cdef uint32_t i
     sys.time_off = <int64_t>(sys.time_source[0])
     for i in range(sys.nharts):
-        update_stimer(sys.harts[i])
+        drive_stimer(sys.harts[i])
 
 
 # Its memory and clock are taken back in __dealloc__, so the collector must not clear them before.
@@ -100,20 +113,29 @@ cdef class Core:
         One of :data:`TIERS`; by default what the environment variable ``VMCORE_TIER`` says, else ``"auto"``.
     store : Store, optional
         Where compiled pages come from and go to (:func:`vmcore._fast.jit.l3.open_store`).
+    parallel : bool
+        Each hart runs in a thread of its own, by the host's clock: :func:`vmcore._fast.team.run_team` runs it.
 
     Notes
     -----
-    One thread only, but for :meth:`request_stop`.
+    One thread only, but for :meth:`request_stop`. While parallel harts run, that is the thread that serves an exit at
+    the moment: whichever hart it touches stands still then.
     """
 
     def __cinit__(self, nharts=1, isa_mask=0, host_clock=False, ns_per_insn=1, wall_base_ns=0, seed=0,
-                  tier=None, Store store=None):
+                  tier=None, Store store=None, parallel=False):
         cdef uint32_t i, count
         cdef Hart *h
         if not 1 <= nharts <= MAX_HARTS:
             raise ConfigError(f"harts={nharts!r}: a machine has 1 to {<int>MAX_HARTS} harts")
         if not 1 <= ns_per_insn <= 1_000_000:
             raise ConfigError(f"ns_per_insn={ns_per_insn!r}: allowed are 1 to 1000000")
+        if parallel and not host_clock:
+            raise ConfigError("parallel harts need the host's clock: instructions of several harts are no common time",
+                              hint="Give host_clock=True")
+        if parallel and not HOST_KEEPS_ORDER:
+            raise ConfigError("parallel harts need an x86-64 host, whose memory is ordered as RISC-V wants it",
+                              hint="Leave parallel out: one thread runs all harts then")
         count = nharts
         self.nharts = count
         self.clock = ClockHandle(wall_base_ns)
@@ -123,6 +145,7 @@ cdef class Core:
         self.sys.clock = self.clock.clock
         self.sys.ns_per_insn = ns_per_insn
         self.sys.host_clock = bool(host_clock)
+        self.sys.parallel = bool(parallel)
         self.sys.code_limit = CODE_LIMIT
         self.memory = Ram.__new__(Ram)
         self.memory.mem = &self.sys.mem
@@ -148,8 +171,13 @@ cdef class Core:
         if tier not in TIERS:
             raise ConfigError(f"tier={tier!r}: allowed are {', '.join(map(repr, TIERS))}")
         self.store = store
-        if tier != "t0" and not cache_open(self.sys, HOT_AFTER if tier == "auto" else 1,
-                                           NULL if store is None else &store.table) and tier == "t1":
+        if parallel and tier != "t0" and not code_is_concurrent():
+            # Code that is being written cannot be executed here, by another hart neither.
+            if tier == "t1":
+                raise ConfigError("tier='t1' with parallel harts: this host's code memory is not for several threads",
+                                  hint="vmcore info says how code is kept; tier='auto' interprets")
+        elif tier != "t0" and not cache_open(self.sys, HOT_AFTER if tier == "auto" else 1,
+                                             NULL if store is None else &store.table) and tier == "t1":
             raise ConfigError("tier='t1': this host gives no memory for compiled code",
                               hint="vmcore info says why; tier='auto' goes on without")
         self.quantum = QUANTUM if count > 1 else QUANTUM_ALONE
@@ -243,8 +271,17 @@ cdef class Core:
         update_stimer(h)
 
     def __dealloc__(self):
-        if self.sys != NULL:
+        # What a fork left half changed is not looked at again, not even to give it back.
+        if self.sys != NULL and not self.abandoned:
             self.release()
+
+    def abandon(self):
+        """Give the machine up, in the child of a fork that happened while its harts ran: their threads are not here."""
+        self.abandoned = True
+        self.closed = True
+        self.team = self.running = False
+        self.sys.over = 1
+        self.sys.code_lock = self.sys.shot_lock = self.sys.clock.lock = 0
 
     cdef void release(self):
         # The memory and the clock may outlive this object: nothing of it may be reached through them.
@@ -287,6 +324,8 @@ cdef class Core:
             raise ClosedError("the machine is closed")
         if not 0 <= i < self.nharts:
             raise ConfigError(f"hart {index!r}: this machine has harts 0 to {self.nharts - 1}")
+        if self.team:
+            self.still(self.sys.harts[i])
         return self.sys.harts[i]
 
     cdef int check_idle(self) except -1:
@@ -295,6 +334,37 @@ cdef class Core:
         if self.running:
             raise VmError("the machine is running", hint="Change it between runs")
         return 0
+
+    # --- parallel harts that run ------------------------------------------------------------------------------
+
+    cdef int own(self) except -1:
+        # Only the thread that serves an exit may touch harts while they run.
+        if self.server != PyThread_get_thread_ident():
+            raise VmError("the machine is running", hint="Touch it between runs, or from a hook or a device")
+        return 0
+
+    cdef int still(self, Hart *h) except -1:
+        # From now on until let_go() the hart stands still.
+        self.own()
+        if h.index != self.server_hart and not self.held >> h.index & 1:
+            with nogil:
+                park_hold(h)
+            self.held |= <uint32_t>1 << h.index
+        return 0
+
+    cdef int still_all(self) except -1:
+        cdef uint32_t i
+        if self.team:
+            for i in range(self.nharts):
+                self.still(self.sys.harts[i])
+        return 0
+
+    cdef void let_go(self) noexcept:
+        cdef uint32_t i
+        for i in range(self.nharts):
+            if self.held >> i & 1:
+                park_release(self.sys.harts[i])
+        self.held = 0
 
     # --- memory map -------------------------------------------------------------------------------------------
 
@@ -337,6 +407,7 @@ cdef class Core:
         r.dev = NULL
         r.executable = bool(executable)
         if isinstance(device, CompiledDevice):
+            (<CompiledDevice>device).share_lock(self.clock)
             r.read = (<CompiledDevice>device).mmio_read
             r.write = (<CompiledDevice>device).mmio_write
             r.dev = (<CompiledDevice>device).dev
@@ -393,10 +464,14 @@ cdef class Core:
     def reset(self):
         """Put every hart into its reset state (memory and devices keep theirs)."""
         cdef uint32_t i
-        self.check_idle()
+        if self.team:
+            self.still_all()
+        else:
+            self.check_idle()
         for i in range(self.nharts):
             self.sys.harts[i].pins.lines = 0
             self.reset_hart(self.sys.harts[i])
+            self.pending[i] = 0
         self.current = 0
         self.last = 0
         self.quantum_left = self.quantum
@@ -434,6 +509,7 @@ cdef class Core:
         """Set the program counter."""
         cdef Hart *h = self.hart(index)
         h.pc = <uint64_t>(value & 0xFFFFFFFFFFFFFFFE)
+        self.pending[h.index] = 0
         h.resuming = 0
         h.mmio_done = 0
 
@@ -507,6 +583,12 @@ cdef class Core:
     def hart_stop(self, index):
         """Stop a hart until :meth:`hart_start`."""
         self.hart(index).stopped = 1
+
+    def hart_interrupt(self, index):
+        """Make the supervisor's software interrupt of a hart pending, whatever the hart does at the moment."""
+        if self.closed or not 0 <= index < self.nharts:
+            self.hart(index)
+        pins_set(&self.sys.harts[<int>index].pins, IRQ_SSIP, True)
 
     def hart_wait(self, index):
         """Let a hart wait for an interrupt, as WFI does."""
@@ -597,7 +679,9 @@ cdef class Core:
         self.copy_virtual(h, at, <uint8_t *><char *>probe, n, False)
         self.copy_virtual(h, at, <uint8_t *>&data[0], n, True)
         # The writer is outside the guest: it sees to it that decoded code is not stale.
-        drop_marked(self.sys)
+        if self.sys.mem.marked:
+            self.still_all()
+            drop_marked(self.sys)
 
     def flush_tlb(self, index, gva=None, asid=None):
         """Do what ``sfence.vma`` does on one hart; None stands for x0."""
@@ -606,13 +690,17 @@ cdef class Core:
 
     def fence_i(self):
         """Do what ``fence.i`` on every hart does."""
-        self.check_idle()
+        if self.team:
+            self.still_all()
+        else:
+            self.check_idle()
         drop_marked(self.sys)
 
     # --- probes -----------------------------------------------------------------------------------------------
 
     cdef int rebuild_probes(self) except -1:
         cdef uint64_t n = len(self.hooks)
+        self.still_all()
         self.hit = None
         cdef gva_t *table = NULL
         cdef uint32_t i, off
@@ -649,6 +737,7 @@ cdef class Core:
         """
         if self.closed:
             raise ClosedError("the machine is closed")
+        self.still_all()
         if gva & 1:
             raise ConfigError(f"no instruction can be at the odd address {gva:#x}")
         gva &= 0xFFFFFFFFFFFFFFFF
@@ -657,6 +746,7 @@ cdef class Core:
 
     def hook_remove(self, gva, callback):
         """Undo one :meth:`hook_add`."""
+        self.still_all()
         gva &= 0xFFFFFFFFFFFFFFFF
         callbacks = list(self.hooks.get(gva, ()))
         if callback not in callbacks:
@@ -677,6 +767,11 @@ cdef class Core:
             vmcore_store32(&self.sys.request, 1)
             for i in range(self.nharts):
                 pins_raise(&self.sys.harts[i].pins)
+
+    def forget_stop(self):
+        """Take back a :meth:`request_stop` that came too late for the run it was meant for."""
+        if self.sys != NULL:
+            vmcore_swap32(&self.sys.request, 0)
 
     cdef int run_system(self, uint64_t budget, uint64_t until_ns) noexcept nogil:
         # Returns EXIT_*. Budgets count instructions of all harts together.
@@ -779,6 +874,30 @@ cdef class Core:
         h.mmio_done = 1
         return 0
 
+    cdef int check_generation(self) except -1:
+        if self.sys.cache != NULL and code_generation() != (<CodeCache *>self.sys.cache).generation:
+            raise ClosedError("this machine belongs to the process that was forked from",
+                              hint="Make machines in the child; code compiled by the parent cannot be run there")
+        return 0
+
+    cdef bint at_probe(self, Hart *h) except -1:
+        # `h` is at a probed address: whether its callbacks end the run.
+        cdef bint stop = False
+        h.resume_pc = h.pc
+        h.resuming = 1
+        # The same place is often hit again: its callbacks are at hand.
+        if self.hit is None or h.pc != self.hit_pc:
+            self.hit = self.hooks.get(h.pc)
+            self.hit_pc = h.pc
+        callbacks = self.hit
+        if callbacks is None:
+            return True
+        argument = self.hook_args[self.exit_hart]
+        for callback in <tuple>callbacks:
+            if callback is None or callback(argument):
+                stop = True
+        return stop
+
     def run(self, max_insns=None, until_ns=None):
         """Run until something happens.
 
@@ -801,9 +920,9 @@ cdef class Core:
         cdef int reason
         cdef Hart *h
         self.check_idle()
-        if self.sys.cache != NULL and code_generation() != (<CodeCache *>self.sys.cache).generation:
-            raise ClosedError("this machine belongs to the process that was forked from",
-                              hint="Make machines in the child; code compiled by the parent cannot be run there")
+        self.check_generation()
+        if self.sys.parallel:
+            raise ConfigError("the harts of this machine are parallel", hint="run_team() runs them")
         if max_insns is not None:
             try:
                 budget = PyNumber_Index(max_insns)
@@ -836,21 +955,7 @@ cdef class Core:
                 if reason == EXIT_PYMMIO:
                     self.serve(h)
                     continue
-                h.resume_pc = h.pc
-                h.resuming = 1
-                # The same place is often hit again: its callbacks are at hand.
-                if self.hit is None or h.pc != self.hit_pc:
-                    self.hit = self.hooks.get(h.pc)
-                    self.hit_pc = h.pc
-                callbacks = self.hit
-                if callbacks is None:
-                    return reason
-                argument = self.hook_args[self.exit_hart]
-                stop = False
-                for callback in <tuple>callbacks:
-                    if callback is None or callback(argument):
-                        stop = True
-                if stop:
+                if self.at_probe(h):
                     return reason
         finally:
             self.running = False
@@ -867,6 +972,7 @@ cdef class Core:
 
     def start_host_clock(self):
         """Let the clock go on where :meth:`stop_host_clock` left it."""
+        self.check_idle()
         if self.sys.host_clock:
             self.sys.host_base_ns = vmcore_monotonic_ns() - self.sys.clock.now_ns
 
@@ -874,8 +980,13 @@ cdef class Core:
         """Return counters of the engine as a dict."""
         cdef System *s = self.sys
         figures = {
-            "instructions": self.icount(), "decoded_runs": s.n_decoded, "tlb_fills": s.n_fills,
-            "l2_tlb_hits": s.n_tlb2_hits, "page_walks": s.n_walks, "traps": s.n_traps, "mmio": s.n_mmio,
+            "instructions": self.icount(),
+            "decoded_runs": sum(s.harts[<int>i].n_decoded for i in range(s.nharts)),
+            "tlb_fills": sum(s.harts[<int>i].n_fills for i in range(s.nharts)),
+            "l2_tlb_hits": sum(s.harts[<int>i].n_tlb2_hits for i in range(s.nharts)),
+            "page_walks": sum(s.harts[<int>i].n_walks for i in range(s.nharts)),
+            "traps": sum(s.harts[<int>i].n_traps for i in range(s.nharts)),
+            "mmio": sum(s.harts[<int>i].n_mmio for i in range(s.nharts)),
             "code_bytes": s.code_bytes + sum(s.harts[<int>i].code_bytes for i in range(s.nharts)),
             "evictions": s.code_serial,
             "t1_insns": sum(s.harts[<int>i].n_code for i in range(s.nharts)),

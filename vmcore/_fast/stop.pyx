@@ -39,6 +39,8 @@ cdef class Stop:
         cdef uint64_t i
         if core.closed:
             raise ClosedError("the machine is closed")
+        # Parallel harts stand still from here on, so that what is counted is what was run.
+        core.still_all()
         self.reason = reason
         self.code = code
         self.detail = detail

@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from vmcore.cli.options import Board, CodeCache, Harts, IsaString, Numa, Placement, Ram, Tier, joined, resolve
+from vmcore.cli.options import (
+    Board,
+    CodeCache,
+    Harts,
+    IsaString,
+    Numa,
+    Parallel,
+    Placement,
+    Ram,
+    Tier,
+    joined,
+    resolve,
+)
 
 __all__ = ["boot"]
 
@@ -26,6 +38,7 @@ def boot(
     ] = None,
     ram: Ram = None,
     harts: Harts = None,
+    parallel: Parallel = None,
     isa: IsaString = None,
     numa: Numa = None,
     placement: Placement = None,
@@ -50,6 +63,7 @@ def boot(
         board,
         ram=ram,
         harts=harts,
+        parallel=parallel,
         isa=isa,
         numa=joined(numa),
         placement=joined(placement),

@@ -28,8 +28,10 @@ def _count(number: int, what: str) -> str:
 def _print(look: Look, block: NativeBlock) -> None:
     from vmcore.inspect.jit import ENDS
 
-    typer.echo(f"\nblock {block.address:#x}: {_count(len(block.guest), 'instruction')}, {len(block.code)} bytes; "
-               f"ends as {ENDS[block.why]}")
+    typer.echo(
+        f"\nblock {block.address:#x}: {_count(len(block.guest), 'instruction')}, {len(block.code)} bytes; "
+        f"ends as {ENDS[block.why]}"
+    )
     for line in block.guest:
         typer.echo(f"  {line}")
     for host in look.host_lines(block):
@@ -55,12 +57,14 @@ def show(
     look = compile_function(elf, symbol, isa)
     size = sum(len(block.code) for block in look.blocks)
     guest = sum(len(block.guest) for block in look.blocks)
-    typer.echo(f"{look.name} at {look.start:#x} to {look.end:#x}: {_count(len(look.blocks), 'block')}, "
-               f"{_count(guest, 'instruction')}, {size} bytes of code")
+    typer.echo(
+        f"{look.name} at {look.start:#x} to {look.end:#x}: {_count(len(look.blocks), 'block')}, "
+        f"{_count(guest, 'instruction')}, {size} bytes of code"
+    )
     typer.echo("registers: " + " ".join(f"{host}={name}" for host, name in pinned_registers().items()))
     for block in look.blocks:
         _print(look, block)
     for line in look.interpreted:
         typer.echo(f"\nT0 executes {line}")
     if find_spec("capstone") is None:
-        note("the host's code is shown as bytes; pip install \"vmcore[debug]\" disassembles it")
+        note('the host\'s code is shown as bytes; pip install "vmcore[debug]" disassembles it')

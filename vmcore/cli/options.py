@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Board", "CodeCache", "Harts", "IsaString", "Numa", "Placement", "Ram", "Tier", "joined", "resolve"]
+__all__ = [
+    "Board",
+    "CodeCache",
+    "Harts",
+    "IsaString",
+    "Numa",
+    "Parallel",
+    "Placement",
+    "Ram",
+    "Tier",
+    "joined",
+    "resolve",
+]
 
 Ram = Annotated[str | None, typer.Option(metavar="SIZE", help="Memory, as in 512M or 2G.", show_default="512M")]
 Harts = Annotated[int | None, typer.Option(metavar="N", help="Number of harts, 1 to 8.", show_default="1")]
@@ -15,6 +27,7 @@ IsaString = Annotated[
     str | None,
     typer.Option("--isa", metavar="STRING", help="The harts' ISA, as in rv64gc_zba_sv39. Default: everything."),
 ]
+Parallel = Annotated[bool | None, typer.Option("--parallel", help="One thread a hart, by the host's clock.")]
 Numa = Annotated[
     list[str] | None,
     typer.Option(metavar="HARTS:SIZE", help="A NUMA node of the guest, as in 0-1:256M; once for each node."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vmcore.cli.options import Board, CodeCache, Harts, IsaString, Numa, Placement, Ram, Tier, joined
+from vmcore.cli.options import Board, CodeCache, Harts, IsaString, Numa, Parallel, Placement, Ram, Tier, joined
 
 if TYPE_CHECKING:
     from vmcore import Machine
@@ -68,6 +68,7 @@ def run(
         int, typer.Option(metavar="BYTES", min=1, max=MAX_GRANULARITY, help="Bytes in a line of the signature.")
     ] = 4,
     harts: Harts = None,
+    parallel: Parallel = None,
     ram: Ram = None,
     numa: Numa = None,
     placement: Placement = None,
@@ -88,6 +89,7 @@ def run(
         board,
         ram=ram,
         harts=harts,
+        parallel=parallel,
         isa=isa,
         numa=joined(numa),
         placement=joined(placement),

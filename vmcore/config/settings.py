@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from vmcore.config.numa import GuestNode, check_harts, check_ram, parse_nodes, parse_placements
-from vmcore.config.values import parse_choice, parse_count, parse_size
+from vmcore.config.values import parse_choice, parse_count, parse_flag, parse_size
 from vmcore.errors import ConfigError
 
 __all__ = ["ENVIRONMENT", "MAX_HARTS", "MAX_RAM", "MIN_RAM", "MachineSettings", "load_settings"]
@@ -34,7 +34,7 @@ class MachineSettings:
     isa : str or None
         The ISA string, or None for everything on offer.
     clock : str
-        ``"virtual"`` or ``"host"``.
+        ``"virtual"`` or ``"host"``; by default the latter if harts are parallel, else the former.
     seed : int
         Seed of everything random that the guest can see.
     tier : str
@@ -42,6 +42,10 @@ class MachineSettings:
     code_cache : str
         Where compiled code is shared: ``"on"`` (in this process and in the cache folder), ``"memory"`` (in this
         process), ``"off"``, or the path of another folder.
+    parallel : bool
+        Whether each hart has a thread of its own.
+    icount : bool
+        Whether it was said that time is counted in instructions; only ever with ``clock="virtual"``.
     numa : tuple of GuestNode
         The guest's NUMA nodes; none where it has no NUMA.
     placement : tuple of str
@@ -56,6 +60,8 @@ class MachineSettings:
     seed: int = 0
     tier: str = "auto"
     code_cache: str = "on"
+    parallel: bool = False
+    icount: bool = False
     numa: tuple[GuestNode, ...] = ()
     placement: tuple[str, ...] = ()
 
@@ -69,6 +75,8 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "seed": lambda v: parse_count(v, "seed", least=0, most=(1 << 64) - 1),
     "tier": lambda v: parse_choice(v, "tier", ("auto", "t0", "t1")),
     "code_cache": lambda v: _text(os.fspath(v) if isinstance(v, os.PathLike) else v, "code_cache"),
+    "parallel": lambda v: parse_flag(v, "parallel"),
+    "icount": lambda v: parse_flag(v, "icount"),
     "numa": parse_nodes,
     "placement": parse_placements,
 }
@@ -76,7 +84,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
 ENVIRONMENT = {name: f"VMCORE_{name.upper()}" for name in _CHECKS}
 """Which environment variable sets which setting."""
 
-_DEFAULTS = {field.name: field.default for field in fields(MachineSettings)}
+_DEFAULTS = {field.name: field.default for field in fields(MachineSettings)} | {"clock": None}
 
 
 def _text(value: Any, what: str) -> str:
@@ -118,7 +126,26 @@ def load_settings(given: Mapping[str, Any], environ: Mapping[str, str] | None = 
                 f"the environment variable {ENVIRONMENT[name]}: {error.message}", hint=error.hint
             ) from None
     _fit_nodes(values, {name: 2 if given.get(name) is not None else ENVIRONMENT[name] in where for name in _CHECKS})
+    _agree_on_time(values)
     return MachineSettings(**values)
+
+
+def _agree_on_time(values: dict[str, Any]) -> None:
+    """Choose the clock where none was given; refuse what contradicts itself."""
+    if values["icount"] and values["parallel"]:
+        raise ConfigError(
+            "icount=True with parallel=True: harts that run at the same time have no common count of instructions",
+            hint="Leave one of them out",
+        )
+    if values["clock"] is None:
+        values["clock"] = "host" if values["parallel"] else "virtual"
+    if values["icount"] and values["clock"] == "host":
+        raise ConfigError("icount=True with clock='host': time is counted in instructions, or it is the host's")
+    if values["parallel"] and values["clock"] == "virtual":
+        raise ConfigError(
+            "parallel=True with clock='virtual': harts that run at the same time have no common virtual time",
+            hint="Leave clock out: parallel harts use the host's",
+        )
 
 
 def _fit_nodes(values: dict[str, Any], given: Mapping[str, int]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from vmcore.errors import ConfigError
 
-__all__ = ["format_size", "parse_choice", "parse_count", "parse_ids", "parse_seconds", "parse_size"]
+__all__ = ["format_size", "parse_choice", "parse_count", "parse_flag", "parse_ids", "parse_seconds", "parse_size"]
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
@@ -135,6 +135,24 @@ def parse_choice(value: str, what: str, allowed: Sequence[str]) -> str:
     if value not in allowed:
         raise ConfigError(f"{what}={value!r} is not known", hint=f"Allowed are {', '.join(map(repr, allowed))}")
     return value
+
+
+def parse_flag(value: object, what: str) -> bool:
+    """Return yes or no: a bool, or one of the words 1, 0, true, false, yes, no, on, off.
+
+    Raises
+    ------
+    ConfigError
+        It is something else.
+    """
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else None
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off"):
+        return False
+    raise ConfigError(f"{what}={value!r} is neither yes nor no", hint="Give True or False; as text, 1 or 0")
 
 
 def parse_seconds(value: object, what: str) -> float:

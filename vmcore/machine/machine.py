@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from vmcore._fast.face import MemoryFace
 from vmcore._fast.run import EXITS, Core
 from vmcore._fast.stop import Stop
+from vmcore._fast.team import run_team
 from vmcore.config.settings import MachineSettings, load_settings
 from vmcore.config.values import parse_choice, parse_count, parse_seconds, parse_size
 from vmcore.devices.base import Device
@@ -112,6 +113,12 @@ class Machine(MachineView):
         Where compiled code is shared: ``"on"``, with the machines of this process and, in the cache folder, with later
         runs; ``"memory"``, in this process; ``"off"``; or another folder than the default one. It makes a difference
         in speed only.
+    parallel : bool, default False
+        Each hart runs in a thread of its own, by the host's clock (``clock="host"`` is implied). By default one thread
+        runs all harts in turn.
+    icount : bool, default False
+        Says by name what ``clock="virtual"`` does: time is counted in instructions, one thread runs all harts, and a
+        run is the same on every host and at any load.
     numa : sequence of mapping or str, optional
         The guest's NUMA nodes: ``[{"harts": [0, 1], "ram": "256M"}, ...]`` or ``"0-1:256M;2-3:256M"``.
     placement : str or sequence of str, optional
@@ -134,6 +141,10 @@ class Machine(MachineView):
     -----
     One thread only, but for :meth:`stop`. Ctrl-C during a run raises KeyboardInterrupt between two instructions: the
     machine is whole and :meth:`run` goes on where it was.
+
+    While parallel harts run, hooks and devices written in Python are served one at a time, each in the thread of the
+    hart that met it. The other harts go on meanwhile; one that a callback looks at or changes stands still until the
+    callback returns.
 
     Examples
     --------
@@ -171,12 +182,15 @@ class Machine(MachineView):
         reboot: str = "restart",
         tier: str | None = None,
         code_cache: str | os.PathLike[str] | None = None,
+        parallel: bool | None = None,
+        icount: bool | None = None,
         numa: str | Sequence[Mapping[str, Any]] | None = None,
         placement: str | Sequence[str] | None = None,
     ) -> None:
         self._closed = True  # Until there is something to close.
         given: dict[str, Any] = {"board": board, "ram": ram, "harts": harts, "isa": isa, "clock": clock, "seed": seed}
         given |= {"tier": tier, "code_cache": code_cache, "numa": numa, "placement": placement}
+        given |= {"parallel": parallel, "icount": icount}
         self.settings: MachineSettings = load_settings(given)
         settings = self.settings
         self.isa = riscv.Isa.default() if settings.isa is None else riscv.parse_isa(settings.isa)
@@ -193,6 +207,7 @@ class Machine(MachineView):
             seed=settings.seed,
             tier=settings.tier,
             store=None if settings.tier == "t0" else open_code_cache(settings.code_cache),
+            parallel=settings.parallel,
         )
         if self._host_clock:
             core.stop_host_clock()
@@ -375,7 +390,7 @@ class Machine(MachineView):
                 timer.join()
                 if self._stopping is StopReason.WATCHDOG:
                     # It may have come too late for this run; the next one must not see it.
-                    self.core.run(0)
+                    self.core.forget_stop()
                     self._stopping = StopReason.STOPPED
             if self._until is not None:
                 address, self._until = self._until, None
@@ -410,6 +425,9 @@ class Machine(MachineView):
         if self._host_clock and code is None:
             core.start_host_clock()
         try:
+            if self.settings.parallel:
+                # Each exit is served while the other harts run; the threads end before this returns.
+                return run_team(core, lambda code: self._serve(code, until_ns), lambda: self._next_stop(until_ns), left)
             while True:
                 if code is None:
                     code = core.run(left, self._next_stop(until_ns))
@@ -527,6 +545,9 @@ class Machine(MachineView):
         due = core.clock.next_deadline_ns if self._host_clock else None
         if due is None and (until_ns is None or not self._host_clock):
             return Stop(core, StopReason.IDLE)
+        if self.settings.parallel:
+            # Their threads sleep by themselves.
+            return None
         soonest = min(time_ns for time_ns in (due, until_ns) if time_ns is not None)
         time.sleep(min(max(soonest - core.now_ns, 0) / NS, IDLE_POLL))
         return None

@@ -1,4 +1,4 @@
-# ACLINT SSWI: supervisor software interrupts. One thread only.
+# ACLINT SSWI: supervisor software interrupts. Under the lock of bus.pxd.
 
 from libc.stdint cimport uint32_t
 

@@ -2,7 +2,8 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from vmcore._fast.defs cimport Clock, HartPins, IrqWire, Timer, mmio_read_t, mmio_write_t, timer_fire_t
+from vmcore._fast.defs cimport (
+    Clock, HartPins, IrqWire, Timer, mmio_read_t, mmio_write_t, timer_fire_t, vmcore_lock, vmcore_unlock)
 
 cdef class Irq:
     # A handle on one interrupt wire, callable from Python: irq(True) raises it. Keeps the sink alive.
@@ -22,7 +23,10 @@ cdef class ClockHandle:
     cdef int new_timer(self, timer_fire_t fire, void *dev, uint32_t arg) except -1
 
 cdef class CompiledDevice:
-    # Base of the devices that run inside the run loop. One thread only: the thread that runs the machine.
+    # Base of the devices that run inside the run loop. The functions run one at a time: in one thread, or (parallel
+    # harts) under `lock`, which is that of the clock of the machine it is attached to. What Python calls while harts
+    # run takes it too, and then does nothing but C until it gives it back: no object is made that could set off the
+    # garbage collector, and with it other code that wants the lock.
     # A subclass sets mmio_read/mmio_write in __cinit__; `dev` is what they get (normally <void *>self).
     cdef mmio_read_t mmio_read
     cdef mmio_write_t mmio_write
@@ -30,3 +34,11 @@ cdef class CompiledDevice:
     cdef readonly uint64_t size
     cdef IrqWire irq
     cdef object irq_owner
+    cdef uint32_t own_lock
+    cdef uint32_t *lock
+    cdef ClockHandle lock_owner
+    cdef void share_lock(self, ClockHandle clock) noexcept
+    cdef inline void begin(self) noexcept:
+        vmcore_lock(self.lock)
+    cdef inline void end(self) noexcept:
+        vmcore_unlock(self.lock)

@@ -10,7 +10,15 @@ cdef class Irq:
     """One interrupt wire. ``irq(True)`` raises it, ``irq(False)`` lowers it."""
 
     def __call__(self, level):
-        wire_set(&self.wire, bool(level))
+        cdef bint on = bool(level)
+        cdef CompiledDevice sink
+        if not isinstance(self.owner, CompiledDevice):
+            wire_set(&self.wire, on)
+            return
+        sink = self.owner
+        sink.begin()
+        wire_set(&self.wire, on)
+        sink.end()
 
 
 cdef class Pins:
@@ -71,6 +79,13 @@ cdef class ClockHandle:
 cdef class CompiledDevice:
     """Base of the devices that run inside the run loop, without the GIL."""
 
+    def __cinit__(self):
+        self.lock = &self.own_lock
+
+    cdef void share_lock(self, ClockHandle clock) noexcept:
+        self.lock = &clock.clock.lock
+        self.lock_owner = clock
+
     def connect(self, Irq irq):
         """Connect the device's interrupt output to `irq`."""
         self.irq = irq.wire
@@ -78,15 +93,21 @@ cdef class CompiledDevice:
 
     def read(self, uint64_t offset, uint32_t size):
         """Read a register as the guest would; `size` is 1, 2, 4 or 8 bytes."""
+        cdef uint64_t value
         if size not in (1, 2, 4, 8) or offset >= self.size or size > self.size - offset:
             raise DeviceError(f"offset {offset:#x} size {size} is outside a device of {self.size:#x} bytes")
-        return self.mmio_read(self.dev, offset, size)
+        self.begin()
+        value = self.mmio_read(self.dev, offset, size)
+        self.end()
+        return value
 
     def write(self, uint64_t offset, uint32_t size, uint64_t value):
         """Write a register as the guest would; `size` is 1, 2, 4 or 8 bytes."""
         if size not in (1, 2, 4, 8) or offset >= self.size or size > self.size - offset:
             raise DeviceError(f"offset {offset:#x} size {size} is outside a device of {self.size:#x} bytes")
+        self.begin()
         self.mmio_write(self.dev, offset, size, value)
+        self.end()
 
     def save(self):
         """Return the whole state of the device as a dict of ints, bytes and lists (never pickled)."""

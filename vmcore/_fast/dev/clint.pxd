@@ -1,4 +1,4 @@
-# SiFive CLINT: software interrupts, machine timers and the machine's `mtime`. One thread only.
+# SiFive CLINT: software interrupts, machine timers and the machine's `mtime`. Under the lock of bus.pxd.
 
 from libc.stdint cimport uint32_t, uint64_t
 

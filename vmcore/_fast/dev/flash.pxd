@@ -1,4 +1,4 @@
-# One bank of CFI flash. One thread only.
+# One bank of CFI flash. Under the lock of bus.pxd.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 

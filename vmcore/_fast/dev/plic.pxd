@@ -1,4 +1,4 @@
-# PLIC: platform-level interrupt controller. One thread only.
+# PLIC: platform-level interrupt controller. Under the lock of bus.pxd.
 
 from libc.stdint cimport uint32_t, uint8_t
 

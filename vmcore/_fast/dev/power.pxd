@@ -1,4 +1,4 @@
-# The test finisher: how a guest ends or restarts its machine. One thread only.
+# The test finisher: how a guest ends or restarts its machine. Under the lock of bus.pxd.
 
 from libc.stdint cimport uint32_t
 

@@ -91,8 +91,10 @@ cdef class PowerControl(CompiledDevice):
 
     def clear(self):
         """Forget the request, after the host has served it."""
+        self.begin()
         self.st.request = POWER_NONE
         self.st.code = 0
+        self.end()
 
     def reset(self):
         """Return to the state after power-on: no request."""

@@ -1,4 +1,4 @@
-# Goldfish real-time clock. One thread only.
+# Goldfish real-time clock. Under the lock of bus.pxd.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 

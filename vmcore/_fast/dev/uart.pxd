@@ -1,4 +1,4 @@
-# 16550A UART. One thread only: the thread that runs the machine.
+# 16550A UART. Under the lock of bus.pxd.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 

@@ -4,7 +4,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from vmcore._fast.defs cimport wire_set
+from vmcore._fast.defs cimport vmcore_load32, wire_set
 from vmcore._fast.dev.bus cimport CompiledDevice
 from vmcore._fast.dev.declared import checked, data, uint, uints
 from vmcore.errors import DeviceError
@@ -261,8 +261,9 @@ cdef class Uart(CompiledDevice):
 
     def push(self, const uint8_t[::1] chars not None):
         """Give characters to the guest and return how many were accepted: at most :attr:`room`."""
-        cdef uint32_t n = UART_QUEUE - self.st.queue_count
-        cdef uint32_t i
+        cdef uint32_t n, i
+        self.begin()
+        n = UART_QUEUE - self.st.queue_count
         if chars.shape[0] < n:
             n = <uint32_t>chars.shape[0]
         for i in range(n):
@@ -270,38 +271,44 @@ cdef class Uart(CompiledDevice):
             self.st.queue_count += 1
         refill(&self.st)
         drive(&self.st)
+        self.end()
         return n
 
     def send_break(self):
         """Send a BREAK after what was pushed before; return False when there is no room for it."""
-        if self.st.queue_count >= UART_QUEUE:
-            return False
-        self.st.queue[(self.st.queue_head + self.st.queue_count) % UART_QUEUE] = BREAK_CHAR
-        self.st.queue_count += 1
-        refill(&self.st)
-        drive(&self.st)
-        return True
+        cdef bint fits
+        self.begin()
+        fits = self.st.queue_count < UART_QUEUE
+        if fits:
+            self.st.queue[(self.st.queue_head + self.st.queue_count) % UART_QUEUE] = BREAK_CHAR
+            self.st.queue_count += 1
+            refill(&self.st)
+            drive(&self.st)
+        self.end()
+        return fits
 
     def take(self):
         """Return what the guest has transmitted since the last call, as bytes."""
+        # Meanwhile there may be more, never less: only this takes any. What comes later is for the next call.
         cdef uint32_t first = UART_OUT - self.st.out_head
-        cdef uint32_t n = self.st.tx_pending
-        cdef bint waited = self.st.tx_full
+        cdef uint32_t n = vmcore_load32(&self.st.tx_pending)
         cdef bytes out
         if n == 0:
             return b""
         if n <= first:
             first = n
         out = PyBytes_FromStringAndSize(NULL, n)
+        self.begin()
         memcpy(PyBytes_AS_STRING(out), &self.st.out[self.st.out_head], first)
         # When the ring wrapped, the rest is at its start.
         memcpy(PyBytes_AS_STRING(out) + first, self.st.out, n - first)
         self.st.out_head = (self.st.out_head + n) % UART_OUT
-        self.st.tx_pending = 0
-        self.st.tx_full = 0
-        if waited:
+        self.st.tx_pending -= n
+        if self.st.tx_full and self.st.tx_pending <= UART_OUT - UART_FIFO:
+            self.st.tx_full = 0
             self.st.thre_pending = 1
             drive(&self.st)
+        self.end()
         return out
 
     @property

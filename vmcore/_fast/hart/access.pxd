@@ -1,6 +1,28 @@
 # Loads and stores that missed the TLB.
 
+from libc.stdint cimport uint32_t, uint64_t
+
+from vmcore._fast.defs cimport vmcore_lock, vmcore_unlock
 from vmcore._fast.hart.state cimport Hart, Op
+from vmcore._fast.memory.ram cimport Region
+
+# The registers of a compiled device. With parallel harts, one at a time is in there.
+cdef inline uint64_t region_read(Hart *hart, Region *region, uint64_t off, uint32_t size) noexcept nogil:
+    cdef uint64_t value
+    if not hart.sys.parallel:
+        return region.read(region.dev, off, size)
+    vmcore_lock(&hart.sys.clock.lock)
+    value = region.read(region.dev, off, size)
+    vmcore_unlock(&hart.sys.clock.lock)
+    return value
+
+cdef inline void region_write(Hart *hart, Region *region, uint64_t off, uint32_t size, uint64_t value) noexcept nogil:
+    if not hart.sys.parallel:
+        region.write(region.dev, off, size, value)
+        return
+    vmcore_lock(&hart.sys.clock.lock)
+    region.write(region.dev, off, size, value)
+    vmcore_unlock(&hart.sys.clock.lock)
 
 cdef enum:
     ACCESS_REDO = 0           # an entry was made: run the operation again

@@ -9,12 +9,12 @@ carries out the store. So each handler knows one way to touch memory, and everyt
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from vmcore._fast.defs cimport gpa_t, gva_t
+from vmcore._fast.defs cimport gpa_t, gva_t, vmcore_lock, vmcore_unlock
 from vmcore._fast.hart.clock cimport sync_clock, sync_count
 from vmcore._fast.hart.state cimport (
     ACC_ATOMIC, ACC_READ, ACC_SIZE, ACC_WRITE, CAUSE_LOAD_ACCESS, CAUSE_LOAD_MISALIGNED, CAUSE_LOAD_PAGE,
     CAUSE_STORE_ACCESS, CAUSE_STORE_MISALIGNED, CAUSE_STORE_PAGE, LEAVE_HTIF, LEAVE_PYMMIO, SHOT_LOAD, SHOT_MMIO,
-    SHOT_RAM, Hart, Op, System)
+    SHOT_RAM, Hart, Op, System, deadline_moved)
 from vmcore._fast.hart.translate cimport data_priv, translate
 from vmcore._fast.memory.guestmem cimport gld8, gld16, gld32, gld64, gst8, gst16, gst32, gst64
 from vmcore._fast.memory.mmu cimport WALK_ACCESS_FAULT, WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W
@@ -102,7 +102,7 @@ cdef int resolve_device(Hart *hart, Op *op, gva_t gva, uint32_t size, bint write
         return fault(hart, WALK_ACCESS_FAULT, gva, write)
     hart.shot_region = <uint32_t>index
     hart.shot_gpa[0] = off
-    sys.n_mmio += 1
+    hart.n_mmio += 1
     if write:
         return lend(hart, op, gva, size, True, SHOT_MMIO)
     if region.read == NULL:
@@ -118,7 +118,7 @@ cdef int resolve_device(Hart *hart, Op *op, gva_t gva, uint32_t size, bint write
     else:
         sync_count(hart, hart.rem - <uint64_t>op)
         sync_clock(hart)
-        value = region.read(region.dev, off, size)
+        value = region_read(hart, region, off, size)
     memcpy(&hart.bounce[0], &value, 8)
     return lend(hart, op, gva, size, False, SHOT_LOAD)
 
@@ -131,7 +131,7 @@ cdef inline int enter_entry(Hart *hart, gva_t gva, Bank *b, bint write) noexcept
     cdef uint64_t lo
     cdef DataCtx *ctx = hart.dctx_now
     cdef TlbEntry *e
-    sys.n_fills += 1
+    hart.n_fills += 1
     if write:
         note_write_as(&sys.mem, b, index, PG_WRITABLE)
         e = &ctx.w[i]
@@ -206,6 +206,10 @@ cdef int resolve(Hart *hart, Op *op) noexcept nogil:
     if not has_entry(hart, b, write):
         hart.shot_gpa[0] = hart.walk.gpa
         hart.shot_part = size
+        if write and sys.parallel:
+            # Until it is finished: what reads, works out and writes is one operation to the other harts.
+            vmcore_lock(&sys.shot_lock)
+            hart.shot_locked = 1
         copy_in(&hart.bounce[0], <uint64_t>b.host + (hart.walk.gpa - b.base), size)
         return lend(hart, op, gva, size, write, SHOT_RAM if write else SHOT_LOAD)
     return enter_entry(hart, gva, b, write)
@@ -226,6 +230,9 @@ cdef int finish_shot(Hart *hart) noexcept nogil:
     hart.shot_entry[0] = hart.shot_saved
     if hart.shot_kind == SHOT_RAM:
         htif = store_part(hart, 0, hart.shot_gpa[0], hart.shot_part)
+        if hart.shot_locked:
+            hart.shot_locked = 0
+            vmcore_unlock(&sys.shot_lock)
         if hart.shot_size > hart.shot_part:
             htif |= store_part(hart, hart.shot_part, hart.shot_gpa[1], hart.shot_size - hart.shot_part)
         if htif:
@@ -246,8 +253,8 @@ cdef int finish_shot(Hart *hart) noexcept nogil:
         # The operation that is being finished does not count as attempted yet.
         sync_count(hart, hart.rem - <uint64_t>&hart.scratch[5] + 16)
         sync_clock(hart)
-        region.write(region.dev, hart.shot_gpa[0], hart.shot_size, value)
-    if hart.pins.exit_req or sys.clock.changed or sys.request:
+        region_write(hart, region, hart.shot_gpa[0], hart.shot_size, value)
+    if hart.pins.exit_req or sys.request or deadline_moved(sys):
         return SHOT_ATTENTION
     return SHOT_DONE
 

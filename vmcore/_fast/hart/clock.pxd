@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from vmcore._fast.defs cimport NS_PER_TICK, gva_t
+from vmcore._fast.defs cimport NS_PER_TICK, gva_t, vmcore_load64, vmcore_raise64
 from vmcore._fast.hart.state cimport Hart, Op, System
 
 cdef extern from "hart/hosttime.h" nogil:
@@ -23,9 +23,10 @@ cdef inline void sync_count(Hart *hart, uint64_t left) noexcept nogil:
 cdef inline void sync_clock(Hart *hart) noexcept nogil:
     cdef System *s = hart.sys
     if s.host_clock:
-        s.clock.now_ns = vmcore_monotonic_ns() - s.host_base_ns
+        # Several harts may do so at once: none of them sees it go back.
+        vmcore_raise64(&s.clock.now_ns, vmcore_monotonic_ns() - s.host_base_ns)
     else:
         s.clock.now_ns = s.q_ns + (hart.icount - s.q_icount) * s.ns_per_insn
 
 cdef inline uint64_t time_ticks(const System *s) noexcept nogil:
-    return s.clock.now_ns // <uint64_t>NS_PER_TICK + <uint64_t>s.time_off
+    return vmcore_load64(<void *>&s.clock.now_ns) // <uint64_t>NS_PER_TICK + <uint64_t>s.time_off

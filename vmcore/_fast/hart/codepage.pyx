@@ -17,7 +17,9 @@ elsewhere, followed by a GOTO.
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from vmcore._fast.defs cimport gpa_t, gva_t, vmcore_add32, vmcore_and8, vmcore_lock, vmcore_or8, vmcore_unlock
+from vmcore._fast.defs cimport (
+    gpa_t, gva_t, vmcore_add32, vmcore_and8, vmcore_fence, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_or8,
+    vmcore_store32, vmcore_store64, vmcore_unlock)
 from vmcore._fast.hart.decode cimport decode_one
 from vmcore._fast.hart.handlers cimport find_handler
 from vmcore._fast.hart.state cimport (
@@ -152,8 +154,8 @@ cdef void reap(System *sys) noexcept nogil:
     cdef uint64_t oldest = sys.code_serial
     cdef uint32_t i
     for i in range(sys.nharts):
-        if sys.harts[i].code_serial < oldest:
-            oldest = sys.harts[i].code_serial
+        if vmcore_load64(&sys.harts[i].code_serial) < oldest:
+            oldest = vmcore_load64(&sys.harts[i].code_serial)
     while link[0] != NULL:
         bundle = link[0]
         if bundle.users == 0 and bundle.dead_serial <= oldest:
@@ -166,9 +168,11 @@ cdef void reap(System *sys) noexcept nogil:
 
 
 cdef void catch_up(Hart *hart) noexcept nogil:
-    if hart.code_serial != hart.sys.code_serial:
-        hart.code_serial = hart.sys.code_serial
+    cdef uint64_t serial = vmcore_load64(&hart.sys.code_serial)
+    if hart.code_serial != serial:
+        # ORDER: forgotten before it is said so: reap() may free it then.
         drop_pages(hart, True, False)
+        vmcore_store64(&hart.code_serial, serial)
 
 
 cdef void bury(System *sys, bint everything) noexcept nogil:
@@ -203,7 +207,8 @@ cdef void bury(System *sys, bint everything) noexcept nogil:
             vmcore_and8(state, <uint8_t>~(PG_CODE | PG_MARKED))
             died = True
     if died:
-        sys.code_serial += 1
+        # ORDER: they are dead before the number says that some are.
+        vmcore_store64(&sys.code_serial, sys.code_serial + 1)
 
 
 cdef void all_catch_up(System *sys) noexcept nogil:
@@ -231,11 +236,14 @@ cdef void fence_i(Hart *hart) noexcept nogil:
     if not sys.parallel:
         drop_marked(sys)
         return
+    # Also where nothing is marked: another hart that has just taken the mark back may not have buried it all yet.
+    vmcore_lock(&sys.code_lock)
     if sys.mem.marked:
-        vmcore_lock(&sys.code_lock)
         sys.mem.marked = 0
+        # ORDER: the mark is taken back before pages are compared: who stores meanwhile sets it again.
+        vmcore_fence()
         bury(sys, False)
-        vmcore_unlock(&sys.code_lock)
+    vmcore_unlock(&sys.code_lock)
     catch_up(hart)
 
 
@@ -260,7 +268,7 @@ cdef CodePage *get_page(Hart *hart, gpa_t gpa) noexcept nogil:
     if sys.code_bytes > sys.code_limit:
         if sys.parallel:
             # The bundles can only go when no hart runs: the run loop sees to that, and T0 goes on alone until then.
-            sys.code_full = 1
+            vmcore_store32(&sys.code_full, 1)
             return NULL
         drop_all(sys)
     page = <CodePage *>vm_calloc(1, sizeof(CodePage))
@@ -317,8 +325,10 @@ cdef inline Op *append(CodePage *page, handler_t fn, uint32_t off, int32_t imm) 
 
 
 cdef inline void append_counter(System *sys, CodePage *page, uint32_t off) noexcept nogil:
-    if page.bundle.code != NULL and page.bundle.code[off >> 1]:
-        append(page, fn_code, off, <int32_t>page.bundle.code[off >> 1])
+    # ORDER: acquire: the code was written before its place.
+    cdef uint32_t code = 0 if page.bundle.code == NULL else vmcore_load32(&page.bundle.code[off >> 1])
+    if code:
+        append(page, fn_code, off, <int32_t>code)
     else:
         append(page, fn_count, off, <int32_t>sys.hot_after)
 
@@ -334,7 +344,7 @@ cdef bint decode_at(Hart *hart, CodePage *page, uint32_t off) noexcept nogil:
     if page.map[off >> 1]:
         return True
     host = <uint64_t>page.bundle.saved
-    sys.n_decoded += 1
+    hart.n_decoded += 1
     while True:
         if not reserve(hart, page, 4):
             return False

@@ -2,9 +2,9 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport RAISED_BIT, gva_t, vmcore_add32, without_raise
+from vmcore._fast.defs cimport RAISED_BIT, gva_t, vmcore_add32, vmcore_lock, vmcore_swap32, vmcore_unlock, without_raise
 from vmcore._fast.hart.access cimport (
-    ACCESS_LEAVE, ACCESS_REDO, ACCESS_SHOT, SHOT_ATTENTION, SHOT_DONE, finish_shot, resolve)
+    ACCESS_LEAVE, ACCESS_REDO, ACCESS_SHOT, SHOT_ATTENTION, SHOT_DONE, finish_shot, region_read, resolve)
 from vmcore._fast.hart.clock cimport pc_after, pc_of, sync_count
 from vmcore._fast.hart.codepage cimport bind, decode_at, decode_counted, get_page, is_counter, is_probed, set_code
 from vmcore._fast.hart.decode cimport decode_one
@@ -14,7 +14,8 @@ from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport (
     CAUSE_ECALL_S, CAUSE_FETCH_ACCESS, CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_PAGE, CAUSE_ILLEGAL, CODE_LEAST, CODE_SLACK,
     CODE_UNIT, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI, CodeEntry,
-    CodePage, FetchEntry, Hart, JumpEntry, Op, System, handler_t, l1_index, transfer, unplant, vmcore_go, vmcore_leave)
+    CodePage, FetchEntry, Hart, JumpEntry, Op, System, deadline_moved, handler_t, is_wanted, l1_index, transfer,
+    unplant, vmcore_go, vmcore_leave)
 from vmcore._fast.hart.translate cimport note_fetch, translate
 from vmcore._fast.hart.trap cimport due_interrupt, take_exception, take_interrupt
 from vmcore._fast.memory.guestmem cimport gld16
@@ -86,7 +87,7 @@ cdef int fetch_half(Hart *hart, gva_t gva, uint32_t *half) noexcept nogil:
     region = &hart.sys.mem.regions[index]
     if region.size - (hart.walk.gpa - region.base) < 2:
         return fetch_fault(hart, WALK_ACCESS_FAULT, gva)
-    half[0] = <uint32_t>region.read(region.dev, hart.walk.gpa - region.base, 2) & 0xFFFF
+    half[0] = <uint32_t>region_read(hart, region, hart.walk.gpa - region.base, 2) & 0xFFFF
     return 0
 
 
@@ -207,13 +208,16 @@ cdef Op *enter(Hart *hart, gva_t pc, uint64_t left, bint step) noexcept nogil:
     cdef int number
     while True:
         # A load that a Python device has answered is run again at once: nothing may come between.
-        if (hart.pins.exit_req or sys.clock.changed or sys.request) and not hart.mmio_done:
-            if sys.clock.changed or sys.request:
+        if (hart.pins.exit_req or sys.request or deadline_moved(sys)) and not hart.mmio_done:
+            # ORDER: taken back before what was raised is looked at, or it would be lost.
+            vmcore_swap32(&hart.pins.exit_req, 0)
+            if sys.request or deadline_moved(sys) or is_wanted(hart):
+                # The interrupts are still to be looked at.
+                hart.pins.exit_req = 1
                 hart.pc = pc
                 hart.left = left
                 hart.exit_reason = LEAVE_ATTENTION
                 return NULL
-            hart.pins.exit_req = 0
             number = due_interrupt(hart)
             if number >= 0:
                 pc = take_interrupt(hart, <uint32_t>number, pc)
@@ -492,7 +496,11 @@ cdef void hot(Op *op, Hart *hart) noexcept nogil:
     op.imm = NEVER
     unplant(hart)
     if in_page(hart, op):
-        code = sys.compile(hart, page.bundle, pc & 4095)
+        if sys.parallel:
+            vmcore_lock(&sys.code_lock)
+        code = sys.compile(hart, page.bundle, pc & 4095) if sys.compile != NULL else 0
+        if sys.parallel:
+            vmcore_unlock(&sys.code_lock)
         if code and sys.code_serial == serial:
             set_code(page, pc & 4095, code)
     go_or_leave(enter(hart, pc, left, False), hart)

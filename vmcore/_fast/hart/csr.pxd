@@ -25,3 +25,6 @@ cdef uint64_t read_mstatus(const Hart *hart) noexcept nogil
 
 # Work out STIP from stimecmp and the clock, and set the deadline.
 cdef void update_stimer(Hart *hart) noexcept nogil
+
+# The same where the timer is due, for whoever finds that; the clock's lock is held if harts are parallel.
+cdef void drive_stimer(Hart *hart) noexcept nogil

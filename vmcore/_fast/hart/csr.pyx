@@ -3,7 +3,8 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.defs cimport (
-    IRQ_MEIP, IRQ_MSIP, IRQ_MTIP, IRQ_SEIP, IRQ_SSIP, IRQ_STIP, NO_DEADLINE, NS_PER_TICK, pins_set, timer_set)
+    IRQ_MEIP, IRQ_MSIP, IRQ_MTIP, IRQ_SEIP, IRQ_SSIP, IRQ_STIP, NO_DEADLINE, NS_PER_TICK, pins_set, timer_set,
+    vmcore_lock, vmcore_unlock)
 from vmcore._fast.hart.clock cimport sync_clock, sync_count, time_ticks
 from vmcore._fast.hart.isabits cimport (
     BIT_C, BIT_F, BIT_S, BIT_SMSTATEEN, BIT_SSTC, BIT_SV39, BIT_SV48, BIT_SV57, BIT_SVADU, BIT_SVPBMT, BIT_U,
@@ -79,14 +80,14 @@ cdef inline uint64_t retired(const Hart *hart) noexcept nogil:
     return hart.icount - hart.trapped + hart.minstret_off
 
 
-cdef void update_stimer(Hart *hart) noexcept nogil:
-    # With STCE, STIP is (time >= stimecmp) and nothing else (Sstc, section 2).
+cdef void drive_stimer(Hart *hart) noexcept nogil:
+    # With STCE, STIP is (time >= stimecmp) and nothing else (Sstc, section 2). Touches nothing of the hart but its pins
+    # and its timer: with parallel harts, whoever finds the timer due calls this, the clock's lock held.
     cdef uint64_t now, ticks
     if not has(hart.isa, BIT_SSTC) or not hart.menvcfg >> 63:
         pins_set(&hart.pins, IRQ_STIP, False)
         timer_set(hart.sys.clock, hart.stimer, NO_DEADLINE)
         return
-    hart.mip_soft &= ~<uint64_t>IRQ_STIP
     now = time_ticks(hart.sys)
     pins_set(&hart.pins, IRQ_STIP, now >= hart.stimecmp)
     # When that next changes: time reaches stimecmp, or wraps to 0 (the guest may have set mtime to anything). Counted
@@ -97,6 +98,22 @@ cdef void update_stimer(Hart *hart) noexcept nogil:
         timer_set(hart.sys.clock, hart.stimer, NO_DEADLINE)
     else:
         timer_set(hart.sys.clock, hart.stimer, (now + ticks) * <uint64_t>NS_PER_TICK)
+
+
+cdef void update_stimer(Hart *hart) noexcept nogil:
+    if has(hart.isa, BIT_SSTC) and hart.menvcfg >> 63:
+        hart.mip_soft &= ~<uint64_t>IRQ_STIP
+    drive_stimer(hart)
+
+
+cdef inline void lock_clock(Hart *hart) noexcept nogil:
+    if hart.sys.parallel:
+        vmcore_lock(&hart.sys.clock.lock)
+
+
+cdef inline void unlock_clock(Hart *hart) noexcept nogil:
+    if hart.sys.parallel:
+        vmcore_unlock(&hart.sys.clock.lock)
 
 
 cdef uint64_t next_seed(Hart *hart) noexcept nogil:
@@ -403,9 +420,11 @@ cdef int csr_put(Hart *hart, uint32_t n, uint64_t v) noexcept nogil:
         hart.pins.exit_req = 1
         return CSR_REENTER
     elif n == 0x14D:
-        hart.stimecmp = v
         sync_clock(hart)
+        lock_clock(hart)
+        hart.stimecmp = v
         update_stimer(hart)
+        unlock_clock(hart)
         return CSR_REENTER
     elif n == 0x180:
         write_satp(hart, v)
@@ -432,11 +451,13 @@ cdef int csr_put(Hart *hart, uint32_t n, uint64_t v) noexcept nogil:
         hart.mcounteren = v & 0xFFFFFFFFu
     elif n == 0x30A:
         mask = hart.menvcfg
+        sync_clock(hart)
+        lock_clock(hart)
         hart.menvcfg = warl_envcfg(hart, hart.menvcfg, v, True)
         mask ^= hart.menvcfg
         if mask >> 63:
-            sync_clock(hart)
             update_stimer(hart)
+        unlock_clock(hart)
         if (mask >> 61) & 3:
             flush_all(hart)
         update_contexts(hart)

@@ -2,16 +2,16 @@
 
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport gva_t, vmcore_likely
+from vmcore._fast.defs cimport gva_t, vmcore_fence, vmcore_likely
 from vmcore._fast.hart.access cimport check_block, zero_block
 from vmcore._fast.hart.handlers cimport register_handler
 from vmcore._fast.hart.state cimport (
-    ACC_ATOMIC, ACC_READ, ACC_WRITE, PRIV_M, PRIV_U, Hart, Op, illegal, next_op, vmcore_go)
+    ACC_ATOMIC, ACC_READ, ACC_WRITE, AMO_RL, PRIV_M, PRIV_U, Hart, Op, illegal, next_op, vmcore_go)
 from vmcore._fast.hart.isabits cimport BIT_S, has
 from vmcore._fast.memory.guestmem cimport (
     gld8, gld16, gld32, gld64, gst8, gst16, gst32, gst64, gswap8, gswap16, gswap32, gswap64, gadd8, gadd16, gadd32,
     gadd64, gand8, gand16, gand32, gand64, gor8, gor16, gor32, gor64, gxor8, gxor16, gxor32, gxor64, gmin8, gmin16,
-    gmin32, gmin64, gcas8, gcas16, gcas32, gcas64)
+    gmin32, gmin64, gcas8, gcas16, gcas32, gcas64, gcas128)
 from vmcore._fast.memory.tlb cimport TLB_MASK, TlbEntry
 
 
@@ -730,19 +730,11 @@ cdef void h_amocas_q(Op *op, Hart *hart) noexcept nogil:
     cdef TlbEntry *e = &hart.tlb_w[(a >> 12) & TLB_MASK]
     cdef uint32_t d = op.rd & 31
     cdef uint32_t s = op.imm & 31
-    cdef uint64_t low, high
     if (d | s) & 1:
         illegal(op, hart)
         return
     if vmcore_likely((a ^ e.tag) <= 4080 and not a & 15):
-        low = gld64(a + e.addend)
-        high = gld64(a + e.addend + 8)
-        if low == hart.x[d] and high == (hart.x[d + 1] if d else 0):
-            gst64(a + e.addend, hart.x[s])
-            gst64(a + e.addend + 8, hart.x[s + 1] if s else 0)
-        if d:
-            hart.x[d] = low
-            hart.x[d + 1] = high
+        gcas128(a + e.addend, &hart.x[d], d != 0, hart.x[s], hart.x[s + 1] if s else 0)
         next_op(op, hart)
     else:
         hart.acc_addr = a
@@ -754,7 +746,10 @@ cdef void h_lr_w(Op *op, Hart *hart) noexcept nogil:
     cdef gva_t a = hart.x[op.rs1]
     cdef TlbEntry *e = &hart.tlb_r[(a >> 12) & TLB_MASK]
     if vmcore_likely((a ^ e.tag) <= 4092 and not a & 3):
-        hart.x[op.rd] = <uint64_t><int64_t><int32_t>gld32(a + e.addend)
+        if op.imm & AMO_RL and hart.sys.parallel:
+            vmcore_fence()
+        hart.res_value = gld32(a + e.addend)
+        hart.x[op.rd] = <uint64_t><int64_t><int32_t>hart.res_value
         hart.res_addr = a
         hart.res_ctx = hart.dctx_key
         hart.res_size = 4
@@ -771,8 +766,14 @@ cdef void h_sc_w(Op *op, Hart *hart) noexcept nogil:
     cdef TlbEntry *e = &hart.tlb_w[(a >> 12) & TLB_MASK]
     if vmcore_likely((a ^ e.tag) <= 4092 and not a & 3):
         if hart.res_size == 4 and hart.res_addr == a and hart.res_ctx == hart.dctx_key:
-            gst32(a + e.addend, <uint32_t>hart.x[op.imm & 31])
-            hart.x[op.rd] = 0
+            if not hart.sys.parallel:
+                gst32(a + e.addend, <uint32_t>hart.x[op.imm & 31])
+                hart.x[op.rd] = 0
+            else:
+                # The value may have been another in between: a deviation (docs/adr/0005-parallel-harts.md).
+                hart.x[op.rd] = gcas32(
+                    a + e.addend, <uint32_t>hart.res_value, <uint32_t>hart.x[op.imm & 31]
+                ) != <uint32_t>hart.res_value
         else:
             hart.x[op.rd] = 1
         hart.res_size = 0
@@ -787,7 +788,10 @@ cdef void h_lr_d(Op *op, Hart *hart) noexcept nogil:
     cdef gva_t a = hart.x[op.rs1]
     cdef TlbEntry *e = &hart.tlb_r[(a >> 12) & TLB_MASK]
     if vmcore_likely((a ^ e.tag) <= 4088 and not a & 7):
-        hart.x[op.rd] = <uint64_t><int64_t><int64_t>gld64(a + e.addend)
+        if op.imm & AMO_RL and hart.sys.parallel:
+            vmcore_fence()
+        hart.res_value = gld64(a + e.addend)
+        hart.x[op.rd] = <uint64_t><int64_t><int64_t>hart.res_value
         hart.res_addr = a
         hart.res_ctx = hart.dctx_key
         hart.res_size = 8
@@ -804,8 +808,14 @@ cdef void h_sc_d(Op *op, Hart *hart) noexcept nogil:
     cdef TlbEntry *e = &hart.tlb_w[(a >> 12) & TLB_MASK]
     if vmcore_likely((a ^ e.tag) <= 4088 and not a & 7):
         if hart.res_size == 8 and hart.res_addr == a and hart.res_ctx == hart.dctx_key:
-            gst64(a + e.addend, <uint64_t>hart.x[op.imm & 31])
-            hart.x[op.rd] = 0
+            if not hart.sys.parallel:
+                gst64(a + e.addend, <uint64_t>hart.x[op.imm & 31])
+                hart.x[op.rd] = 0
+            else:
+                # The value may have been another in between: a deviation (docs/adr/0005-parallel-harts.md).
+                hart.x[op.rd] = gcas64(
+                    a + e.addend, <uint64_t>hart.res_value, <uint64_t>hart.x[op.imm & 31]
+                ) != <uint64_t>hart.res_value
         else:
             hart.x[op.rd] = 1
         hart.res_size = 0

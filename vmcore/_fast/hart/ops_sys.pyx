@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint64_t
 
+from vmcore._fast.defs cimport vmcore_fence
 from vmcore._fast.hart.clock cimport pc_after, pc_of
 from vmcore._fast.hart.codepage cimport fence_i
 from vmcore._fast.hart.csr cimport CSR_CLEAR, CSR_OK, CSR_REENTER, CSR_SET, CSR_WRITE, csr_op
@@ -9,7 +10,7 @@ from vmcore._fast.hart.handlers cimport register_handler
 from vmcore._fast.hart.isabits cimport BIT_S, has
 from vmcore._fast.hart.state cimport (
     CAUSE_BREAKPOINT, CAUSE_ECALL_U, LEAVE_WAIT, LEAVE_YIELD, MSTATUS_TSR, MSTATUS_TVM, MSTATUS_TW, PRIV_M, PRIV_S,
-    PRIV_U, SINK, Hart, Op, illegal, next_op, unplant, vmcore_go)
+    PRIV_U, SINK, Hart, Op, illegal, next_op, orders_store_load, unplant, vmcore_go)
 from vmcore._fast.hart.translate cimport flush_tlb
 from vmcore._fast.hart.trap cimport mip_of, return_m, return_s
 
@@ -77,6 +78,8 @@ cdef void h_sret(Op *op, Hart *hart) noexcept nogil:
 
 
 cdef void h_fence(Op *op, Hart *hart) noexcept nogil:
+    if hart.sys.parallel and orders_store_load(op.imm):
+        vmcore_fence()
     next_op(op, hart)
 
 

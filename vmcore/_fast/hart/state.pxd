@@ -16,7 +16,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport Clock, HartPins, gpa_t, gva_t, vmcore_unlikely
+from vmcore._fast.defs cimport Clock, HartPins, gpa_t, gva_t, vmcore_load32, vmcore_unlikely
 from vmcore._fast.memory.mmu cimport Walk
 from vmcore._fast.memory.pmp cimport Pmp
 from vmcore._fast.memory.ram cimport Memory
@@ -213,9 +213,10 @@ cdef struct Hart:
     uint64_t rem_start
     uint64_t icount           # instructions attempted since power-on
     uint64_t trapped          # of those, the ones that trapped (so minstret = icount - trapped + its offset)
-    # Reservation of LR.
+    # Reservation of LR. With parallel harts it stands as long as memory holds the value that was read.
     gva_t res_addr
     uint64_t res_ctx          # data context of that address
+    uint64_t res_value
     uint32_t res_size         # 0: none
     uint64_t seed_state       # of the entropy source (Zkr)
     # Privileged state.
@@ -257,6 +258,7 @@ cdef struct Hart:
     gva_t acc_addr
     uint32_t acc_info         # size in bytes | ACC_*
     uint32_t shot_kind        # SHOT_*
+    uint8_t shot_locked       # shot_lock is held until it is finished
     uint32_t shot_size
     uint32_t shot_part        # bytes of it in the first of two pages
     uint32_t shot_region
@@ -286,6 +288,15 @@ cdef struct Hart:
     uint64_t n_exits
     uint64_t n_steps          # ... to have T0 execute an instruction
     uint64_t n_misses         # ... because the L1 table did not know where to go on
+    uint64_t n_decoded
+    uint64_t n_fills
+    uint64_t n_walks
+    uint64_t n_tlb2_hits
+    uint64_t n_traps
+    uint64_t n_mmio
+    # Parallel harts (hart/parking.pxd): its thread is at work on this structure; and somebody wants it not to be.
+    uint32_t busy
+    uint32_t hold
     # Last: they are large.
     CodeEntry l1[L1_SIZE]
     Tlb2 tlb2
@@ -304,6 +315,9 @@ cdef enum:
     MSTATUS_TVM = 1 << 20
     MSTATUS_TW = 1 << 21
     MSTATUS_TSR = 1 << 22
+
+cdef enum:
+    AMO_RL = 0x100            # bit of an AMO's imm
 
 cdef enum:
     ACC_READ = 0x100
@@ -333,7 +347,7 @@ ctypedef void (*recall_t)(System *sys, CodeBundle *bundle) noexcept nogil
 ctypedef void (*forget_t)(System *sys, CodeBundle *bundle) noexcept nogil
 ctypedef void (*enter_t)(Hart *hart, uint64_t code) noexcept nogil
 
-# What the harts of a machine share. One thread only: the thread that runs the machine.
+# What the harts of a machine share. One thread only, that which runs the machine, but for what parallel harts need.
 cdef struct System:
     Memory mem
     Clock *clock
@@ -358,11 +372,15 @@ cdef struct System:
     uint64_t code_limit       # of bundles, and of the decoded pages of a hart
     uint64_t code_serial      # grows whenever bundles die
     uint32_t code_full        # parallel harts: everything is to be dropped when none of them runs
-    # Parallel harts: each has a thread of its own. Locks: `code_lock` for bundles and compiling, `device_lock` for
-    # devices, the clock's timers and what the guest's firmware shares; never one inside the other.
+    # Parallel harts: each has a thread of its own. Locks, never one inside another: `code_lock` for bundles and
+    # compiling, clock.lock for devices and timers, `shot_lock` for pages whose every store passes through access.pyx.
     uint8_t parallel
     uint32_t code_lock
-    uint32_t device_lock
+    uint32_t shot_lock
+    uint32_t over             # all harts are to leave the run loop
+    uint32_t woken            # how often a hart's thread has woken
+    uint64_t budget           # of all harts together, and how many of them have taken a part of it
+    uint32_t takers
     # The compiler, when there is one (jit/): it is reached through these, as nothing here may import it.
     compile_t compile
     recall_t recall
@@ -375,13 +393,6 @@ cdef struct System:
     uint8_t probe_map[256]
     uint32_t nprobes
     gva_t *probes
-    # Statistics.
-    uint64_t n_decoded
-    uint64_t n_fills
-    uint64_t n_walks
-    uint64_t n_tlb2_hits
-    uint64_t n_traps
-    uint64_t n_mmio
 
 # Where a pc is looked for in the table of compiled code. Its bits 1 to 13, and those of its page folded in.
 cdef inline uint32_t l1_index(gva_t pc) noexcept nogil:
@@ -422,3 +433,17 @@ cdef inline void unplant(Hart *hart) noexcept nogil:
 cdef inline void illegal(Op *op, Hart *hart) noexcept nogil:
     # Also a last statement: follow it by `return`.
     vmcore_go(hart.go_illegal, op, hart)
+
+# Another hart's turn may come sooner now. (That of a parallel one is short in any case.)
+cdef inline bint deadline_moved(const System *sys) noexcept nogil:
+    return sys.clock.changed and not sys.parallel
+
+# Parallel harts: does somebody want the hart's thread to leave?
+cdef inline bint is_wanted(Hart *hart) noexcept nogil:
+    return hart.sys.parallel and (
+        vmcore_load32(&hart.hold) or vmcore_load32(&hart.sys.over) or vmcore_load32(&hart.sys.code_full))
+
+# Does a fence with these sets (predecessors << 4 | successors, each I O R W) order stores before loads? The host keeps
+# every other order by itself.
+cdef inline bint orders_store_load(int32_t imm) noexcept nogil:
+    return imm & 0x50 != 0 and imm & 0x0A != 0

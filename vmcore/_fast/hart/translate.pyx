@@ -118,9 +118,9 @@ cdef int find_leaf(Hart *hart, gva_t gva, uint32_t want) noexcept nogil:
         # A debugger sees the page tables as they are, and its walk leaves A and D as they must not be kept.
         return mmu_walk(&hart.walk, gva, want)
     if tlb2_find(&hart.tlb2, &hart.walk, gva, asid, want):
-        hart.sys.n_tlb2_hits += 1
+        hart.n_tlb2_hits += 1
         return WALK_OK
-    hart.sys.n_walks += 1
+    hart.n_walks += 1
     status = mmu_walk(&hart.walk, gva, want)
     if status == WALK_OK:
         tlb2_put(&hart.tlb2, &hart.walk, gva, asid)

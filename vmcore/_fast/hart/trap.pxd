@@ -7,7 +7,7 @@ from vmcore._fast.hart.state cimport Hart
 
 # A software interrupt that a device raised for S-mode is an edge: it sets SSIP, which the guest itself clears.
 cdef inline void fold_ssip(Hart *hart) noexcept nogil:
-    if hart.pins.lines & IRQ_SSIP:
+    if vmcore_load64(&hart.pins.lines) & IRQ_SSIP:
         vmcore_and64(&hart.pins.lines, ~<uint64_t>IRQ_SSIP)
         hart.mip_soft |= IRQ_SSIP
 

@@ -46,7 +46,7 @@ cdef gva_t enter_m(Hart *hart, uint64_t cause, uint64_t tval, gva_t pc) noexcept
 
 
 cdef gva_t take_exception(Hart *hart, uint64_t cause, uint64_t tval, gva_t pc) noexcept nogil:
-    hart.sys.n_traps += 1
+    hart.n_traps += 1
     if hart.priv <= PRIV_S and has(hart.isa, BIT_S) and (hart.medeleg >> cause) & 1:
         return enter_s(hart, cause, tval, pc)
     return enter_m(hart, cause, tval, pc)

@@ -8,10 +8,10 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, 
 
 from vmcore._fast.hart.state cimport CODE_SLACK, SINK, CodeBundle, Hart, Op, System
 from vmcore._fast.jit.convention cimport (
-    HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_OP, at_budget, at_page_base, at_stub, at_x)
+    HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_OP, at_acc_addr, at_budget, at_page_base, at_stub, at_x)
 from vmcore._fast.jit.x64.asm cimport (
-    CC_L, F_ADD_I, F_LEA, F_MOV, F_MOV_MI, F_MOV_MR, F_SUB_I, F_XOR, RAX, RBP, RCX, RDX, Asm, x_call_m, x_jcc, x_jmp,
-    x_mov_imm, x_rm, x_rmi, x_rr, x_rri)
+    CC_L, F_ADD_I, F_LEA, F_MOV, F_MOV_MI, F_MOV_MR, F_SUB_I, F_XCHG_MR, F_XOR, RAX, RBP, RCX, RDX, Asm, x_call_m,
+    x_jcc, x_jmp, x_mov_imm, x_nops, x_rm, x_rmi, x_rr, x_rri)
 
 cdef enum:
     MAX_INSNS = 64            # of a block; fewer than CODE_SLACK
@@ -210,6 +210,19 @@ cdef inline void poll(Block *b) noexcept nogil:
     x_rmi(&b.a, F_SUB_I, 1, 0, RBP, at_budget(), b.count)
     b.count = 0
 
+# Stores before it are seen before what is loaded behind it. An exchange with memory is a full fence, and a cheap one.
+cdef inline void full_fence(Block *b) noexcept nogil:
+    x_rm(&b.a, F_XCHG_MR, 1, RAX, RBP, at_acc_addr())
+
+# A jump follows whose displacement, behind `before` bytes, may be linked later. Where another hart may be executing it
+# then, it has to lie in one aligned word of eight bytes, which is written at once. (Blocks lie at multiples of 16.)
+cdef inline void align_link(Block *b, uint32_t before) noexcept nogil:
+    cdef uint32_t at
+    if b.sys.parallel:
+        at = (<uint32_t>(b.a.at - b.a.start) + before) & 7
+        if at > 4:
+            x_nops(&b.a, 8 - at)
+
 # A jump to another place of the page, which may be linked.
 cdef inline void link(Block *b, uint8_t *field, uint32_t off) noexcept nogil:
     if b.nlinks >= MAX_LINKS:
@@ -225,6 +238,7 @@ cdef inline void go_to(Block *b, uint32_t off) noexcept nogil:
     clean_all(b)
     poll(b)
     away(b, x_jcc(&b.a, CC_L), AWAY_NEXT, off)
+    align_link(b, 1)
     link(b, x_jmp(&b.a), off)
 
 # To another page, at `off` from the start of this one.

@@ -8,10 +8,10 @@ together, and the rest goes: T0 counts there anew.
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from vmcore._fast.defs cimport VMCORE_ASSERT, vmcore_store32
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.hart.codepage cimport recode
-from vmcore._fast.hart.state cimport (
-    BUNDLE_DROPPED, CODE_UNIT, L1_SIZE, CodeBundle, Hart, System, enter_t, no_code_tag)
+from vmcore._fast.hart.state cimport BUNDLE_DROPPED, CODE_UNIT, L1_SIZE, CodeBundle, Hart, System, enter_t, no_code_tag
 from vmcore._fast.hart.translate cimport forget_code
 from vmcore._fast.jit.block cimport Block, translate_block
 from vmcore._fast.jit.codebuf cimport (
@@ -94,8 +94,11 @@ cdef bint write_code(uint64_t at, const void *what, uint64_t n) noexcept nogil:
 
 cdef void patch(uint64_t site, uint64_t target) noexcept nogil:
     # site: address at which the displacement is executed.
-    cdef int32_t distance = <int32_t>(target - (site + 4))
-    write_code(site, &distance, 4)
+    # ORDER: release: the code at the target was written before. One store, which a hart that is there sees whole or not
+    # at all: align_link() keeps it inside one aligned word.
+    if code_begin_write(<uint8_t *>site, 4) == 0:
+        vmcore_store32(<void *>(site + <uint64_t>code_rw_delta()), <uint32_t>(target - (site + 4)))
+        code_end_write(<uint8_t *>site, 4)
 
 
 cdef bint place(CodeCache *c, uint64_t n) noexcept nogil:
@@ -231,7 +234,7 @@ cdef bint install(System *sys, CodeBundle *bundle, const Image *image) noexcept 
     base = <uint32_t>((c.at - sys.code_base) // CODE_UNIT)
     for i in range(u.nblocks):
         u.blocks[i].at += base
-        bundle.code[u.blocks[i].off >> 1] = u.blocks[i].at
+        vmcore_store32(&bundle.code[u.blocks[i].off >> 1], u.blocks[i].at)
     c.at += image.code_bytes
     return True
 
@@ -336,13 +339,16 @@ cdef uint32_t coldest_kept(System *sys, uint64_t *budget) noexcept nogil:
 
 cdef void cache_evict(System *sys, uint64_t left) noexcept nogil:
     cdef CodeCache *c = <CodeCache *>sys.cache
-    cdef uint32_t coldest = coldest_kept(sys, &left)
+    cdef uint32_t coldest
     cdef uint32_t kept = 0
     cdef uint32_t room = 0
     cdef uint32_t i, bits
     cdef PageBlocks *u
     cdef Moved *moved = NULL
     cdef CodeBundle *bundle
+    if c == NULL or c.nsegments == 0:
+        return
+    coldest = coldest_kept(sys, &left)
     c.n_evictions += 1
     for i in range(BUNDLE_HEADS):
         bundle = sys.bundles[i]
@@ -400,7 +406,8 @@ cdef bint record(System *sys, CodeBundle *bundle, const Block *b, uint64_t at, u
     block.end = <uint16_t>b.next
     block.insns = <uint16_t>b.insns
     block.why = <uint16_t>b.why
-    bundle.code[b.start >> 1] = block.at
+    # ORDER: release: the code is there before its place.
+    vmcore_store32(&bundle.code[b.start >> 1], block.at)
     for i in range(b.nlinks):
         # Without room the jump keeps leading to its exit: slower, not wrong.
         if not more_room(<void **>&u.links, &u.links_room, u.nlinks, sizeof(Link)):
@@ -409,6 +416,7 @@ cdef bint record(System *sys, CodeBundle *bundle, const Block *b, uint64_t at, u
         link.field = b.links[i].field
         link.block = <uint16_t>u.nblocks
         link.off = <uint16_t>b.links[i].off
+        VMCORE_ASSERT(not sys.parallel or link.field & 7 <= 4)
         u.nlinks += 1
         target = bundle.code[link.off >> 1]
         if target and link.off != b.start:
@@ -450,7 +458,7 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
     if not place(c, size):
         if sys.parallel:
             # Only when no hart runs: the run loop sees to that, and T0 goes on alone until then.
-            sys.code_full = 1
+            vmcore_store32(&sys.code_full, 1)
             return 0
         cache_evict(sys, (c.limit - c.stubs_bytes) // 2)
         if not place(c, size):

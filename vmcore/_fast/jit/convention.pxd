@@ -126,5 +126,8 @@ cdef inline int32_t at_res_ctx() noexcept nogil:
 cdef inline int32_t at_res_size() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).res_size - HART_BIAS()
 
+cdef inline int32_t at_res_value() noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).res_value - HART_BIAS()
+
 cdef inline int32_t at_dctx_key() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).dctx_key - HART_BIAS()

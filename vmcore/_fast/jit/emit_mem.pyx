@@ -7,10 +7,11 @@ entry (a device, two pages, a misaligned atomic) is T0's to execute.
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 
-from vmcore._fast.hart.state cimport ACC_ATOMIC, ACC_READ, ACC_WRITE, SINK, TLB_ARRAY, Op
+from vmcore._fast.hart.state cimport ACC_ATOMIC, ACC_READ, ACC_WRITE, AMO_RL, SINK, TLB_ARRAY, Op
 from vmcore._fast.jit.block cimport (
-    AWAY_MISS, AWAY_STEP, Block, add_imm, away, info_of, load_x, op_x, put_x, register_emitter, target_x, use_x)
-from vmcore._fast.jit.convention cimport at_dctx_key, at_res_addr, at_res_ctx, at_res_size, at_zero_ok
+    AWAY_MISS, AWAY_STEP, Block, add_imm, away, full_fence, info_of, load_x, op_x, put_x, register_emitter, target_x,
+    use_x)
+from vmcore._fast.jit.convention cimport at_dctx_key, at_res_addr, at_res_ctx, at_res_size, at_res_value, at_zero_ok
 from vmcore._fast.jit.x64.asm cimport (
     CC_A, CC_B, CC_E, CC_G, CC_L, CC_NE, F_AND, F_AND_I, F_CMP, F_CMP8_MI, F_CMP_I, F_LEA, F_LOCK_CMPXCHG,
     F_LOCK_CMPXCHG16, F_LOCK_CMPXCHG8, F_LOCK_XADD, F_LOCK_XADD16, F_LOCK_XADD8, F_MOV, F_MOV16_MR, F_MOV8_MR,
@@ -363,12 +364,16 @@ cdef void e_amocas_d(Block *b, const Op *op) noexcept nogil:
 
 cdef inline void load_reserved(Block *b, const Op *op, int w) noexcept nogil:
     cdef int to = target_x(op.rd, RDX)
+    if b.sys.parallel and op.imm & AMO_RL:
+        full_fence(b)
     atomic_place(b, op, 4 << w, ACC_READ)
     x_rm(&b.a, F_MOV_MR, 1, RAX, RBP, at_res_addr())
     x_rm(&b.a, F_MOV, 1, RDX, RBP, at_dctx_key())
     x_rm(&b.a, F_MOV_MR, 1, RDX, RBP, at_res_ctx())
     x_rmi(&b.a, F_MOV_MI, 0, 0, RBP, at_res_size(), 4 << w)
     x_rx(&b.a, F_MOV if w else F_MOVSXD, 1, to, RCX, RAX, 0, 0)
+    if b.sys.parallel:
+        x_rm(&b.a, F_MOV_MR, 1, to, RBP, at_res_value())
     put_x(b, op.rd, to)
 
 
@@ -382,9 +387,10 @@ cdef void e_lr_d(Block *b, const Op *op) noexcept nogil:
 
 cdef inline void store_conditional(Block *b, const Op *op, int w) noexcept nogil:
     # x[rd] <- 0 and the store, if the reservation is of this place; else 1. It ends in any case.
-    cdef uint8_t *fail[3]
+    cdef uint8_t *fail[4]
     cdef uint8_t *done
     cdef int i
+    cdef int fails = 3
     atomic_place(b, op, 4 << w, ACC_WRITE)
     x_rmi(&b.a, F_CMP_I, 0, 0, RBP, at_res_size(), 4 << w)
     fail[0] = x_jcc8(&b.a, CC_NE)
@@ -393,11 +399,20 @@ cdef inline void store_conditional(Block *b, const Op *op, int w) noexcept nogil
     x_rm(&b.a, F_MOV, 1, RDX, RBP, at_dctx_key())
     x_rm(&b.a, F_CMP, 1, RDX, RBP, at_res_ctx())
     fail[2] = x_jcc8(&b.a, CC_NE)
-    x_rx(&b.a, F_MOV_MR, w, use_x(b, op.imm & 31, RDX), RCX, RAX, 0, 0)
+    if b.sys.parallel:
+        # Another hart may store at this moment: the value that was read must be there still.
+        x_rx(&b.a, F_LEA, 1, RCX, RCX, RAX, 0, 0)
+        load_x(b, op.imm & 31, RDX)
+        x_rm(&b.a, F_MOV, 1, RAX, RBP, at_res_value())
+        exchange_if(b, 4 << w)
+        fail[3] = x_jcc8(&b.a, CC_NE)
+        fails = 4
+    else:
+        x_rx(&b.a, F_MOV_MR, w, use_x(b, op.imm & 31, RDX), RCX, RAX, 0, 0)
     x_rr(&b.a, F_XOR, 0, RAX, RAX)
     done = x_jmp8(&b.a)
     if not b.a.full:
-        for i in range(3):
+        for i in range(fails):
             x_patch8(fail[i], b.a.at)
     x_mov_imm(&b.a, RAX, 1)
     if not b.a.full:

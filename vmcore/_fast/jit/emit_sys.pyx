@@ -1,7 +1,8 @@
 """Block code for CSRs and fences, and for whatever is run by calling its handler."""
 
-from vmcore._fast.hart.state cimport Op
-from vmcore._fast.jit.block cimport AWAY_NEXT, Block, away, call_handler, poll, register_emitter, step
+from vmcore._fast.hart.state cimport Op, orders_store_load
+from vmcore._fast.jit.block cimport (
+    AWAY_NEXT, Block, away, call_handler, full_fence, poll, register_emitter, step)
 from vmcore._fast.jit.x64.asm cimport CC_L, x_jcc
 
 
@@ -17,8 +18,9 @@ cdef void e_csr(Block *b, const Op *op) noexcept nogil:
 
 
 cdef void e_fence(Block *b, const Op *op) noexcept nogil:
-    # One thread runs all harts: its own order is every hart's order.
-    return
+    # Where one thread runs all harts, its own order is every hart's order.
+    if b.sys.parallel and orders_store_load(op.imm):
+        full_fence(b)
 
 
 cdef void e_pause(Block *b, const Op *op) noexcept nogil:

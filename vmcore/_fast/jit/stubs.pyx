@@ -9,7 +9,8 @@ from vmcore._fast.defs cimport without_raise
 from vmcore._fast.hart.access cimport ACCESS_REDO, fill
 from vmcore._fast.hart.fpregs cimport settle_fp
 from vmcore._fast.hart.handlers cimport numbered_handler
-from vmcore._fast.hart.state cimport CODE_SLACK, EXIT_NEXT, EXIT_STEP, Hart, Op, handler_t, vmcore_leave
+from vmcore._fast.hart.state cimport (
+    CODE_SLACK, EXIT_NEXT, EXIT_STEP, Hart, Op, deadline_moved, handler_t, is_wanted, vmcore_leave)
 from vmcore._fast.hart.trap cimport due_interrupt
 from vmcore._fast.jit.convention cimport (
     FN_FP, FN_MISS, FN_OP, HART_BIAS, HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT, INFO_OFF_MASK,
@@ -67,13 +68,13 @@ cdef inline bint only_status(uint64_t csr) noexcept nogil:
 
 
 cdef inline bint nothing_due(Hart *hart) noexcept nogil:
-    if hart.sys.clock.changed or hart.sys.request:
+    if deadline_moved(hart.sys) or hart.sys.request:
         return False
     if hart.pins.exit_req:
         hart.pins.exit_req = 0
         # ORDER: a line that is raised from here on sets exit_req again; one that was raised before is seen below.
         full_fence()
-        if due_interrupt(hart) >= 0:
+        if due_interrupt(hart) >= 0 or is_wanted(hart):
             hart.pins.exit_req = 1
             return False
     return True

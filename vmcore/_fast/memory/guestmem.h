@@ -52,6 +52,35 @@ VMCORE_GUEST_AMO(16)
 VMCORE_GUEST_AMO(32)
 VMCORE_GUEST_AMO(64)
 
+/* Sixteen bytes become (low, high) if they are pair, which becomes what they were. Not `real`: the pair stands for two
+ * zeros and nothing is written to it. What is not aligned is a copy that nobody else sees.
+ */
+static inline void gcas128(uint64_t hva, uint64_t *pair, int real, uint64_t low, uint64_t high)
+{
+    uint64_t old_low = real ? pair[0] : 0, old_high = real ? pair[1] : 0;
+#if defined(__x86_64__)
+    if ((hva & 15) == 0) {
+        __asm__ volatile("lock cmpxchg16b %0"
+                         : "+m"(*(unsigned __int128 *)hva), "+a"(old_low), "+d"(old_high)
+                         : "b"(low), "c"(high)
+                         : "cc", "memory");
+    } else
+#endif
+    {
+        uint64_t was_low = gld64(hva), was_high = gld64(hva + 8);
+        if (was_low == old_low && was_high == old_high) {
+            gst64(hva, low);
+            gst64(hva + 8, high);
+        }
+        old_low = was_low;
+        old_high = was_high;
+    }
+    if (real) {
+        pair[0] = old_low;
+        pair[1] = old_high;
+    }
+}
+
 /* High halves of 64 x 64 -> 128 bit products. */
 static inline uint64_t vmcore_mulhu(uint64_t a, uint64_t b) { return (uint64_t)(((unsigned __int128)a * b) >> 64); }
 static inline uint64_t vmcore_mulh(int64_t a, int64_t b) { return (uint64_t)(((__int128)a * b) >> 64); }

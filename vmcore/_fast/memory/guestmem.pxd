@@ -39,6 +39,7 @@ cdef extern from "memory/guestmem.h" nogil:
     uint64_t gxor64(uint64_t hva, uint64_t v)
     uint64_t gmin64(uint64_t hva, uint64_t v, bint is_signed, bint want_max)
     uint64_t gcas64(uint64_t hva, uint64_t expect, uint64_t v)
+    void gcas128(uint64_t hva, uint64_t *pair, bint real, uint64_t low, uint64_t high)
     uint64_t vmcore_mulhu(uint64_t a, uint64_t b)
     uint64_t vmcore_mulh(int64_t a, int64_t b)
     uint64_t vmcore_mulhsu(int64_t a, uint64_t b)

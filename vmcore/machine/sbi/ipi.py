@@ -25,14 +25,15 @@ class Ipi:
         """Make the software interrupt of `targets` pending."""
         core, events = self._firmware.core, self._firmware.events
         for target in targets:
-            # SEIP is left out: what a read shows of it is the PLIC's wire, which a write would make sticky.
-            core.csr_write(target, MIP, self._firmware.csr(target, MIP) & ~SEIP | SSIP)
+            # Not by writing mip: the target may be running.
+            core.hart_interrupt(target)
             events[hart][EVENT_SENT] += 1
             events[target][EVENT_RECEIVED] += 1
 
     def clear(self, hart: int) -> None:
         """Clear the software interrupt of `hart`."""
         core = self._firmware.core
+        # SEIP is left out: what a read shows of it is the PLIC's wire, which a write would make sticky.
         core.csr_write(hart, MIP, self._firmware.csr(hart, MIP) & ~(SEIP | SSIP))
 
     def call(self, hart: int, fid: int, args: Args) -> Reply:

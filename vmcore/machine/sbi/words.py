@@ -84,6 +84,9 @@ class SbiCore(Protocol):
     def hart_start(self, hart: int, pc: int, a0: int, a1: int, priv: int, /) -> None:
         """Let a stopped hart run."""
 
+    def hart_interrupt(self, hart: int, /) -> None:
+        """Make a hart's supervisor software interrupt pending."""
+
     def hart_stop(self, hart: int, /) -> None:
         """Stop a hart."""
 

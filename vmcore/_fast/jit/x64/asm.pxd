@@ -398,12 +398,15 @@ cdef inline uint8_t *x_lea_rip(Asm *a, int reg) noexcept nogil:
     a.at = p + 5
     return p + 1
 
-# Up to the next multiple of n, a power of two, in no-operations that are as long as possible.
-cdef inline void x_align(Asm *a, uint32_t n) noexcept nogil:
-    cdef uint32_t left = <uint32_t>(0 - <uint64_t>a.at) & (n - 1)
+# n bytes of no-operations that are as long as possible.
+cdef inline void x_nops(Asm *a, uint32_t n) noexcept nogil:
     cdef uint32_t step
-    while left and not x_no_room(a):
-        step = left if left < 9 else 9
+    while n and not x_no_room(a):
+        step = n if n < 9 else 9
         memcpy(a.at, X64_NOPS[step - 1], step)
         a.at += step
-        left -= step
+        n -= step
+
+# Up to the next multiple of n, a power of two.
+cdef inline void x_align(Asm *a, uint32_t n) noexcept nogil:
+    x_nops(a, <uint32_t>(0 - <uint64_t>a.at) & (n - 1))

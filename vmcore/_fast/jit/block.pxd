@@ -97,6 +97,15 @@ cdef emit_t emitter_of(uint32_t handler) noexcept nogil
 # The block at `off`, into b.a. False: nothing can be compiled there.
 cdef bint translate_block(Block *b, Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil
 
+# The instruction behind the current one, for an emitter that makes one of two: False where it has to stay by itself.
+# merge_next() takes it into the current one.
+cdef bint peek_next(const Block *b, Op *op, uint32_t *handler, uint32_t *length) noexcept nogil
+
+cdef inline void merge_next(Block *b, uint32_t length) noexcept nogil:
+    b.next += length
+    b.count += 1
+    b.insns += 1
+
 cdef inline uint32_t info_of(const Block *b, uint32_t acc) noexcept nogil:
     return b.off >> 1 | (b.count - 1) << INFO_COUNT_SHIFT | acc << INFO_ACC_SHIFT
 

@@ -113,6 +113,20 @@ cdef inline bint is_probed_place(const Block *b, uint32_t off) noexcept nogil:
     return (b.sys.probe_map[off >> 4] >> ((off >> 1) & 7)) & 1
 
 
+cdef bint peek_next(const Block *b, Op *op, uint32_t *handler, uint32_t *length) noexcept nogil:
+    cdef uint32_t off = b.next
+    cdef uint32_t insn
+    if off >= 4096 or b.insns >= MAX_INSNS or is_probed_place(b, off):
+        return False
+    insn = gld16(<uint64_t>&b.bundle.saved[0] + off)
+    if insn & 3 == 3:
+        if off == 4094:
+            return False
+        insn = gld32(<uint64_t>&b.bundle.saved[0] + off)
+    length[0] = decode_number(b.hart.isa, insn, op, handler)
+    return True
+
+
 cdef void emit_stubs(Block *b) noexcept nogil:
     # More of them may come while they are written.
     cdef Stub *s

@@ -2,14 +2,20 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from vmcore._fast.hart.handlers cimport handler_number
 from vmcore._fast.hart.state cimport Op
-from vmcore._fast.jit.block cimport Block, add_imm, load_x, op_x, page_address, put_x, register_emitter, target_x, use_x
+from vmcore._fast.jit.block cimport (
+    add_imm, load_x, merge_next, op_x, page_address, peek_next, put_x, register_emitter, target_x, use_x, Block)
 from vmcore._fast.jit.convention cimport HOST_OF, at_x
 from vmcore._fast.jit.x64.asm cimport (
     CC_B, CC_L, CC_NE, F_ADD, F_ADD_I, F_AND, F_AND_I, F_CDQ, F_CMP, F_CMP_I, F_CQO, F_DIV, F_IDIV, F_IMUL, F_IMUL1,
     F_LEA, F_MOV, F_MOVSXD, F_MOVZX8, F_MUL, F_NEG, F_OR, F_OR_I, F_SAR_CL, F_SAR_I, F_SHL_CL, F_SHL_I, F_SHR_CL,
     F_SHR_I, F_SUB, F_TEST, F_XOR, F_XOR_I, RAX, RBP, RCX, RDX, x_jcc8, x_jmp8, x_mov_imm, x_patch8, x_plain, x_rm,
     x_rmi, x_rr, x_rri, x_rx, x_setcc)
+
+
+cdef uint32_t number_add = handler_number("add")
+cdef uint32_t number_srli = handler_number("srli")
 
 
 cdef void e_nop(Block *b, const Op *op) noexcept nogil:
@@ -139,8 +145,50 @@ cdef inline void shift_imm(Block *b, const Op *op, int form) noexcept nogil:
     put_x(b, op.rd, to)
 
 
+cdef inline bint shift_and_add(Block *b, const Op *op) noexcept nogil:
+    # slli d, a, 1..3; add d, d, c: an address in an array, which is one lea.
+    cdef Op add
+    cdef uint32_t handler, length, other
+    cdef int to, index, base
+    if not 1 <= op.imm <= 3 or op.rs1 == 0 or not peek_next(b, &add, &handler, &length):
+        return False
+    if handler != number_add or add.rd != op.rd or (add.rs1 == op.rd) == (<uint32_t>add.imm == op.rd):
+        return False
+    other = <uint32_t>add.imm if add.rs1 == op.rd else add.rs1
+    if other == 0:
+        return False
+    to = target_x(op.rd, RAX)
+    index = use_x(b, op.rs1, RCX)
+    base = use_x(b, other, RDX)
+    x_rx(&b.a, F_LEA, 1, to, base, index, op.imm, 0)
+    put_x(b, op.rd, to)
+    merge_next(b, length)
+    return True
+
+
+cdef inline bint extend_word(Block *b, const Op *op) noexcept nogil:
+    # slli d, a, 32; srli d, d, n: the low word, zero-extended and shifted.
+    cdef Op srli
+    cdef uint32_t handler, length
+    cdef int to
+    if op.imm != 32 or not peek_next(b, &srli, &handler, &length):
+        return False
+    if handler != number_srli or srli.rd != op.rd or srli.rs1 != op.rd:
+        return False
+    to = target_x(op.rd, RAX)
+    load_w(b, op.rs1, to)
+    if srli.imm < 32:
+        x_rri(&b.a, F_SHL_I, 1, 0, to, 32 - srli.imm)
+    elif srli.imm > 32:
+        x_rri(&b.a, F_SHR_I, 0, 0, to, srli.imm - 32)
+    put_x(b, op.rd, to)
+    merge_next(b, length)
+    return True
+
+
 cdef void e_slli(Block *b, const Op *op) noexcept nogil:
-    shift_imm(b, op, F_SHL_I)
+    if not shift_and_add(b, op) and not extend_word(b, op):
+        shift_imm(b, op, F_SHL_I)
 
 
 cdef void e_srli(Block *b, const Op *op) noexcept nogil:

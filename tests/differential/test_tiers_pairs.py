@@ -1,0 +1,64 @@
+"""Two instructions that compiled code makes one of, against the interpreter: those that fit together, near misses too."""
+
+from __future__ import annotations
+
+import pytest
+from differential.test_tiers_bits import JUMP, REGISTERS, harts
+from support import operands
+from support.amount import rng, scaled
+from support.lockstep import Case, differences, report
+
+from vmcore.isa.riscv import BY_MNEMONIC
+from vmcore.isa.riscv.assemble import encode
+
+__all__ = ["harts"]
+
+PAIRS = 25
+
+
+def random_pair(second: str, source) -> list[bytes]:
+    # Registers are drawn from few, so that the two often, but not always, have to do with each other.
+    few = [source.choice(REGISTERS) for _ in range(3)]
+    rd = source.choice(few)
+    shift = source.choice((1, 2, 3, 32) if second == "add" else (32, 32, 31, 33))
+    first = encode(BY_MNEMONIC["slli"], rd=rd, rs1=source.choice(few), imm=shift)
+    if second == "add":
+        word = encode(BY_MNEMONIC["add"], rd=source.choice((rd, rd, *few)), rs1=source.choice((rd, *few)),
+                      rs2=source.choice((rd, *few)))  # fmt: skip
+    else:
+        word = encode(BY_MNEMONIC["srli"], rd=source.choice((rd, rd, *few)), rs1=source.choice((rd, rd, *few)),
+                      imm=source.choice((0, 1, 28, 29, 30, 31, 32, 33, 48, 63)))  # fmt: skip
+    return [first.to_bytes(4, "little"), word.to_bytes(4, "little")]
+
+
+@pytest.mark.parametrize("second", ["add", "srli"])
+def test_pairs(harts, second):
+    source = rng(f"pairs {second}")
+    for _ in range(scaled(60)):
+        words = [JUMP, *(word for _ in range(PAIRS) for word in random_pair(second, source))]
+        case = Case(b"".join(words))
+        case.x[1:] = [operands.integer(source) for _ in range(31)]
+        got, wanted = harts[1].run(case), harts[0].run(case)
+        if got != wanted:
+            pytest.fail(report(case, "the interpreter", differences(got, wanted)))
+
+
+def test_they_are_made_one():
+    # Otherwise the test above tests nothing: the pair is shorter than its two instructions apart.
+    from vmcore._fast import jitface
+    from vmcore._fast.run import Core
+    from vmcore.isa.riscv.extensions import Isa
+
+    def compiled(*words: int) -> int:
+        core = Core(1, Isa.default().mask, tier="t1")
+        core.add_ram(0x8000_0000, 1 << 20)
+        core.memory.write(0x8000_0000, b"".join(word.to_bytes(4, "little") for word in (*words, 0x0000_006F)))
+        assert jitface.compile_at(core, 0x8000_0000)
+        size = len(jitface.blocks(core, 0x8000_0000)[-1]["code"])
+        core.close()
+        return size
+
+    slli = encode(BY_MNEMONIC["slli"], rd=10, rs1=11, imm=3)
+    add = encode(BY_MNEMONIC["add"], rd=10, rs1=10, rs2=12)
+    other = encode(BY_MNEMONIC["add"], rd=13, rs1=13, rs2=12)
+    assert compiled(slli, add) < compiled(slli, other)

@@ -1,4 +1,4 @@
-"""Two instructions that compiled code makes one of, against the interpreter: those that fit together, near misses too."""
+"""Two instructions that compiled code makes one of, and near misses, against the interpreter."""
 
 from __future__ import annotations
 

@@ -51,8 +51,6 @@ cdef enum:
     FETCHED_WORDS = 64
     NUM_STUBS = 32
     TLB_ARRAY = 16 * (1 << 10)   # bytes from the read to the write entries of a data context
-    RET_BITS = 4
-    RET_SIZE = 1 << RET_BITS  # of the shadow return stack
 
 # Exceptions (mcause values).
 cdef enum:
@@ -164,7 +162,6 @@ cdef struct Hart:
     uint64_t exit_kind        # EXIT_*
     uint64_t exit_info
     uint64_t mxcsr            # of the guest while fp_live, of the host otherwise: two words of 32 bits
-    uint64_t ret_top          # shadow return stack: the next free entry
     void *stubs[NUM_STUBS]
     # --- what T0 touches ---
     uint32_t index

@@ -39,7 +39,8 @@ def test_shows_both_sides_and_the_reason(vmcore: Vmcore, elf: Path) -> None:
 def test_without_a_disassembler_there_are_bytes_and_a_hint(vmcore: Vmcore, elf: Path, tmp_path: Path) -> None:
     # Found before the installed one, and there is nothing in it.
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['capstone'] = None\n")
-    path = os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))
+    # (An empty part of the path would be the current folder: a source tree without compiled modules.)
+    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH", ""))))
     done = vmcore("jit", "show", elf, "loop", PYTHONPATH=path)
     assert done.returncode == 0
     assert 'pip install "vmcore[debug]"' in done.stderr

@@ -110,6 +110,15 @@ def test_parallel_harts(debian: Images, firmware: str, harts: int) -> None:
         assert (stop.reason, stop.code) == (StopReason.POWEROFF, 0)
 
 
+def test_parallel_harts_that_sleep_are_not_idle(debian: Images) -> None:
+    """Whatever hart fires the timer that another sleeps for: the run goes on until the guest ends it."""
+    with Machine(kernel=debian.kernel, initrd=debian.initrd, append="console=ttyS0", harts=2, parallel=True) as vm:
+        vm.console.expect(PROMPT, timeout=PATIENCE)
+        vm.console.send("for i in $(seq 100); do sleep 0.02; done; poweroff")
+        stop = vm.run(timeout=PATIENCE)
+        assert (stop.reason, stop.code) == (StopReason.POWEROFF, 0)
+
+
 # A disk. The stock kernel has only virtio-pci built in; the block driver and ext4 are modules of the initramfs.
 
 

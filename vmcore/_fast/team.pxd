@@ -21,6 +21,7 @@ cdef class Team:
     cdef uint64_t until_ns
     cdef uint64_t next_look_ns
     cdef void end(self) noexcept
+    cdef object serve_idle(self)
     cdef bint all_wait(self) noexcept
     cdef bint seem_to_wait(self) noexcept
     cdef int note_until(self) except -1

@@ -177,6 +177,19 @@ cdef class Team:
         cdef uint32_t woken = vmcore_look32(&sys.woken)
         return self.seem_to_wait() and self.seem_to_wait() and vmcore_look32(&sys.woken) == woken
 
+    cdef object serve_idle(self):
+        # A hart that sleeps until a timer is due wakes by itself, fires it, and leaves no deadline behind: a machine is
+        # idle only if there was none before either, and nobody has woken all the while.
+        cdef System *sys = self.core.sys
+        cdef uint32_t woken = vmcore_look32(&sys.woken)
+        cdef bint quiet = clock_next(sys.clock) == NO_DEADLINE
+        if not self.all_wait():
+            return None
+        stop = self.serve(EXIT_IDLE)
+        if not (quiet and vmcore_look32(&sys.woken) == woken):
+            return None
+        return stop
+
     cdef bint seem_to_wait(self) noexcept:
         cdef System *sys = self.core.sys
         cdef Hart *h
@@ -217,7 +230,7 @@ cdef class Team:
                 cache_evict(sys, 0)
             return None
         if code == EXIT_LOOK:
-            return self.serve(EXIT_IDLE) if self.all_wait() else None
+            return self.serve_idle()
         if code == EXIT_DEADLINE and bring_up(sys) < self.until_ns:
             return None
         if code == EXIT_PROBE and (h.pc not in core.hooks or not core.at_probe(h)):

@@ -1,4 +1,4 @@
-"""Two instructions that compiled code makes one of, and near misses, against the interpreter."""
+"""Instructions that compiled code takes together, and near misses, against the interpreter."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from differential.test_tiers_bits import JUMP, REGISTERS, harts
 from support import operands
 from support.amount import rng, scaled
-from support.lockstep import Case, differences, report
+from support.lockstep import RAM_END, WINDOW, Case, differences, report
 
 from vmcore.isa.riscv import BY_MNEMONIC
 from vmcore.isa.riscv.assemble import encode
@@ -38,6 +38,31 @@ def test_pairs(harts, second):
         words = [JUMP, *(word for _ in range(PAIRS) for word in random_pair(second, source))]
         case = Case(b"".join(words))
         case.x[1:] = [operands.integer(source) for _ in range(31)]
+        got, wanted = harts[1].run(case), harts[0].run(case)
+        if got != wanted:
+            pytest.fail(report(case, "the interpreter", differences(got, wanted)))
+
+
+@pytest.mark.parametrize("kind", ["loads", "stores", "both"])
+@pytest.mark.parametrize("where", [WINDOW - 2048, WINDOW, RAM_END - 24], ids=["in a page", "across", "to the end"])
+def test_accesses_with_one_base(harts, kind, where):
+    # They share a look-up. Where it fails, each is by itself again, and the first that faults is the one that traps.
+    loads, stores = ("lb", "lbu", "lh", "lhu", "lw", "lwu", "ld"), ("sb", "sh", "sw", "sd")
+    names = {"loads": loads, "stores": stores, "both": loads + stores}[kind]
+    source = rng(f"together {kind} {where}")
+    for _ in range(scaled(80)):
+        bases = [source.choice((10, 11, 2, 5, 20)) for _ in range(2)]
+        words = [JUMP]
+        for _ in range(source.randrange(2, 40)):
+            row = BY_MNEMONIC[source.choice(names)]
+            # Now and then the base itself is loaded: nothing behind it belongs to the same.
+            held = {"rs1": source.choice(bases[:1] * 8 + bases), "imm": source.randrange(-40, 40)}
+            held["rd" if "load" in row.flags else "rs2"] = source.choice((0, 12, 13, 6, 21, 31, *bases[:1]))
+            words.append(encode(row, **held).to_bytes(4, "little"))
+        case = Case(b"".join(words))
+        case.x[1:] = [operands.integer(source) for _ in range(31)]
+        for base in bases:
+            case.x[base] = where + source.randrange(-8, 8)
         got, wanted = harts[1].run(case), harts[0].run(case)
         if got != wanted:
             pytest.fail(report(case, "the interpreter", differences(got, wanted)))

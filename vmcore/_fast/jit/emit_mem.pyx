@@ -7,93 +7,169 @@ entry (a device, two pages, a misaligned atomic) is T0's to execute.
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 
+from vmcore._fast.hart.handlers cimport handler_number
 from vmcore._fast.hart.state cimport ACC_ATOMIC, ACC_READ, ACC_WRITE, AMO_RL, SINK, TLB_ARRAY, Op
 from vmcore._fast.jit.block cimport (
-    AWAY_MISS, AWAY_STEP, Block, add_imm, away, full_fence, info_of, load_x, op_x, put_x, register_emitter, target_x,
-    use_x)
-from vmcore._fast.jit.convention cimport at_dctx_key, at_res_addr, at_res_ctx, at_res_size, at_res_value, at_zero_ok
+    AWAY_MISS, AWAY_STEP, Stub, away_late, merge_next, peek_next, Block, add_imm, away, full_fence, info_of, load_x,
+    op_x, put_x, register_emitter, target_x, use_x)
+from vmcore._fast.jit.convention cimport (
+    INFO_OFF_MASK, at_dctx_key, at_res_addr, at_res_ctx, at_res_size, at_res_value, at_zero_ok)
 from vmcore._fast.jit.x64.asm cimport (
     CC_A, CC_B, CC_E, CC_G, CC_L, CC_NE, F_AND, F_AND_I, F_CMP, F_CMP8_MI, F_CMP_I, F_LEA, F_LOCK_CMPXCHG,
     F_LOCK_CMPXCHG16, F_LOCK_CMPXCHG8, F_LOCK_XADD, F_LOCK_XADD16, F_LOCK_XADD8, F_MOV, F_MOV16_MR, F_MOV8_MR,
     F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8, F_MOV_MI, F_MOV_MR, F_OR, F_SHL_I, F_SHR_I, F_TEST_I,
     F_XCHG16_MR, F_XCHG8_MR, F_XCHG_MR, F_XOR, R14, RAX, RBP, RCX, RDX, x_cmov, x_jcc, x_jcc8, x_jcc_to, x_jmp8,
-    x_mov_imm, x_patch8, x_rm, x_rmi, x_rr, x_rri, x_rx)
+    x_jmp_to, x_mov_imm, x_patch8, x_rm, x_rmi, x_rr, x_rri, x_rx)
 from vmcore._fast.memory.tlb cimport TLB_MASK
 
 
-cdef void find_host(Block *b, uint32_t size, uint32_t acc) noexcept nogil:
-    # rax: address. Then rcx + rax is where it is on the host; rdx is clobbered.
-    cdef uint8_t *retry = b.a.at
-    cdef int32_t table = TLB_ARRAY if acc & ACC_WRITE else 0
-    cdef uint8_t *field
+cdef inline int32_t table_of(uint32_t acc) noexcept nogil:
+    return TLB_ARRAY if acc & ACC_WRITE else 0
+
+
+cdef inline void look_up(Block *b, uint32_t acc, uint32_t size) noexcept nogil:
+    # rax: address. The flags then say whether its page, and all of the access in it, is known (CC_A: not). rdx is
+    # clobbered; rcx is for found().
     x_rr(&b.a, F_MOV, 0, RCX, RAX)
     x_rri(&b.a, F_SHR_I, 0, 0, RCX, 8)
     x_rri(&b.a, F_AND_I, 0, 0, RCX, TLB_MASK << 4)
-    x_rx(&b.a, F_MOV, 1, RDX, R14, RCX, 0, table)
+    x_rx(&b.a, F_MOV, 1, RDX, R14, RCX, 0, table_of(acc))
     x_rr(&b.a, F_XOR, 1, RDX, RAX)
     x_rri(&b.a, F_CMP_I, 1, 0, RDX, 4096 - size)
+
+
+cdef inline void found(Block *b, uint32_t acc) noexcept nogil:
+    # rcx + rax is where it is on the host.
+    x_rx(&b.a, F_MOV, 1, RCX, R14, RCX, 0, table_of(acc) + 8)
+
+
+cdef void find_host(Block *b, uint32_t size, uint32_t acc) noexcept nogil:
+    cdef uint8_t *retry = b.a.at
+    cdef uint8_t *field
+    look_up(b, acc, size)
     field = x_jcc(&b.a, CC_A)
     away(b, field, AWAY_MISS, info_of(b, size | acc >> 3))
     b.stubs[b.nstubs - 1].back = retry
-    x_rx(&b.a, F_MOV, 1, RCX, R14, RCX, 0, table + 8)
+    found(b, acc)
 
 
-cdef inline void load(Block *b, const Op *op, int form, int w, uint32_t size) noexcept nogil:
-    cdef int to = target_x(op.rd, RDX)
+# --- loads and stores of the integer registers ------------------------------------------------------------------------
+
+cdef enum:
+    MOST_HANDLERS = 1024
+    MOST_TOGETHER = 12        # accesses that share one look-up
+    MOST_SPAN = 1024          # bytes from the first to the last of them
+
+# How an access is made: form, operand width, bytes; 0 bytes: none of these handlers.
+cdef struct Access:
+    int form
+    int w
+    uint32_t size
+    bint writes
+
+cdef Access accesses[MOST_HANDLERS]
+
+
+cdef inline void move(Block *b, const Access *how, const Op *op, int32_t disp) noexcept nogil:
+    # Between x[rd] (for a store: x[rs2], which the decoder puts there too) and rcx + rax + disp.
+    cdef int to
+    if how.writes:
+        x_rx(&b.a, how.form, how.w, use_x(b, op.rd, RDX), RCX, RAX, 0, disp)
+    else:
+        to = target_x(op.rd, RDX)
+        x_rx(&b.a, how.form, how.w, to, RCX, RAX, 0, disp)
+        put_x(b, op.rd, to)
+
+
+cdef inline void alone(Block *b, const Access *how, const Op *op) noexcept nogil:
     add_imm(b, RAX, op.rs1, op.imm)
-    find_host(b, size, ACC_READ)
-    x_rx(&b.a, form, w, to, RCX, RAX, 0, 0)
-    put_x(b, op.rd, to)
+    find_host(b, how.size, ACC_WRITE if how.writes else ACC_READ)
+    move(b, how, op, 0)
 
 
-cdef void e_lb(Block *b, const Op *op) noexcept nogil:
-    load(b, op, F_MOVSX8, 1, 1)
+cdef void one_by_one(Block *b, const Stub *s) noexcept nogil:
+    # Accesses that shared a look-up which failed: each by itself, with an address and a count of its own.
+    cdef uint32_t base = s.count
+    cdef uint32_t insns = b.insns
+    cdef uint32_t i, handler, length
+    cdef Op op
+    b.held[0] = s.held[0]
+    b.held[1] = s.held[1]
+    b.next = (s.info & INFO_OFF_MASK) << 1
+    b.insns = 0
+    for i in range(<uint32_t>s.op.imm):
+        b.off = b.next
+        b.count = base + i
+        if not peek_next(b, &op, &handler, &length):
+            b.failed = True
+            return
+        b.next += length
+        alone(b, &accesses[handler], &op)
+    b.insns = insns
+    x_jmp_to(&b.a, s.back)
 
 
-cdef void e_lbu(Block *b, const Op *op) noexcept nogil:
-    load(b, op, F_MOVZX8, 0, 1)
+cdef void e_access(Block *b, const Op *op) noexcept nogil:
+    # Those that follow with the same base, as in a function's prologue, are in the same page nearly always: one look-up
+    # for the lowest address and the whole span serves them all, and none of them can fault once it has succeeded.
+    cdef const Access *how = &accesses[b.handler]
+    cdef Op ops[MOST_TOGETHER]
+    cdef const Access *hows[MOST_TOGETHER]
+    cdef uint32_t lengths[MOST_TOGETHER]
+    cdef uint32_t n = 1
+    cdef uint32_t handler, i, stub
+    cdef int32_t lo = op.imm
+    cdef int32_t hi = op.imm + <int32_t>how.size
+    cdef int32_t new_lo, new_hi
+    cdef uint32_t after = b.next
+    cdef uint32_t insns = b.insns
+    cdef uint8_t *field
+    ops[0] = op[0]
+    hows[0] = how
+    while n < MOST_TOGETHER and (how.writes or ops[n - 1].rd != op.rs1):
+        if not peek_next(b, &ops[n], &handler, &lengths[n]) or accesses[handler].size == 0:
+            break
+        hows[n] = &accesses[handler]
+        if hows[n].writes != how.writes or ops[n].rs1 != op.rs1:
+            break
+        new_lo = ops[n].imm if ops[n].imm < lo else lo
+        new_hi = ops[n].imm + <int32_t>hows[n].size
+        if new_hi < hi:
+            new_hi = hi
+        if new_hi - new_lo > MOST_SPAN:
+            break
+        lo = new_lo
+        hi = new_hi
+        b.next += lengths[n]
+        b.insns += 1
+        n += 1
+    b.next = after
+    b.insns = insns
+    if n == 1:
+        alone(b, how, op)
+        return
+    add_imm(b, RAX, op.rs1, lo)
+    look_up(b, ACC_WRITE if how.writes else ACC_READ, <uint32_t>(hi - lo))
+    field = x_jcc(&b.a, CC_A)
+    stub = b.nstubs
+    away_late(b, field, one_by_one, op)
+    b.stubs[stub].op.imm = <int32_t>n
+    found(b, ACC_WRITE if how.writes else ACC_READ)
+    for i in range(n):
+        move(b, hows[i], &ops[i], ops[i].imm - lo)
+        if i:
+            merge_next(b, lengths[i])
+    b.stubs[stub].back = b.a.at
 
 
-cdef void e_lh(Block *b, const Op *op) noexcept nogil:
-    load(b, op, F_MOVSX16, 1, 2)
-
-
-cdef void e_lhu(Block *b, const Op *op) noexcept nogil:
-    load(b, op, F_MOVZX16, 0, 2)
-
-
-cdef void e_lw(Block *b, const Op *op) noexcept nogil:
-    load(b, op, F_MOVSXD, 1, 4)
-
-
-cdef void e_lwu(Block *b, const Op *op) noexcept nogil:
-    load(b, op, F_MOV, 0, 4)
-
-
-cdef void e_ld(Block *b, const Op *op) noexcept nogil:
-    load(b, op, F_MOV, 1, 8)
-
-
-cdef inline void store(Block *b, const Op *op, int form, int w, uint32_t size) noexcept nogil:
-    add_imm(b, RAX, op.rs1, op.imm)
-    find_host(b, size, ACC_WRITE)
-    x_rx(&b.a, form, w, use_x(b, op.rd, RDX), RCX, RAX, 0, 0)
-
-
-cdef void e_sb(Block *b, const Op *op) noexcept nogil:
-    store(b, op, F_MOV8_MR, 0, 1)
-
-
-cdef void e_sh(Block *b, const Op *op) noexcept nogil:
-    store(b, op, F_MOV16_MR, 0, 2)
-
-
-cdef void e_sw(Block *b, const Op *op) noexcept nogil:
-    store(b, op, F_MOV_MR, 0, 4)
-
-
-cdef void e_sd(Block *b, const Op *op) noexcept nogil:
-    store(b, op, F_MOV_MR, 1, 8)
+cdef int register_access(str name, int form, int w, uint32_t size, bint writes) except -1:
+    cdef Access *how = &accesses[handler_number(name)]
+    how.form = form
+    how.w = w
+    how.size = size
+    how.writes = writes
+    register_emitter(name, e_access, False)
+    return 0
 
 
 # --- atomics ----------------------------------------------------------------------------------------------------------
@@ -443,17 +519,6 @@ cdef void e_cbo_zero(Block *b, const Op *op) noexcept nogil:
 
 
 register_emitter("cbo.zero", e_cbo_zero, False)
-register_emitter("lb", e_lb, False)
-register_emitter("lbu", e_lbu, False)
-register_emitter("lh", e_lh, False)
-register_emitter("lhu", e_lhu, False)
-register_emitter("lw", e_lw, False)
-register_emitter("lwu", e_lwu, False)
-register_emitter("ld", e_ld, False)
-register_emitter("sb", e_sb, False)
-register_emitter("sh", e_sh, False)
-register_emitter("sw", e_sw, False)
-register_emitter("sd", e_sd, False)
 register_emitter("lr.w", e_lr_w, False)
 register_emitter("lr.d", e_lr_d, False)
 register_emitter("sc.w", e_sc_w, False)
@@ -498,3 +563,15 @@ register_emitter("amomax.d", e_amomax_d, False)
 register_emitter("amominu.d", e_amominu_d, False)
 register_emitter("amomaxu.d", e_amomaxu_d, False)
 register_emitter("amocas.d", e_amocas_d, False)
+
+register_access("lb", F_MOVSX8, 1, 1, False)
+register_access("lbu", F_MOVZX8, 0, 1, False)
+register_access("lh", F_MOVSX16, 1, 2, False)
+register_access("lhu", F_MOVZX16, 0, 2, False)
+register_access("lw", F_MOVSXD, 1, 4, False)
+register_access("lwu", F_MOV, 0, 4, False)
+register_access("ld", F_MOV, 1, 8, False)
+register_access("sb", F_MOV8_MR, 0, 1, True)
+register_access("sh", F_MOV16_MR, 0, 2, True)
+register_access("sw", F_MOV_MR, 0, 4, True)
+register_access("sd", F_MOV_MR, 1, 8, True)

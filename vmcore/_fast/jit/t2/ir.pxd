@@ -248,11 +248,12 @@ cdef inline bint burn(Graph *g) noexcept nogil:
 
 # --- tables -----------------------------------------------------------------------------------------------------------
 
-cdef struct OpRow:
-    const char *name
-    uint8_t args              # operands: 0 to 3
-    uint8_t type              # of the result; 0xFF: as the node says
-    uint8_t props             # P_*
+cdef extern from "jit/t2/ops.h" nogil:
+    ctypedef struct OpRow "vmcore_op_row":
+        const char *name
+        uint8_t args          # operands: 0 to 3
+        uint8_t type          # of the result; 0xFF: as the node says
+        uint8_t props         # P_*
 
 cdef const OpRow *op_row(uint32_t op) noexcept nogil
 

@@ -1,0 +1,537 @@
+"""The graph of a region: making, changing and analysing it."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from vmcore._fast.memory.alloc cimport vm_calloc, vm_free, vm_realloc
+
+cdef extern from "jit/t2/ops.h" nogil:
+    const OpRow OPS "vmcore_ops"[]
+    int ROWS "(int)(sizeof(vmcore_ops) / sizeof(vmcore_ops[0]))"
+
+cdef enum:
+    FIRST_NODES = 512
+    FIRST_BLOCKS = 64
+    FIRST_POOL = 4096
+    MOST_POOL = 1 << 24
+
+cdef extern from *:
+    """
+    #define VMCORE_LOOP_WEIGHT 10.0f
+    """
+    float LOOP_WEIGHT "VMCORE_LOOP_WEIGHT"
+
+if ROWS != OP_COUNT_OF:
+    raise AssertionError("the table of operations and their numbers differ")
+
+
+cdef const OpRow *op_row(uint32_t op) noexcept nogil:
+    return &OPS[op]
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+cdef bint grow(void **array, uint32_t *room, uint32_t wanted, uint32_t least, uint64_t each) noexcept nogil:
+    cdef uint32_t new_room = room[0] if room[0] else least
+    cdef void *moved
+    if wanted <= room[0]:
+        return True
+    while new_room < wanted:
+        new_room *= 2
+    moved = vm_realloc(array[0], new_room * each)
+    if moved == NULL:
+        return False
+    array[0] = moved
+    room[0] = new_room
+    return True
+
+
+cdef int graph_init(Graph *g) noexcept nogil:
+    memset(g, 0, sizeof(Graph))
+    if not (grow(<void **>&g.nodes, &g.nodes_room, FIRST_NODES, FIRST_NODES, sizeof(Node))
+            and grow(<void **>&g.blocks, &g.blocks_room, FIRST_BLOCKS, FIRST_BLOCKS, sizeof(BlockOf))
+            and grow(<void **>&g.snaps, &g.snaps_room, FIRST_BLOCKS, FIRST_BLOCKS, sizeof(Snap))
+            and grow(<void **>&g.pool, &g.pool_room, FIRST_POOL, FIRST_POOL, sizeof(uint32_t))):
+        graph_free(g)
+        return -1
+    graph_clear(g)
+    return 0
+
+
+cdef void graph_free(Graph *g) noexcept nogil:
+    vm_free(g.nodes)
+    vm_free(g.blocks)
+    vm_free(g.snaps)
+    vm_free(g.pool)
+    vm_free(g.order)
+    vm_free(g.table)
+    memset(g, 0, sizeof(Graph))
+
+
+cdef void graph_clear(Graph *g) noexcept nogil:
+    # Number 0 of each is none, and zero.
+    memset(&g.nodes[0], 0, sizeof(Node))
+    memset(&g.blocks[0], 0, sizeof(BlockOf))
+    memset(&g.snaps[0], 0, sizeof(Snap))
+    g.nnodes = 1
+    g.nblocks = 1
+    g.nsnaps = 1
+    g.npool = 1
+    g.norder = 0
+    if g.table != NULL:
+        memset(g.table, 0, g.table_size * sizeof(uint32_t))
+    g.insns = 0
+    g.fuel = ~<uint64_t>0
+    g.burnt = 0
+    g.has_fpu = False
+    g.failed = False
+
+
+# --- making -----------------------------------------------------------------------------------------------------------
+
+cdef uint32_t new_block(Graph *g) noexcept nogil:
+    cdef uint32_t number = g.nblocks
+    if number >= MOST_BLOCKS or not grow(<void **>&g.blocks, &g.blocks_room, number + 1, FIRST_BLOCKS,
+                                         sizeof(BlockOf)):
+        g.failed = True
+        return 0
+    memset(&g.blocks[number], 0, sizeof(BlockOf))
+    g.nblocks += 1
+    return number
+
+
+cdef uint32_t new_node(Graph *g, uint32_t op, uint8_t type, uint32_t a, uint32_t b, uint32_t c,
+                       int64_t imm) noexcept nogil:
+    cdef uint32_t number = g.nnodes
+    cdef Node *n
+    if number >= MOST_NODES or not grow(<void **>&g.nodes, &g.nodes_room, number + 1, FIRST_NODES, sizeof(Node)):
+        g.failed = True
+        return 0
+    n = &g.nodes[number]
+    memset(n, 0, sizeof(Node))
+    n.op = op
+    n.type = type
+    n.a = a
+    n.b = b
+    n.c = c
+    n.imm = imm
+    g.nnodes += 1
+    return number
+
+
+cdef inline void put_between(Graph *g, uint32_t node, uint32_t block, uint32_t before, uint32_t behind) noexcept nogil:
+    # `before` and `behind` are its neighbours, 0 at the ends.
+    cdef Node *n = &g.nodes[node]
+    n.block = block
+    n.prev = before
+    n.next = behind
+    if before:
+        g.nodes[before].next = node
+    else:
+        g.blocks[block].first = node
+    if behind:
+        g.nodes[behind].prev = node
+    else:
+        g.blocks[block].last = node
+
+
+cdef inline void take_out(Graph *g, uint32_t node) noexcept nogil:
+    cdef Node *n = &g.nodes[node]
+    if n.prev:
+        g.nodes[n.prev].next = n.next
+    else:
+        g.blocks[n.block].first = n.next
+    if n.next:
+        g.nodes[n.next].prev = n.prev
+    else:
+        g.blocks[n.block].last = n.prev
+    n.prev = 0
+    n.next = 0
+
+
+cdef uint32_t append(Graph *g, uint32_t block, uint32_t op, uint8_t type, uint32_t a, uint32_t b, uint32_t c,
+                     int64_t imm) noexcept nogil:
+    cdef uint32_t node = new_node(g, op, type, a, b, c, imm)
+    if node:
+        put_between(g, node, block, g.blocks[block].last, 0)
+    return node
+
+
+cdef uint32_t insert_before(Graph *g, uint32_t place, uint32_t op, uint8_t type, uint32_t a, uint32_t b, uint32_t c,
+                            int64_t imm) noexcept nogil:
+    cdef uint32_t node = new_node(g, op, type, a, b, c, imm)
+    if node:
+        put_between(g, node, g.nodes[place].block, g.nodes[place].prev, place)
+    return node
+
+
+cdef uint32_t append_arg(Graph *g, uint32_t block, uint8_t type) noexcept nogil:
+    cdef BlockOf *b = &g.blocks[block]
+    cdef uint32_t before = 0
+    cdef uint32_t behind = b.first
+    cdef uint32_t node
+    while behind and g.nodes[behind].op == OP_ARG:
+        before = behind
+        behind = g.nodes[behind].next
+    node = new_node(g, OP_ARG, type, 0, 0, 0, b.nargs)
+    if node:
+        put_between(g, node, block, before, behind)
+        g.blocks[block].nargs += 1
+    return node
+
+
+cdef void remove_node(Graph *g, uint32_t node) noexcept nogil:
+    take_out(g, node)
+    g.nodes[node].op = OP_NONE
+    g.nodes[node].block = 0
+
+
+cdef void move_before(Graph *g, uint32_t node, uint32_t place) noexcept nogil:
+    if node == place:
+        return
+    take_out(g, node)
+    put_between(g, node, g.nodes[place].block, g.nodes[place].prev, place)
+
+
+cdef void move_to_end(Graph *g, uint32_t node, uint32_t block) noexcept nogil:
+    take_out(g, node)
+    put_between(g, node, block, g.blocks[block].last, 0)
+
+
+cdef uint32_t pool_take(Graph *g, uint32_t count) noexcept nogil:
+    cdef uint32_t first = g.npool
+    if count > MOST_POOL - first or not grow(<void **>&g.pool, &g.pool_room, first + count, FIRST_POOL,
+                                             sizeof(uint32_t)):
+        g.failed = True
+        return 0
+    g.npool += count
+    return first
+
+
+cdef uint32_t new_snap(Graph *g, uint32_t off, uint32_t count, uint32_t kind, uint32_t nregs) noexcept nogil:
+    cdef uint32_t number = g.nsnaps
+    cdef uint32_t regs = pool_take(g, nregs)
+    cdef Snap *s
+    if regs == 0 or not grow(<void **>&g.snaps, &g.snaps_room, number + 1, FIRST_BLOCKS, sizeof(Snap)):
+        g.failed = True
+        return 0
+    s = &g.snaps[number]
+    s.off = off
+    s.count = count
+    s.kind = kind
+    s.nregs = nregs
+    s.regs = regs
+    s.insn = 0
+    g.nsnaps += 1
+    return number
+
+
+# --- uses -------------------------------------------------------------------------------------------------------------
+
+cdef inline uint32_t become(uint32_t *new_of, uint32_t node) noexcept nogil:
+    # Chains are shortened on the way.
+    cdef uint32_t last = node
+    cdef uint32_t following
+    while new_of[last]:
+        last = new_of[last]
+    while new_of[node]:
+        following = new_of[node]
+        new_of[node] = last
+        node = following
+    return last
+
+
+cdef void replace_all(Graph *g, uint32_t *new_of) noexcept nogil:
+    cdef uint32_t i, k, e
+    cdef Node *n
+    cdef BlockOf *b
+    cdef Snap *s
+    cdef uint32_t *at
+    for i in range(1, g.nnodes):
+        n = &g.nodes[i]
+        if n.op == OP_NONE:
+            continue
+        n.a = become(new_of, n.a)
+        n.b = become(new_of, n.b)
+        n.c = become(new_of, n.c)
+    for i in range(1, g.nblocks):
+        b = &g.blocks[i]
+        b.cond = become(new_of, b.cond)
+        for e in range(b.nedges):
+            for k in range(b.edges[e].nargs):
+                at = &g.pool[b.edges[e].args + k]
+                at[0] = become(new_of, at[0])
+    for i in range(1, g.nsnaps):
+        s = &g.snaps[i]
+        for k in range(s.nregs):
+            at = &g.pool[s.regs + k]
+            at[0] = (at[0] & 0xFF) | become(new_of, at[0] >> 8) << 8
+
+
+cdef void replace_uses(Graph *g, uint32_t old, uint32_t new_) noexcept nogil:
+    cdef uint32_t i, k, e
+    cdef Node *n
+    cdef BlockOf *b
+    cdef Snap *s
+    cdef uint32_t *at
+    for i in range(1, g.nnodes):
+        n = &g.nodes[i]
+        if n.a == old:
+            n.a = new_
+        if n.b == old:
+            n.b = new_
+        if n.c == old:
+            n.c = new_
+    for i in range(1, g.nblocks):
+        b = &g.blocks[i]
+        if b.cond == old:
+            b.cond = new_
+        for e in range(b.nedges):
+            for k in range(b.edges[e].nargs):
+                at = &g.pool[b.edges[e].args + k]
+                if at[0] == old:
+                    at[0] = new_
+    for i in range(1, g.nsnaps):
+        s = &g.snaps[i]
+        for k in range(s.nregs):
+            at = &g.pool[s.regs + k]
+            if at[0] >> 8 == old:
+                at[0] = (at[0] & 0xFF) | new_ << 8
+
+
+cdef inline void use_snap(Graph *g, uint32_t snap) noexcept nogil:
+    cdef uint32_t i
+    for i in range(g.snaps[snap].nregs):
+        g.nodes[snap_node(g, &g.snaps[snap], i)].uses += 1
+
+
+cdef void count_uses(Graph *g) noexcept nogil:
+    # Of what is in the blocks that are reached: the order of analyse().
+    cdef uint32_t i, k, e, node
+    cdef Node *n
+    cdef BlockOf *b
+    for i in range(g.nnodes):
+        g.nodes[i].uses = 0
+    for i in range(g.norder):
+        b = &g.blocks[g.order[i]]
+        node = b.first
+        while node:
+            n = &g.nodes[node]
+            g.nodes[n.a].uses += 1
+            g.nodes[n.b].uses += 1
+            g.nodes[n.c].uses += 1
+            if n.snap:
+                use_snap(g, n.snap)
+            node = n.next
+        g.nodes[b.cond].uses += 1
+        if b.snap:
+            use_snap(g, b.snap)
+        for e in range(b.nedges):
+            for k in range(b.edges[e].nargs):
+                g.nodes[edge_arg(g, &b.edges[e], k)].uses += 1
+    g.nodes[0].uses = 0
+
+
+# --- analysis ---------------------------------------------------------------------------------------------------------
+
+cdef bint dominates(const Graph *g, uint32_t one, uint32_t two) noexcept nogil:
+    # An immediate dominator comes earlier in reverse postorder.
+    while g.blocks[two].order > g.blocks[one].order:
+        two = g.blocks[two].idom
+    return one == two
+
+
+cdef void number_blocks(Graph *g) noexcept nogil:
+    # Depth first, with a stack of (block, edges that are done) in the pool's unused end.
+    cdef uint32_t mark = g.npool
+    cdef uint32_t stack = pool_take(g, 2 * g.nblocks + 2)
+    cdef uint32_t depth = 0
+    cdef uint32_t left, to, i
+    cdef BlockOf *b
+    if stack == 0 or not grow(<void **>&g.order, &g.order_room, g.nblocks, FIRST_BLOCKS, sizeof(uint32_t)):
+        g.failed = True
+        g.norder = 0
+        g.npool = mark
+        return
+    for i in range(g.nblocks):
+        g.blocks[i].order = 0
+    left = g.nblocks - 1
+    g.pool[stack] = 1
+    g.pool[stack + 1] = 0
+    g.blocks[1].order = 1
+    depth = 1
+    while depth:
+        b = &g.blocks[g.pool[stack + 2 * depth - 2]]
+        if g.pool[stack + 2 * depth - 1] < b.nedges:
+            # The last edge first: then the first one's target comes next in the order.
+            to = b.edges[b.nedges - 1 - g.pool[stack + 2 * depth - 1]].to
+            g.pool[stack + 2 * depth - 1] += 1
+            if g.blocks[to].order == 0:
+                g.blocks[to].order = 1
+                g.pool[stack + 2 * depth] = to
+                g.pool[stack + 2 * depth + 1] = 0
+                depth += 1
+        else:
+            left -= 1
+            g.order[left] = g.pool[stack + 2 * depth - 2]
+            depth -= 1
+    g.norder = g.nblocks - 1 - left
+    for i in range(g.norder):
+        g.order[i] = g.order[left + i]
+        g.blocks[g.order[i]].order = i + 1
+    g.npool = mark
+
+
+cdef void find_preds(Graph *g) noexcept nogil:
+    # The lists of the last time stay in the pool: a pass or two more, and the graph is done with.
+    cdef uint32_t i, e, total
+    cdef BlockOf *b
+    cdef BlockOf *to
+    total = 0
+    for i in range(g.nblocks):
+        g.blocks[i].npreds = 0
+    for i in range(g.norder):
+        b = &g.blocks[g.order[i]]
+        for e in range(b.nedges):
+            g.blocks[b.edges[e].to].npreds += 1
+            total += 1
+    total = pool_take(g, total + 1)
+    if total == 0:
+        g.norder = 0
+        return
+    for i in range(g.norder):
+        b = &g.blocks[g.order[i]]
+        b.preds = total
+        total += b.npreds
+        b.npreds = 0
+    for i in range(g.norder):
+        b = &g.blocks[g.order[i]]
+        for e in range(b.nedges):
+            to = &g.blocks[b.edges[e].to]
+            g.pool[to.preds + to.npreds] = g.order[i]
+            to.npreds += 1
+
+
+cdef inline uint32_t common(const Graph *g, uint32_t one, uint32_t two) noexcept nogil:
+    while one != two:
+        while g.blocks[one].order > g.blocks[two].order:
+            one = g.blocks[one].idom
+        while g.blocks[two].order > g.blocks[one].order:
+            two = g.blocks[two].idom
+    return one
+
+
+cdef void find_dominators(Graph *g) noexcept nogil:
+    cdef uint32_t i, k, pred, found
+    cdef BlockOf *b
+    cdef bint changed = True
+    for i in range(g.nblocks):
+        g.blocks[i].idom = 0
+    if g.norder == 0:
+        return
+    g.blocks[1].idom = 1
+    while changed:
+        changed = False
+        for i in range(1, g.norder):
+            b = &g.blocks[g.order[i]]
+            found = 0
+            for k in range(b.npreds):
+                pred = g.pool[b.preds + k]
+                if g.blocks[pred].idom:
+                    found = common(g, found, pred) if found else pred
+            if b.idom != found:
+                b.idom = found
+                changed = True
+
+
+cdef void find_loops(Graph *g) noexcept nogil:
+    # Inner headers come later in reverse postorder, so theirs is the first loop that a block is found in.
+    cdef uint32_t mark = g.npool
+    cdef uint32_t edges = 0
+    cdef uint32_t i, k, pred, header, stack, seen, around, depth
+    cdef BlockOf *b
+    for i in range(g.nblocks):
+        g.blocks[i].loop = 0
+        g.blocks[i].depth = 0
+        edges += g.blocks[i].nedges
+    stack = pool_take(g, 2 * edges + 1)
+    seen = pool_take(g, g.nblocks)
+    around = pool_take(g, g.nblocks)
+    if g.failed:
+        return
+    memset(&g.pool[seen], 0, g.nblocks * sizeof(uint32_t))
+    memset(&g.pool[around], 0, g.nblocks * sizeof(uint32_t))
+    for i in range(g.norder, 0, -1):
+        header = g.order[i - 1]
+        b = &g.blocks[header]
+        depth = 0
+        for k in range(b.npreds):
+            pred = g.pool[b.preds + k]
+            if dominates(g, header, pred):
+                b.loop = header
+                if pred != header:
+                    g.pool[stack + depth] = pred
+                    depth += 1
+        g.pool[seen + header] = header
+        while depth:
+            depth -= 1
+            pred = g.pool[stack + depth]
+            if g.pool[seen + pred] == header:
+                continue
+            g.pool[seen + pred] = header
+            b = &g.blocks[pred]
+            if b.loop == 0:
+                b.loop = header
+            elif b.loop == pred and g.pool[around + pred] == 0:
+                g.pool[around + pred] = header
+            for k in range(b.npreds):
+                if g.pool[seen + g.pool[b.preds + k]] != header:
+                    g.pool[stack + depth] = g.pool[b.preds + k]
+                    depth += 1
+    # A header comes before the rest of its loop, and before the headers inside.
+    for i in range(g.norder):
+        header = g.order[i]
+        b = &g.blocks[header]
+        if b.loop == header:
+            b.depth = 1 + g.blocks[g.pool[around + header]].depth
+        else:
+            b.depth = g.blocks[b.loop].depth
+    g.npool = mark
+
+
+cdef void weigh(Graph *g) noexcept nogil:
+    # Without a profile: a loop is executed ten times, a branch goes both ways; out of a loop it goes rarely, and to where
+    # the region is left almost never.
+    cdef uint32_t i, k
+    cdef BlockOf *b
+    cdef float weight
+    for i in range(g.norder):
+        b = &g.blocks[g.order[i]]
+        weight = 1.0
+        for k in range(b.depth):
+            weight *= LOOP_WEIGHT
+        if b.end == END_LEAVE or b.end == END_LEAVE_TO:
+            weight *= 0.05
+        b.weight = weight
+
+
+cdef void analyse(Graph *g) noexcept nogil:
+    cdef uint32_t i, node, following
+    number_blocks(g)
+    for i in range(1, g.nblocks):
+        if g.blocks[i].order:
+            continue
+        node = g.blocks[i].first
+        while node:
+            following = g.nodes[node].next
+            remove_node(g, node)
+            node = following
+        g.blocks[i].nedges = 0
+        g.blocks[i].nargs = 0
+        g.blocks[i].cond = 0
+        g.blocks[i].snap = 0
+        g.blocks[i].end = END_NONE
+    find_preds(g)
+    find_dominators(g)
+    find_loops(g)
+    weigh(g)

@@ -13,9 +13,9 @@ from vmcore._fast.hart.handlers cimport find_handler, register_handler
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport (
     CAUSE_ECALL_S, CAUSE_FETCH_ACCESS, CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_PAGE, CAUSE_ILLEGAL, CODE_LEAST, CODE_SLACK,
-    CODE_UNIT, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI, CodeEntry,
-    CodePage, FetchEntry, Hart, JumpEntry, Op, System, deadline_moved, handler_t, is_wanted, l1_index, transfer,
-    unplant, vmcore_go, vmcore_leave)
+    CODE_UNIT, EXIT_FAR, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI,
+    CodeEntry, CodePage, FetchEntry, Hart, JumpEntry, Op, System, deadline_moved, handler_t, is_wanted, l1_index,
+    transfer, unplant, vmcore_go, vmcore_leave)
 from vmcore._fast.hart.translate cimport note_fetch, translate
 from vmcore._fast.hart.trap cimport due_interrupt, take_exception, take_interrupt
 from vmcore._fast.memory.guestmem cimport gld16
@@ -189,12 +189,14 @@ cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept
     hart.sys.enter_code(hart, code)
     if hart.fp_live:
         settle_fp(hart)
-    after = without_raise(hart.pins.budget)
-    hart.n_code += budget - after
+    after = hart.pins.budget
     if hart.exit_kind == EXIT_STEP:
         hart.n_steps += 1
-    elif <int64_t>after >= 0:
+    elif hart.exit_kind == EXIT_FAR and <int64_t>after >= 0:
+        # Neither used up nor raised: the poll before the look-up went through.
         hart.n_misses += 1
+    after = without_raise(after)
+    hart.n_code += budget - after
     return (after + CODE_SLACK) << 4
 
 

@@ -76,8 +76,9 @@ cdef enum:
 
 # Why compiled code was left.
 cdef enum:
-    EXIT_NEXT = 0             # go on at exit_pc
+    EXIT_NEXT = 0             # go on at exit_pc, in the same page
     EXIT_STEP = 1             # the instruction at exit_pc is T0's to execute
+    EXIT_FAR = 2              # go on at exit_pc, anywhere: the L1 table does not know it, or there was no time to ask
 
 # Why a bundle is dead.
 cdef enum:
@@ -285,6 +286,8 @@ cdef struct Hart:
     uint64_t n_exits
     uint64_t n_steps          # ... to have T0 execute an instruction
     uint64_t n_misses         # ... because the L1 table did not know where to go on
+    uint64_t n_lookups        # how often compiled code asked it, and was answered: only where sys.counting
+    uint64_t n_hits
     uint64_t n_decoded
     uint64_t n_fills
     uint64_t n_walks
@@ -386,6 +389,7 @@ cdef struct System:
     void *cache
     uint64_t code_base
     uint32_t hot_after        # executions of a block's start before it is compiled
+    uint8_t counting          # compiled code counts its look-ups in the L1 table
     # Probes: page offsets that hold one, and the addresses, sorted.
     uint8_t probe_map[256]
     uint32_t nprobes

@@ -84,6 +84,12 @@ cdef inline int32_t at_page_base() noexcept nogil:
 cdef inline int32_t at_l1_tag() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).l1_tag - HART_BIAS()
 
+cdef inline int32_t at_n_lookups() noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).n_lookups - HART_BIAS()
+
+cdef inline int32_t at_n_hits() noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).n_hits - HART_BIAS()
+
 cdef inline int32_t at_l1() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).l1 - HART_BIAS()
 

@@ -10,7 +10,7 @@ from vmcore._fast.hart.access cimport ACCESS_REDO, fill
 from vmcore._fast.hart.fpregs cimport settle_fp
 from vmcore._fast.hart.handlers cimport numbered_handler
 from vmcore._fast.hart.state cimport (
-    CODE_SLACK, EXIT_NEXT, EXIT_STEP, Hart, Op, deadline_moved, handler_t, is_wanted, vmcore_leave)
+    CODE_SLACK, EXIT_FAR, EXIT_NEXT, EXIT_STEP, Hart, Op, deadline_moved, handler_t, is_wanted, vmcore_leave)
 from vmcore._fast.hart.trap cimport due_interrupt
 from vmcore._fast.jit.convention cimport (
     FN_FP, FN_MISS, FN_OP, HART_BIAS, HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT, INFO_OFF_MASK,
@@ -196,9 +196,13 @@ cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table) noexcept nogil:
     table[STUB_NEXT] = <uint64_t>a.at + delta
     x_rm(a, F_MOV, 1, RAX, RBP, at_page_base())
     x_rr(a, F_ADD, 1, RAX, RDX)
-    table[STUB_NEXT_RAX] = <uint64_t>a.at + delta
     x_rm(a, F_MOV_MR, 1, RAX, RBP, at_exit_pc())
     x_rmi(a, F_MOV_MI, 1, 0, RBP, at_exit_kind(), EXIT_NEXT)
+    x_jmp_to(a, leave)
+    # rax: where.
+    table[STUB_NEXT_RAX] = <uint64_t>a.at + delta
+    x_rm(a, F_MOV_MR, 1, RAX, RBP, at_exit_pc())
+    x_rmi(a, F_MOV_MI, 1, 0, RBP, at_exit_kind(), EXIT_FAR)
     x_jmp_to(a, leave)
     # edx: info. What came before the instruction is subtracted.
     step = a.at

@@ -271,6 +271,7 @@ cdef class Core:
             h.dctx[i].used = 0
         h.dctx_key = 0
         h.fctx_key = 0
+        h.fctx_split = 0
         tlb2_clear(&h.tlb2)
         update_contexts(h)
         forget_code(h)

@@ -127,11 +127,15 @@ cdef struct CodeEntry:
 
 # The serial number of a fetch context (mode, ASID, privilege); a flush gives it a new one. `id` does the same for
 # the tags of compiled code, in as many bits as the index: when all are used up, the table is emptied and they are
-# dealt out again.
+# dealt out again. Which pages code was fetched from since then is known roughly: a Bloom filter, and the hull of what
+# lies in superpages.
 cdef struct FetchCtx:
     uint64_t key
     uint64_t serial
     uint64_t id
+    uint64_t lo
+    uint64_t hi
+    uint64_t fetched[FETCHED_WORDS]
 
 cdef struct FetchEntry:
     uint64_t page             # virtual page address
@@ -190,13 +194,11 @@ cdef struct Hart:
     DataCtx *dctx             # NUM_DCTX of them
     DataCtx *dctx_now         # the current one, and its key
     uint64_t dctx_key
-    uint64_t fctx_key         # key of the current fetch context
+    FetchCtx *fctx_now        # the current fetch context, and its key
+    uint64_t fctx_key
     uint32_t fctx_turn        # slot that was filled last
+    uint8_t fctx_split        # S-mode has executed a page that is not global: its context is that of its ASID
     uint64_t next_id          # of a fetch context, 1 to LAST_ID
-    # Which pages code was fetched from since the ids were dealt out: a Bloom filter, and the hull of the superpages.
-    uint64_t fetched[FETCHED_WORDS]
-    uint64_t fetch_lo
-    uint64_t fetch_hi
     FetchCtx fctx[NUM_FCTX]
     CodePage **pages          # PAGES_SIZE, hash by gpa >> 12
     uint64_t code_serial      # of sys, when this hart last forgot what died

@@ -43,11 +43,14 @@ cdef enum:
     JUMP_SIZE = 1 << JUMP_BITS
     FETCH_SIZE = 1024
     PAGES_SIZE = 1024
-    L1_BITS = 13              # entries of the table of compiled code, per hart
+    L1_BITS = 13              # entries of the table of compiled code, per hart and way
     L1_SIZE = 1 << L1_BITS
     L1_MASK = L1_SIZE - 1
     ID_SHIFT = 1              # of a fetch context's id in l1_tag: where the index of an entry says what the pc has
     LAST_ID = L1_MASK
+    L1_RAW = 0                # no entry was ever made, not even an empty one
+    L1_EMPTY = 1
+    L1_USED = 2
     FETCHED_WORDS = 64
     NUM_STUBS = 32
     TLB_ARRAY = 16 * (1 << 10)   # bytes from the read to the write entries of a data context
@@ -120,7 +123,8 @@ cdef struct JumpEntry:
 
 # Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). The tag's bits 1 to 13 hold the context's
 # id too. Two pcs that differ there and nowhere else have different entries, so no target, canonical or not, matches the
-# entry of another pc or context. An empty entry has the tag of id 0, which no context has.
+# entry of another pc or context. An empty entry has the tag of id 0, which no context has. As long as there are not
+# even empty ones, l1_tag is odd, which matches no pc.
 cdef struct CodeEntry:
     uint64_t tag
     uint64_t code
@@ -199,6 +203,7 @@ cdef struct Hart:
     uint32_t fctx_turn        # slot that was filled last
     uint8_t fctx_split        # S-mode has executed a page that is not global: its context is that of its ASID
     uint64_t next_id          # of a fetch context, 1 to LAST_ID
+    uint8_t l1_state          # L1_*
     FetchCtx fctx[NUM_FCTX]
     CodePage **pages          # PAGES_SIZE, hash by gpa >> 12
     uint64_t code_serial      # of sys, when this hart last forgot what died
@@ -301,6 +306,7 @@ cdef struct Hart:
     uint32_t hold
     # Last: they are large.
     CodeEntry l1[L1_SIZE]
+    CodeEntry l1_second[L1_SIZE]   # its second way: what the first held there before
     Tlb2 tlb2
 
 # Bits of mstatus.

@@ -6,8 +6,8 @@ from libc.string cimport memset
 from vmcore._fast.defs cimport gva_t
 from vmcore._fast.hart.isabits cimport BIT_S, has
 from vmcore._fast.hart.state cimport (
-    FETCHED_WORDS, ID_SHIFT, L1_SIZE, LAST_ID, MSTATUS_MXR, MSTATUS_SUM, NUM_DCTX, NUM_FCTX, PRIV_M, PRIV_S, FetchCtx,
-    Hart, no_code_tag)
+    FETCHED_WORDS, ID_SHIFT, L1_EMPTY, L1_RAW, L1_SIZE, L1_USED, LAST_ID, MSTATUS_MXR, MSTATUS_SUM, NUM_DCTX, NUM_FCTX,
+    PRIV_M, PRIV_S, CodeEntry, FetchCtx, Hart, l1_index, no_code_tag)
 from vmcore._fast.memory.mmu cimport PTE_G, WALK_ACCESS_FAULT, WALK_OK, WANT_R, WANT_W, WANT_X, mmu_walk
 from vmcore._fast.memory.pmp cimport PMP_R, PMP_W, PMP_X, pmp_allows, pmp_splits_page
 from vmcore._fast.memory.tlb cimport DataCtx, ctx_clear, drop_entry
@@ -36,11 +36,19 @@ cdef inline void name_context(Hart *hart, FetchCtx *ctx, uint64_t number) noexce
     memset(ctx.fetched, 0, sizeof(ctx.fetched))
 
 
-cdef void deal_ids(Hart *hart) noexcept nogil:
-    # The table of compiled code is emptied, and every context starts again.
+cdef void empty_l1(Hart *hart) noexcept nogil:
     cdef uint32_t i
     for i in range(L1_SIZE):
         hart.l1[i].tag = no_code_tag(i)
+        hart.l1_second[i].tag = no_code_tag(i)
+    hart.l1_state = L1_EMPTY
+
+
+cdef void deal_ids(Hart *hart) noexcept nogil:
+    # The table of compiled code is emptied, and every context starts again.
+    cdef uint32_t i
+    if hart.l1_state == L1_USED:
+        empty_l1(hart)
     for i in range(NUM_FCTX):
         name_context(hart, &hart.fctx[i], i + 1)
     hart.next_id = NUM_FCTX + 1
@@ -67,7 +75,7 @@ cdef void use_fetch_context(Hart *hart, uint64_t key) noexcept nogil:
     hart.fctx_now = &hart.fctx[i]
     hart.fctx_key = key
     hart.fetch_ctx = hart.fctx[i].serial
-    hart.l1_tag = hart.fctx[i].id << ID_SHIFT
+    hart.l1_tag = hart.fctx[i].id << ID_SHIFT | (hart.l1_state == L1_RAW)
 
 
 cdef void choose_fetch_context(Hart *hart) noexcept nogil:
@@ -220,6 +228,22 @@ cdef void forget_jumps(Hart *hart) noexcept nogil:
 cdef void forget_code(Hart *hart) noexcept nogil:
     deal_ids(hart)
     use_fetch_context(hart, hart.fctx_key)
+
+
+cdef void put_code(Hart *hart, gva_t pc, uint64_t code) noexcept nogil:
+    cdef uint32_t i
+    cdef CodeEntry *e
+    if hart.l1_state == L1_RAW:
+        # Here the pages of a large table are touched first: a machine that never gets warm does without.
+        empty_l1(hart)
+        use_fetch_context(hart, hart.fctx_key)
+    hart.l1_state = L1_USED
+    i = l1_index(pc)
+    e = &hart.l1[i]
+    if e.tag != pc ^ hart.l1_tag:
+        hart.l1_second[i] = e[0]
+    e.tag = pc ^ hart.l1_tag
+    e.code = code
 
 
 cdef inline uint32_t fetched_bit(gva_t gva) noexcept nogil:

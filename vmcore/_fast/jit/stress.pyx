@@ -30,6 +30,7 @@ cdef void enter_stressed(Hart *hart, uint64_t code) noexcept nogil:
     if is_turn(s.entered, s.forget_every):
         for i in range(L1_SIZE):
             hart.l1[i].tag = no_code_tag(i)
+            hart.l1_second[i].tag = no_code_tag(i)
     if hart.pins.budget != before:
         if s.stop:
             hart.sys.request = 1

@@ -23,9 +23,6 @@
 #define slab_show(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
 #define slab_publish(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define slab_swap(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
-#define slab_mark(p, v) __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
-#define slab_unmark(p, v) __atomic_fetch_and((p), ~(v), __ATOMIC_SEQ_CST)
-#define slab_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define slab_count(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define slab_claim(p, seen, v) \
     __atomic_compare_exchange_n((p), (seen), (v), 1, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
@@ -40,13 +37,25 @@ static inline uint64_t slab_divide(uint64_t offset, uint64_t recip, uint64_t *re
     return (uint64_t)(product >> 64);
 }
 
-/* The word with bit i (mod 64) set. gcc would else reduce i for this use and not for the test before it: the empty
- * statement hides that both are the same, and each becomes one instruction.
- */
-static inline uint64_t slab_with(uint64_t word, uint64_t i)
+/* From one state of a cell to another, unless it has a third. */
+static inline int slab_change(uint8_t *state, uint8_t from, uint8_t to)
 {
-    __asm__("" : "+r"(i));
-    return word | (uint64_t)1 << (i & 63);
+    return __atomic_compare_exchange_n(state, &from, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+/* Bit k of the result is bit `which` of byte k, for 64 bytes from an 8-byte boundary on. */
+static inline uint64_t slab_row(const uint8_t *bytes, unsigned which)
+{
+    uint64_t row = 0;
+    for (unsigned k = 0; k < 64; k += 8) {
+        uint64_t eight = slab_peek((const uint64_t *)(bytes + k));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        eight = __builtin_bswap64(eight);
+#endif
+        /* Each factor moves one byte's bit to its place in the highest byte; no two of the 64 meet. */
+        row |= ((eight >> which & 0x0101010101010101u) * 0x0102040810204080u >> 56) << k;
+    }
+    return row;
 }
 
 #define slab_lowest(v) ((uint32_t)__builtin_ctzll(v))

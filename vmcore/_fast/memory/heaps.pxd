@@ -56,7 +56,8 @@ cdef extern from "memory/slab.h" nogil:
     uint8_t byte_peek "slab_peek"(const uint8_t *p)
     bint slab_change(uint8_t *state, uint8_t before, uint8_t after)
     uint64_t slab_row(const uint8_t *bytes, unsigned int which)
-    uint32_t slab_lowest(uint64_t v)
+    uint32_t slab_first(const uint8_t *bytes, uint32_t start, uint32_t end)
+    uint64_t slab_lowest(uint64_t v)
     uint64_t slab_bits(uint64_t v)
 
 cdef enum:
@@ -109,8 +110,7 @@ cdef struct Bin:
     uint64_t note             # FREE cells of a lot, which come next
     uint8_t *states           # of that lot
     char *origin              # its first cell
-    uint32_t size
-    uint32_t unused0
+    uint64_t size
     Slab *current
     Slab *partial             # slabs with free and with used cells
     Slab *empty               # slabs kept for the next burst

@@ -89,8 +89,9 @@ cdef Slab *slab_new(Heap *h, uint32_t cls) noexcept nogil:
     s.count = count
     s.state = EMPTY
     memset(states_of(s), FREE, lots * 64)
+    memset(s.hot, 0, SLAB_LOTS)
     memset(s.hot, 1, lots)
-    memset(s.warm, 0, lots)
+    memset(s.warm, 0, SLAB_LOTS)
     if arena_take(s.units, s, &s.start) == NULL:
         record_put(s)
         return NULL

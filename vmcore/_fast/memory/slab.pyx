@@ -11,7 +11,7 @@ from vmcore._fast.memory.heaps cimport (
     flag_swap, heap_abandon, heap_adopt, heap_large, heap_settle, heap_trim, heaps_after_fork, heaps_before_fork,
     heaps_count, heaps_late, heaps_lock, heaps_recover, heaps_trim, heaps_unlock, list_claim, list_peek, lot_free,
     next_slab, owner_peek, owner_see, record_get, record_put, retire, slab_back, slab_change, slab_count, slab_divide,
-    slab_live, slab_lowest, slab_marked, slab_peek, slab_poke, slab_publish, slab_row, slab_show, states_of)
+    slab_first, slab_live, slab_lowest, slab_marked, slab_peek, slab_poke, slab_publish, slab_show, states_of)
 
 from collections import namedtuple
 
@@ -36,6 +36,7 @@ cdef enum:
 
 # The slow parts are called through this table: inlined into the fast ones they would bring their register saves along.
 cdef struct Slow:
+    void *(*next_lot)(Heap *h, Bin *bin) noexcept nogil
     void *(*refill)(Heap *h, Bin *bin) noexcept nogil
     int (*event)(Heap *h, Slab *s) noexcept nogil
     int (*elsewhere)(void *block) noexcept nogil
@@ -73,15 +74,12 @@ cdef inline uint64_t cells(const Slab *s, uint32_t lot) noexcept nogil:
     return ~<uint64_t>0 if left >= 64 else (<uint64_t>1 << left) - 1
 
 
-cdef bint look_around(Bin *bin) noexcept nogil:
+cdef inline bint look_around(Bin *bin) noexcept nogil:
     # Note the free cells of the lowest lot of the current slab that has any.
     cdef Slab *s = bin.current
-    cdef uint64_t hot = slab_row(s.hot, 0)
     cdef uint64_t free
-    cdef uint32_t i
-    while hot:
-        i = slab_lowest(hot)
-        hot &= hot - 1
+    cdef uint32_t i = slab_first(s.hot, 0, SLAB_LOTS)
+    while i < SLAB_LOTS:
         slab_poke(&s.hot[i], 0)
         free = lot_free(s, i) & cells(s, i)
         if free:
@@ -89,11 +87,19 @@ cdef bint look_around(Bin *bin) noexcept nogil:
             bin.states = states_of(s) + i * 64
             bin.origin = s.start + <uint64_t>i * 64 * bin.size
             return True
+        i = slab_first(s.hot, i, SLAB_LOTS)
     return False
 
 
+cdef void *next_lot(Heap *h, Bin *bin) noexcept nogil:
+    # The note has no cell left. Mostly the slab has more: no call on the way, so nothing is saved for one.
+    if vmcore_likely(bin.current != NULL and look_around(bin)):
+        return pop(bin, bin.note)
+    return slow.refill(h, bin)
+
+
 cdef void *refill(Heap *h, Bin *bin) noexcept nogil:
-    # The note has no cell left.
+    # Nor has the current slab.
     cdef uint64_t cls = bin - h.bins
     cdef Slab *s
     if <void *>h == &slab_nobody:
@@ -103,11 +109,11 @@ cdef void *refill(Heap *h, Bin *bin) noexcept nogil:
         bin = &h.bins[cls]
     while True:
         if bin.current != NULL:
+            # Asked directly: a slab is left when all its free cells are taken, and those that were given back too.
+            if flag_peek(&bin.current.pending):
+                drain(h, bin.current)
             if look_around(bin):
                 return pop(bin, bin.note)
-            # Asked directly: a slab is left when all its free cells are taken, and those that were given back too.
-            if flag_peek(&bin.current.pending) and drain(h, bin.current):
-                continue
             retire(h, bin)
         if flag_peek(&h.trim):
             flag_swap(&h.trim, 0)
@@ -123,7 +129,7 @@ cdef void *refill(Heap *h, Bin *bin) noexcept nogil:
 
 
 cdef inline void *pop(Bin *bin, uint64_t note) noexcept nogil:
-    cdef uint32_t i = slab_lowest(note)
+    cdef uint64_t i = slab_lowest(note)
     bin.note = note & (note - 1)
     slab_poke(&bin.states[i], LIVE)
     return bin.origin + i * bin.size
@@ -134,7 +140,7 @@ cdef inline void *take(Heap *h, uint64_t offset) noexcept nogil:
     cdef Bin *bin = <Bin *>(<char *>h + offset)
     cdef uint64_t note = bin.note
     if vmcore_unlikely(note == 0):
-        return slow.refill(h, bin)
+        return slow.next_lot(h, bin)
     return pop(bin, note)
 
 
@@ -506,7 +512,8 @@ cdef int set_up() except -1:
     if arena != NULL:
         base, extent, owners = arena.base, arena.size, arena.owners
     large = heap_large()
-    slow.refill, slow.event, slow.elsewhere, slow.refuse = refill, event, elsewhere, refuse
+    slow.next_lot, slow.refill = next_lot, refill
+    slow.event, slow.elsewhere, slow.refuse = event, elsewhere, refuse
     lay_out()
     if pthread_key_create(&slab_key, thread_gone):
         raise MemoryError("the process has no thread-specific key left for the allocator")

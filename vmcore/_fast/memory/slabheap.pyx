@@ -17,7 +17,7 @@ from vmcore.errors import ClosedError, ConfigError
 cdef extern from "memory/slab.h" nogil:
     int pthread_mutex_init(pthread_mutex_t *, const void *)
     int pthread_mutex_destroy(pthread_mutex_t *)
-    uint32_t slab_lowest(uint64_t v)
+    uint64_t slab_lowest(uint64_t v)
 
 cdef enum:
     MOST_CELLS = 4096         # of a slab
@@ -451,7 +451,7 @@ cdef void measure_slab(Tally *tally, Slab *s) noexcept nogil:
             run += slab_lowest(word) - at
             count_run(tally, s, run)
             run = 0
-            at = slab_lowest(word) + 1
+            at = <uint32_t>slab_lowest(word) + 1
             word &= word - 1
         run += left - at
     count_run(tally, s, run)

@@ -15,15 +15,16 @@
 # size. Past the last cell states are FREE: what would lie there cannot be freed either.
 #
 # Cells are handed out 64 at a time: a bin notes which of 64 neighbours are FREE, and takes one after the other from
-# that note. A cell of the note stays FREE until it is handed out, so that giving it back once more is refused. `hot` has
-# a byte for each 64 cells that are worth a look, `warm` one for each that other threads marked.
+# that note. A cell of the note stays FREE until it is handed out, so that giving it back once more is refused. `hot`
+# has a byte for each 64 cells that are worth a look, `warm` one for each that other threads marked.
 #
 # Two threads that free one cell at the same moment. What happens to one byte has one order, which all threads agree on.
 # Among threads that do not own the cell one exchange finds it LIVE, the others are refused. The owner looks and stores
-# in two steps, and an exchange may come between: both are told "freed", the owner's FREE replaces the mark, and the cell
-# goes back once. Nothing comes of it later, for the mark is gone; whoever marks counts it and whoever takes marks in
-# counts them too, so the difference says how often that was (`heaps_late`). A cell that is handed out is LIVE by its
-# owner's own store, so a mark that was before cannot take it away.
+# in two steps, and an exchange may come between: both are told "freed", the owner's FREE replaces the mark, and the
+# cell goes back once. Nothing comes of it later, for the mark is gone; whoever marks counts it and whoever takes marks
+# in counts them too, so the difference says how often that was (`heaps_late`). A cell that is handed out is LIVE by its
+# owner's own store, so a mark that was before cannot take it away. tests/fast/memory/test_slab_model.py looks at every
+# order in which this can happen.
 #
 # A heap belongs to one thread, and every function that takes a `Heap *` is called by that thread; or by whoever holds
 # the registry's lock where no thread has it.
@@ -51,6 +52,8 @@ cdef extern from "memory/slab.h" nogil:
     uint32_t flag_peek "slab_peek"(uint32_t *p)
     uint32_t flag_see "slab_see"(uint32_t *p)
     uint32_t flag_swap "slab_swap"(uint32_t *p, uint32_t v)
+    uint8_t byte_acquire "slab_acquire"(const uint8_t *p)
+    uint8_t byte_see "slab_see"(uint8_t *p)
     uint8_t byte_swap "slab_swap"(uint8_t *p, uint8_t v)
     uint64_t slab_divide(uint64_t offset, uint64_t recip, uint64_t *rest)
     uint8_t byte_peek "slab_peek"(const uint8_t *p)

@@ -146,15 +146,19 @@ cdef uint64_t drain(Heap *h, Slab *s) noexcept nogil:
     cdef uint64_t marks
     cdef uint32_t i
     cdef uint8_t *states
+    cdef uint8_t *state
     for i in range(s.lots):
         # ORDER: an exchange, so that it is ordered with each marker's store: either we read what that wrote, and see
-        # its mark and what its thread wrote to the cell before; or it comes later, and stays for the next time.
-        if byte_peek(&s.warm[i]) and byte_swap(&s.warm[i], 0):
+        # its mark; or it comes later, and stays for the next time.
+        if byte_see(&s.warm[i]) and byte_swap(&s.warm[i], 0):
             states = states_of(s) + i * 64
             marks = slab_row(states, ROW_REMOTE)
-            n += slab_bits(marks)
             while marks:
-                slab_poke(&states[slab_lowest(marks)], FREE)
+                state = &states[slab_lowest(marks)]
+                # ORDER: acquires what the other thread wrote to the cell before it marked it. Its mark may be seen
+                # before its store to `warm`.
+                n += byte_acquire(state) == REMOTE
+                slab_poke(state, FREE)
                 marks &= marks - 1
             slab_poke(&s.hot[i], 1)
     slab_poke(&h.found, h.found + n)
@@ -462,8 +466,9 @@ cdef void heaps_after_fork() noexcept nogil:
 
 
 cdef void heaps_recover(const Heap *me) noexcept nogil:
-    # The other threads are gone, each perhaps in the middle of something. The states say which cells are used; lists and
-    # counts of their heaps are made anew from them, and the heaps wait for new threads. Marks are counted from here on.
+    # The other threads are gone, each perhaps in the middle of something. The states say which cells are used; lists
+    # and counts of their heaps are made anew from them, and the heaps wait for new threads. Marks are counted from here
+    # on.
     global orphans
     cdef Heap *h = heaps
     cdef Slab *s

@@ -1,6 +1,6 @@
 """The slab allocator: a byte says what a cell is, every free is checked. See ``slab.pxd`` and ``heaps.pxd``."""
 
-from libc.stdint cimport INT64_MAX, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport INT64_MAX, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.defs cimport vmcore_likely, vmcore_unlikely
@@ -11,7 +11,7 @@ from vmcore._fast.memory.heaps cimport (
     flag_swap, heap_abandon, heap_adopt, heap_large, heap_settle, heap_trim, heaps_after_fork, heaps_before_fork,
     heaps_count, heaps_late, heaps_lock, heaps_recover, heaps_trim, heaps_unlock, list_claim, list_peek, lot_free,
     next_slab, owner_peek, owner_see, record_get, record_put, retire, slab_back, slab_change, slab_count, slab_divide,
-    slab_first, slab_live, slab_lowest, slab_marked, slab_peek, slab_poke, slab_publish, slab_show, states_of)
+    slab_first, slab_live, slab_lowest, slab_marked, slab_peek, slab_poke, slab_show, states_of)
 
 from collections import namedtuple
 
@@ -267,8 +267,9 @@ cdef int mark(Slab *s, void *block) noexcept nogil:
     # ORDER: releases what this thread wrote to the cell.
     if not slab_change(&states_of(s)[i], LIVE, REMOTE):
         return SLAB_DOUBLE
-    # ORDER: whoever sees this sees the mark; it is there before the slab is on the list.
-    slab_publish(&s.warm[i >> 6], 1)
+    # ORDER: whoever sees this sees the mark. It is there before we look whether the slab is on the list already: either
+    # we see that it is no more, or whoever took it off sees this.
+    slab_show(&s.warm[i >> 6], 1)
     if not flag_see(&s.pending) and not flag_swap(&s.pending, 1):
         s.pending_next = list_peek(&h.pending)
         while not list_claim(&h.pending, &s.pending_next, s):

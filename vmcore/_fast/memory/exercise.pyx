@@ -94,14 +94,14 @@ cdef class FreeRace:
         """
         cdef uint64_t answers[ANSWERS]
         cdef uint64_t turn
-        cdef uint32_t i
+        cdef uint32_t i, _i
         memset(answers, 0, sizeof(answers))
         with nogil:
             for turn in range(1, self.blocks + 1):
                 self.meet(&self.turn, turn)
                 vmcore_store64(&self.ready, turn)
                 # The owner hears of it some hundred cycles later: we come now before it, now after it.
-                for i in range(<uint32_t>(turn * STRIDE % LATEST)):
+                for _i in range(<uint32_t>(turn * STRIDE % LATEST)):
                     vmcore_load64(&self.turn)
                 answers[slab_free(self.block)] += 1
                 vmcore_store64(&self.done, turn)

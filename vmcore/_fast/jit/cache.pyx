@@ -188,7 +188,8 @@ cdef Image *make_image(System *sys, CodeBundle *bundle) noexcept nogil:
         index[block[i].off >> 1] = <uint16_t>i
         at += (block[i].bytes + CODE_UNIT - 1) // CODE_UNIT
     link = image_links(image)
-    memcpy(link, u.links, u.nlinks * sizeof(Link))
+    if u.nlinks:
+        memcpy(link, u.links, u.nlinks * sizeof(Link))
     for i in range(u.nlinks):
         if link[i].off & LINKED:
             site = code + CODE_UNIT * block[link[i].block].at + link[i].field

@@ -1,13 +1,15 @@
 """The fragmentation monitor: ratios, histories, thresholds, advice, compaction, callbacks."""
 
+import gc
 import threading
 
 import pytest
 
 from vmcore._fast.dev.virtqueue import VirtQueue
 from vmcore._fast.memory.slabheap import SlabHeap, Survey
-from vmcore.errors import ConfigError
-from vmcore.heap.monitor import FragmentationMonitor, Sample, ThreadHeaps
+from vmcore.errors import ClosedError, ConfigError, HeapError
+from vmcore.heap import ManagedHeap
+from vmcore.heap.monitor import FragmentationMonitor, Sample, ThreadHeaps, process_monitor
 
 KIB = 1024
 
@@ -218,3 +220,65 @@ def test_the_heaps_of_all_threads_can_be_watched():
     assert before.held >= after.held > 0 and before.free >= after.free > 0
     assert monitor.metrics()["threads"]["compactions"] == 1
     assert queue.size == 64
+
+
+def heaps_watched():
+    return {name for name in process_monitor().names if name.startswith("heap-")}
+
+
+def test_the_process_monitor_knows_the_allocator_and_every_open_heap():
+    before = heaps_watched()
+    with ManagedHeap("16M") as heap:
+        (name,) = heaps_watched() - before
+        kept = [heap.alloc(payload=4000) for _ in range(200)]
+        found = process_monitor().sample()
+        assert found["threads"].held > 0 and found[name].held >= 200 * 4000
+        del kept
+        assert process_monitor().compact(name)[1].held < found[name].held
+    assert name not in process_monitor().names
+    assert name not in process_monitor().metrics()
+    with pytest.raises(ConfigError):
+        process_monitor().history(name)
+
+
+def test_a_heap_that_nobody_holds_is_watched_no_more():
+    before = heaps_watched()
+    heap = ManagedHeap("16M")
+    assert len(heaps_watched() - before) == 1
+    del heap
+    gc.collect()
+    assert heaps_watched() == before
+
+
+def test_a_heap_that_cannot_be_closed_yet_stays_watched():
+    before = heaps_watched()
+    with ManagedHeap("16M") as heap:
+        block = heap.alloc(payload=64)
+        with memoryview(block), pytest.raises(HeapError):
+            heap.close()
+        assert len(heaps_watched() - before) == 1
+    assert heaps_watched() == before
+
+
+def test_a_source_that_goes_while_it_is_looked_at_is_left_out():
+    monitor = FragmentationMonitor()
+
+    class Closing(Fixed):
+        def survey(self):
+            monitor.gone("closing")
+            raise ClosedError("closed")
+
+    monitor.register("closing", Closing())
+    monitor.register("other", Fixed())
+    assert list(monitor.sample()) == ["other"]
+
+
+def test_a_source_that_fails_and_stays_is_no_secret():
+    class Failing(Fixed):
+        def survey(self):
+            raise ClosedError("closed")
+
+    monitor = FragmentationMonitor()
+    monitor.register("failing", Failing())
+    with pytest.raises(ClosedError):
+        monitor.sample()

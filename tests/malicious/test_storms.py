@@ -16,6 +16,7 @@ from support.storms import (
     A4,
     A5,
     CODE,
+    GLOBAL,
     OTHER_ROOT,
     PAGES,
     RAM,
@@ -84,7 +85,7 @@ def call(code: Assembler, register: int) -> None:
     code.emit("jalr", rd=1, rs1=register, imm=0)
 
 
-def remaps(kind: str, times: int = 1) -> Assembler:
+def remaps(kind: str, times: int = 1, **rights: int) -> Assembler:
     """Code that shows each function and each data page in turn through the window, `times` in a round."""
     code = Assembler(CODE)
     code.emit("addi", rd=A0, rs1=0, imm=0)
@@ -94,8 +95,8 @@ def remaps(kind: str, times: int = 1) -> Assembler:
     code.value(A2, WINDOW_LAST)
     code.value(A3, WINDOW + 4096)
     for n in list(range(PAGES)) * times:
-        code.value(A4, leaf(function(n)))
-        code.value(A5, leaf(data(n)))
+        code.value(A4, leaf(function(n), **rights))
+        code.value(A5, leaf(data(n), **rights))
         code.emit("sd", rs1=A2, rs2=A4, imm=0)
         code.emit("sd", rs1=A2, rs2=A5, imm=8)
         fence(code, kind, A1)
@@ -114,6 +115,16 @@ def test_pages_that_change_under_running_code(kind: str) -> None:
     assert storm.word(TABLE) == ROUNDS * sum(adds(n) + holds(n) for n in range(PAGES))
     storm.close()
     both(remaps(kind))
+
+
+@pytest.mark.parametrize("kind", ["address", "all"])
+def test_global_pages_that_change_under_running_code(kind: str) -> None:
+    # Only a fence for no single address space tells of them.
+    code = remaps(kind, rights=GLOBAL)
+    storm = finish(code, rights=GLOBAL)
+    assert storm.word(TABLE) == ROUNDS * sum(adds(n) + holds(n) for n in range(PAGES))
+    storm.close()
+    both(code, rights=GLOBAL)
 
 
 def splits() -> Assembler:

@@ -21,7 +21,7 @@ ROOT, MIDDLE, WINDOW_MIDDLE, WINDOW_LAST, OTHER_ROOT, OTHER_MIDDLE, OTHER_LAST, 
 CODE, TRAP, TABLE = RAM, RAM + 0x1_0000, RAM + 0x1_1000
 WINDOW, SUPERPAGE = 0x4000_0000, 0x4020_0000
 PAGES = 8
-LEAF, POINTER = 0xCF, 0x01
+LEAF, GLOBAL, POINTER = 0xCF, 0xEF, 0x01
 SATP, STVEC, SCAUSE = (csr_number(name) for name in ("satp", "stvec", "scause"))
 A0, A1, A2, A3, A4, A5, S1, S2, S3 = 10, 11, 12, 13, 14, 15, 9, 18, 19
 
@@ -46,9 +46,9 @@ def holds(n: int) -> int:
     return 1000 * n + 7
 
 
-def leaf(address: int) -> int:
-    """Return a page table entry that allows everything to S-mode."""
-    return address >> 2 | LEAF
+def leaf(address: int, rights: int = LEAF) -> int:
+    """Return a page table entry that allows everything to S-mode, in one address space or (GLOBAL) in all."""
+    return address >> 2 | rights
 
 
 def satp(root: int = ROOT, asid: int = 0) -> int:
@@ -57,24 +57,27 @@ def satp(root: int = ROOT, asid: int = 0) -> int:
 
 
 class Storm:
-    """The machine; `code` runs on every hart, which finds its number in a0. It ends by storing to TABLE and `wfi`."""
+    """The machine; `code` runs on every hart, which finds its number in a0. It ends by storing to TABLE and `wfi`.
+
+    `rights` are those of everything that is mapped.
+    """
 
     start, end = RAM, RAM + 0x5_0000
 
-    def __init__(self, code: Assembler, tier: str, *, harts: int = 1, size: int = SIZE) -> None:
+    def __init__(self, code: Assembler, tier: str, *, harts: int = 1, size: int = SIZE, rights: int = LEAF) -> None:
         install()
         self.core = core = Core(harts, Isa.default().mask, tier=tier)
         core.add_ram(RAM, size)
         core.attach(0x200_0000, Clint(core.clock, [core.pins(i) for i in range(harts)]))
         self.put(ROOT, {1: WINDOW_MIDDLE >> 2 | POINTER, 2: MIDDLE >> 2 | POINTER})
-        self.put(MIDDLE, {n: leaf(RAM + (n << 21)) for n in range(size >> 21)})
-        self.put(WINDOW_MIDDLE, {0: WINDOW_LAST >> 2 | POINTER, 1: leaf(RAM + (2 << 20))})
-        self.put(WINDOW_LAST, {0: leaf(function(0)), 1: leaf(data(0))})
+        self.put(MIDDLE, {n: leaf(RAM + (n << 21), rights) for n in range(size >> 21)})
+        self.put(WINDOW_MIDDLE, {0: WINDOW_LAST >> 2 | POINTER, 1: leaf(RAM + (2 << 20), rights)})
+        self.put(WINDOW_LAST, {0: leaf(function(0), rights), 1: leaf(data(0), rights)})
         # The same with other pages behind the window.
         self.put(OTHER_ROOT, {1: OTHER_MIDDLE >> 2 | POINTER, 2: MIDDLE >> 2 | POINTER})
         self.put(OTHER_MIDDLE, {0: OTHER_LAST >> 2 | POINTER, 1: SPLIT >> 2 | POINTER})
-        self.put(OTHER_LAST, {0: leaf(function(1)), 1: leaf(data(1))})
-        self.put(SPLIT, {n: leaf(function(5) if n == 0 else data(5)) for n in range(512)})
+        self.put(OTHER_LAST, {0: leaf(function(1), rights), 1: leaf(data(1), rights)})
+        self.put(SPLIT, {n: leaf(function(5) if n == 0 else data(5), rights) for n in range(512)})
         for n in range(PAGES):
             body = Assembler(0)
             body.emit("addi", rd=A0, rs1=A0, imm=adds(n))

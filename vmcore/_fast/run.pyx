@@ -113,6 +113,9 @@ cdef class Core:
         One of :data:`TIERS`; by default what the environment variable ``VMCORE_TIER`` says, else ``"auto"``.
     store : Store, optional
         Where compiled pages come from and go to (:func:`vmcore._fast.jit.l3.open_store`).
+    counting : bool, optional
+        Compiled code counts its look-ups in the L1 table (``l1_lookups`` of :meth:`stats`), which makes it slower; by
+        default whether the environment variable ``VMCORE_JIT_COUNT`` is ``1``.
     parallel : bool
         Each hart runs in a thread of its own, by the host's clock: :func:`vmcore._fast.team.run_team` runs it.
 
@@ -123,7 +126,7 @@ cdef class Core:
     """
 
     def __cinit__(self, nharts=1, isa_mask=0, host_clock=False, ns_per_insn=1, wall_base_ns=0, seed=0,
-                  tier=None, Store store=None, parallel=False):
+                  tier=None, Store store=None, parallel=False, counting=None):
         cdef uint32_t i, count
         cdef Hart *h
         if not 1 <= nharts <= MAX_HARTS:
@@ -170,6 +173,9 @@ cdef class Core:
             tier = os.environ.get("VMCORE_TIER", "auto")
         if tier not in TIERS:
             raise ConfigError(f"tier={tier!r}: allowed are {', '.join(map(repr, TIERS))}")
+        if counting is None:
+            counting = os.environ.get("VMCORE_JIT_COUNT") == "1"
+        self.sys.counting = bool(counting)
         self.store = store
         if parallel and tier != "t0" and not code_is_concurrent():
             # Code that is being written cannot be executed here, by another hart neither.
@@ -265,6 +271,7 @@ cdef class Core:
             h.dctx[i].used = 0
         h.dctx_key = 0
         h.fctx_key = 0
+        h.fctx_split = 0
         tlb2_clear(&h.tlb2)
         update_contexts(h)
         forget_code(h)
@@ -1000,6 +1007,10 @@ cdef class Core:
         if s.cache != NULL:
             figures.update(cache_figures(s))
             figures.update(tier_figures(s))
+        if s.cache != NULL and s.counting:
+            hits = sum(s.harts[<int>i].n_hits for i in range(s.nharts))
+            lookups = sum(s.harts[<int>i].n_lookups for i in range(s.nharts))
+            figures.update(l1_lookups=lookups, l1_hits=hits, l1_hit_pct=100 * hits / lookups if lookups else 0.0)
         if self.store is not None:
             held = self.store.figures()
             figures.update(l3_pages=held.pages, l3_bytes=held.held_bytes, l3_disk_bytes=held.disk_bytes,

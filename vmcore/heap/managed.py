@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Self
 
 from vmcore._fast.gc.heap import BARRIERS, LEAST_LIMIT, MOST_LIMIT, MOST_MARKERS, HeapBase
 from vmcore._fast.gc.survey import survey
 from vmcore._fast.memory.slabheap import Survey
 from vmcore.config.values import parse_choice, parse_count, parse_size
+from vmcore.heap.monitor import watch_while_alive
 
 __all__ = ["ManagedHeap"]
 
@@ -18,7 +20,7 @@ class ManagedHeap(HeapBase):
     """A heap of objects with reference fields and payload, collected by background threads while mutators run.
 
     Objects are reached from Python through handles; what no handle, no root of a compiled mutator and no live object
-    refers to is reclaimed. Any thread may use it.
+    refers to is reclaimed. Any thread may use it. While it is open the process's fragmentation monitor knows it.
 
     Parameters
     ----------
@@ -48,6 +50,8 @@ class ManagedHeap(HeapBase):
     b'hello' None 2
     """
 
+    _forget: Callable[[], object]
+
     def __new__(
         cls,
         limit: int | str = "256M",
@@ -56,12 +60,20 @@ class ManagedHeap(HeapBase):
         markers: int = 1,
     ) -> Self:
         """Parse the options; the compiled class does the rest."""
-        return super().__new__(
+        heap = super().__new__(
             cls,
             parse_size(limit, "limit", least=LEAST_LIMIT, most=MOST_LIMIT, multiple=_BLOCK),
             parse_choice(barrier, "barrier", tuple(BARRIERS)),
             parse_count(markers, "markers", least=1, most=MOST_MARKERS),
         )
+        heap._forget = watch_while_alive("heap", heap)
+        return heap
+
+    def close(self) -> None:
+        """End the collector's threads and give the memory back; a second time this does nothing."""
+        super().close()
+        # Only now: while handles forbid it, it stays open and watched.
+        self._forget()
 
     def survey(self) -> Survey:
         """Return what is free in the memory that the heap holds, for a `FragmentationMonitor`.

@@ -9,17 +9,29 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from types import TracebackType
 from typing import Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 from vmcore._fast.memory import slab, slabheap
 from vmcore._fast.memory.slabheap import Survey
-from vmcore.errors import ConfigError
+from vmcore.errors import ClosedError, ConfigError, VmError
 
-__all__ = ["Advice", "Compactable", "Event", "FragmentationMonitor", "Sample", "Source", "ThreadHeaps"]
+__all__ = [
+    "Advice",
+    "Compactable",
+    "Event",
+    "FragmentationMonitor",
+    "Sample",
+    "Source",
+    "ThreadHeaps",
+    "process_monitor",
+    "watch_while_alive",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -130,6 +142,8 @@ class FragmentationMonitor:
         self._clock = clock
         self._lock = threading.Lock()
         self._watched: dict[str, _Watched] = {}
+        # Names of sources that are gone. The garbage collector may say so at any moment, within our lock too.
+        self._gone: deque[str] = deque()
         self._callbacks: list[Callable[[Event], object]] = []
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
@@ -172,6 +186,10 @@ class FragmentationMonitor:
             self._find(name)
             del self._watched[name]
 
+    def gone(self, name: str) -> None:
+        """Forget a source as soon as somebody asks for the sources: this takes no lock, so finalisers may call it."""
+        self._gone.append(name)
+
     def on_event(self, callback: Callable[[Event], object]) -> Callable[[Event], object]:
         """Call `callback` with every :class:`Event`; also a decorator. Whatever thread takes the sample calls it."""
         with self._lock:
@@ -182,11 +200,20 @@ class FragmentationMonitor:
     def names(self) -> tuple[str, ...]:
         """tuple of str: the sources that are watched."""
         with self._lock:
+            self._tidy()
             return tuple(self._watched)
 
     def sample(self) -> dict[str, Sample]:
         """Look at every source once, compact what is scattered, and return what was found (after compactions)."""
-        return {name: self._look(name) for name in self.names}
+        found: dict[str, Sample] = {}
+        for name in self.names:
+            try:
+                found[name] = self._look(name)
+            except VmError:
+                # One that was closed and unregistered while we looked is not missed.
+                if name in self.names:
+                    raise
+        return found
 
     def compact(self, name: str) -> tuple[Sample, Sample]:
         """Compact one source now; returns what was found before and after.
@@ -239,6 +266,7 @@ class FragmentationMonitor:
         ``compactions`` are counts, ``back`` the bytes that compactions gave back.
         """
         with self._lock:
+            self._tidy()
             result: dict[str, dict[str, float]] = {}
             for name, watched in self._watched.items():
                 numbers: dict[str, float] = dict(watched.counts)
@@ -285,7 +313,12 @@ class FragmentationMonitor:
                 # A source or a callback of the user's failed: the others go on being watched.
                 _log.exception("the fragmentation monitor could not take a sample")
 
+    def _tidy(self) -> None:
+        while self._gone:
+            self._watched.pop(self._gone.popleft(), None)
+
     def _find(self, name: str) -> _Watched:
+        self._tidy()
         try:
             return self._watched[name]
         except KeyError:
@@ -330,3 +363,53 @@ class FragmentationMonitor:
             callbacks = tuple(self._callbacks)
         for callback in callbacks:
             callback(event)
+
+
+class _Weakly:
+    """A source that the monitor does not keep alive."""
+
+    def __init__(self, source: Compactable) -> None:
+        self._source = weakref.ref(source)
+
+    def _alive(self) -> Compactable:
+        source = self._source()
+        if source is None:
+            raise ClosedError("the source is gone")
+        return source
+
+    def survey(self) -> Survey:
+        return self._alive().survey()
+
+    def compact(self) -> object:
+        return self._alive().compact()
+
+
+_process = FragmentationMonitor()
+_process.register("threads", ThreadHeaps())
+_numbers = count(1)
+
+
+def process_monitor() -> FragmentationMonitor:
+    """Return the monitor of this process.
+
+    It watches ``"threads"``, the slabs that compiled code allocates from, and each open
+    :class:`~vmcore.heap.ManagedHeap` as ``"heap-1"``, ``"heap-2"``, ... Nobody looks until somebody calls
+    :meth:`~FragmentationMonitor.sample` or :meth:`~FragmentationMonitor.start`.
+    """
+    return _process
+
+
+def watch_while_alive(kind: str, source: Compactable) -> Callable[[], object]:
+    """Let the process's monitor watch `source` under a name made from `kind`, as long as it lives.
+
+    Returns
+    -------
+    callable
+        Call it when the source is closed earlier; later calls do nothing.
+    """
+    name = f"{kind}-{next(_numbers)}"
+    _process.register(name, _Weakly(source))
+    forget = weakref.finalize(source, _process.gone, name)
+    # The end of the process is no reason to tidy up.
+    forget.atexit = False
+    return forget

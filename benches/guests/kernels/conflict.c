@@ -3,7 +3,7 @@
 
 #define WORDS (1u << 17)
 #define USED 8192u
-#define ROUNDS 1200u
+#define ROUNDS 4800u
 
 static uint64_t words[2 * WORDS];
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from support.capi import c_function
 
 from vmcore._fast.memory import slab
+from vmcore._fast.memory.exercise import FreeRace
+from vmcore.errors import ConfigError
 
 UNIT = 64 << 10
 LARGEST = 32768
@@ -284,6 +286,31 @@ def test_one_free_of_many_at_once_is_the_one():
         fresh = [slab_alloc(96) for _ in range(1500)]
         assert len(set(fresh)) == 1500
         assert {slab_free(block) for block in fresh} == {OK}
+
+
+@pytest.mark.parametrize("size", [16, 96, 4096])
+def test_two_threads_that_free_one_block_at_the_same_moment_make_one_error(size):
+    # Of the owner and another thread one is refused; or both came so close that none is, and then it is counted.
+    blocks = 20_000
+    before = slab.statistics()
+    race = FreeRace(blocks, size)
+    with ThreadPoolExecutor(2) as pool:
+        owner, other = pool.submit(race.own), pool.submit(race.join)
+        *owned, shared = owner.result()
+        joined = other.result()
+    after = slab.statistics()
+    assert shared == 0
+    assert sum(owned) == sum(joined) == blocks == owned[OK] + owned[DOUBLE] == joined[OK] + joined[DOUBLE]
+    late = owned[OK] + joined[OK] - blocks
+    assert late == after.late - before.late >= 0
+    assert after.double - before.double == owned[DOUBLE] + joined[DOUBLE] == blocks - late
+    assert after.blocks == before.blocks
+
+
+@pytest.mark.parametrize(("blocks", "size"), [(0, 16), (10, 0)])
+def test_a_race_needs_blocks(blocks, size):
+    with pytest.raises(ConfigError):
+        FreeRace(blocks, size)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

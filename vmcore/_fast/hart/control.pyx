@@ -13,10 +13,10 @@ from vmcore._fast.hart.handlers cimport find_handler, register_handler
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport (
     CAUSE_ECALL_S, CAUSE_FETCH_ACCESS, CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_PAGE, CAUSE_ILLEGAL, CODE_LEAST, CODE_SLACK,
-    CODE_UNIT, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI, CodeEntry,
-    CodePage, FetchEntry, Hart, JumpEntry, Op, System, deadline_moved, handler_t, is_wanted, l1_index, transfer,
-    unplant, vmcore_go, vmcore_leave)
-from vmcore._fast.hart.translate cimport note_fetch, translate
+    CODE_UNIT, EXIT_FAR, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI,
+    CodeEntry, CodePage, FetchEntry, Hart, JumpEntry, Op, System, deadline_moved, handler_t, is_wanted, l1_index,
+    transfer, unplant, vmcore_go, vmcore_leave)
+from vmcore._fast.hart.translate cimport note_fetch, put_code, translate
 from vmcore._fast.hart.trap cimport due_interrupt, take_exception, take_interrupt
 from vmcore._fast.memory.guestmem cimport gld16
 from vmcore._fast.memory.mmu cimport WALK_ACCESS_FAULT, WALK_OK, WALK_PAGE_FAULT, WANT_X
@@ -160,7 +160,6 @@ cdef Op *lookup(Hart *hart, gva_t pc, bint step) noexcept nogil:
 cdef inline bint find_code(Hart *hart, gva_t pc) noexcept nogil:
     # Compiled code for pc, in a page that was looked up before: the L1 table knows it then, and nothing is decoded.
     cdef const FetchEntry *f = &hart.fetches[(pc >> 12) & (FETCH_SIZE - 1)]
-    cdef CodeEntry *e
     cdef CodePage *page = f.code
     cdef uint32_t code
     if f.page != pc & ~<uint64_t>4095 or f.ctx != hart.fetch_ctx or page == NULL or page.bundle.code == NULL:
@@ -170,9 +169,7 @@ cdef inline bint find_code(Hart *hart, gva_t pc) noexcept nogil:
         return False
     page.hot = 1
     vmcore_add32(&page.bundle.heat, 1)
-    e = &hart.l1[l1_index(pc)]
-    e.tag = pc ^ hart.l1_tag
-    e.code = hart.sys.code_base + <uint64_t>CODE_UNIT * code
+    put_code(hart, pc, hart.sys.code_base + <uint64_t>CODE_UNIT * code)
     return True
 
 
@@ -189,12 +186,14 @@ cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept
     hart.sys.enter_code(hart, code)
     if hart.fp_live:
         settle_fp(hart)
-    after = without_raise(hart.pins.budget)
-    hart.n_code += budget - after
+    after = hart.pins.budget
     if hart.exit_kind == EXIT_STEP:
         hart.n_steps += 1
-    elif <int64_t>after >= 0:
+    elif hart.exit_kind == EXIT_FAR and <int64_t>after >= 0:
+        # Neither used up nor raised: the poll before the look-up went through.
         hart.n_misses += 1
+    after = without_raise(after)
+    hart.n_code += budget - after
     return (after + CODE_SLACK) << 4
 
 
@@ -512,14 +511,12 @@ cdef void p_code(Op *op, Hart *hart) noexcept nogil:
     # The block that begins here is compiled.
     cdef uint64_t left = hart.rem - <uint64_t>op
     cdef gva_t pc = pc_of(op, hart)
-    cdef CodeEntry *e = &hart.l1[l1_index(pc)]
     if left < <uint64_t>CODE_LEAST or hart.mmio_done:
         pass_by(op, hart)
         return
     unplant(hart)
     vmcore_add32(&hart.page.bundle.heat, 1)
-    e.tag = pc ^ hart.l1_tag
-    e.code = hart.sys.code_base + <uint64_t>CODE_UNIT * <uint32_t>op.imm
+    put_code(hart, pc, hart.sys.code_base + <uint64_t>CODE_UNIT * <uint32_t>op.imm)
     go_or_leave(enter(hart, pc, left, False), hart)
 
 

@@ -43,11 +43,14 @@ cdef enum:
     JUMP_SIZE = 1 << JUMP_BITS
     FETCH_SIZE = 1024
     PAGES_SIZE = 1024
-    L1_BITS = 13              # entries of the table of compiled code, per hart
+    L1_BITS = 13              # entries of the table of compiled code, per hart and way
     L1_SIZE = 1 << L1_BITS
     L1_MASK = L1_SIZE - 1
     ID_SHIFT = 1              # of a fetch context's id in l1_tag: where the index of an entry says what the pc has
     LAST_ID = L1_MASK
+    L1_RAW = 0                # no entry was ever made, not even an empty one
+    L1_EMPTY = 1
+    L1_USED = 2
     FETCHED_WORDS = 64
     NUM_STUBS = 32
     TLB_ARRAY = 16 * (1 << 10)   # bytes from the read to the write entries of a data context
@@ -76,8 +79,9 @@ cdef enum:
 
 # Why compiled code was left.
 cdef enum:
-    EXIT_NEXT = 0             # go on at exit_pc
+    EXIT_NEXT = 0             # go on at exit_pc, in the same page
     EXIT_STEP = 1             # the instruction at exit_pc is T0's to execute
+    EXIT_FAR = 2              # go on at exit_pc, anywhere: the L1 table does not know it, or there was no time to ask
 
 # Why a bundle is dead.
 cdef enum:
@@ -119,18 +123,23 @@ cdef struct JumpEntry:
 
 # Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). The tag's bits 1 to 13 hold the context's
 # id too. Two pcs that differ there and nowhere else have different entries, so no target, canonical or not, matches the
-# entry of another pc or context. An empty entry has the tag of id 0, which no context has.
+# entry of another pc or context. An empty entry has the tag of id 0, which no context has. As long as there are not
+# even empty ones, l1_tag is odd, which matches no pc.
 cdef struct CodeEntry:
     uint64_t tag
     uint64_t code
 
 # The serial number of a fetch context (mode, ASID, privilege); a flush gives it a new one. `id` does the same for
 # the tags of compiled code, in as many bits as the index: when all are used up, the table is emptied and they are
-# dealt out again.
+# dealt out again. Which pages code was fetched from since then is known roughly: a Bloom filter, and the hull of what
+# lies in superpages.
 cdef struct FetchCtx:
     uint64_t key
     uint64_t serial
     uint64_t id
+    uint64_t lo
+    uint64_t hi
+    uint64_t fetched[FETCHED_WORDS]
 
 cdef struct FetchEntry:
     uint64_t page             # virtual page address
@@ -189,13 +198,12 @@ cdef struct Hart:
     DataCtx *dctx             # NUM_DCTX of them
     DataCtx *dctx_now         # the current one, and its key
     uint64_t dctx_key
-    uint64_t fctx_key         # key of the current fetch context
+    FetchCtx *fctx_now        # the current fetch context, and its key
+    uint64_t fctx_key
     uint32_t fctx_turn        # slot that was filled last
+    uint8_t fctx_split        # S-mode has executed a page that is not global: its context is that of its ASID
     uint64_t next_id          # of a fetch context, 1 to LAST_ID
-    # Which pages code was fetched from since the ids were dealt out: a Bloom filter, and the hull of the superpages.
-    uint64_t fetched[FETCHED_WORDS]
-    uint64_t fetch_lo
-    uint64_t fetch_hi
+    uint8_t l1_state          # L1_*
     FetchCtx fctx[NUM_FCTX]
     CodePage **pages          # PAGES_SIZE, hash by gpa >> 12
     uint64_t code_serial      # of sys, when this hart last forgot what died
@@ -285,6 +293,8 @@ cdef struct Hart:
     uint64_t n_exits
     uint64_t n_steps          # ... to have T0 execute an instruction
     uint64_t n_misses         # ... because the L1 table did not know where to go on
+    uint64_t n_lookups        # how often compiled code asked it, and was answered: only where sys.counting
+    uint64_t n_hits
     uint64_t n_decoded
     uint64_t n_fills
     uint64_t n_walks
@@ -296,6 +306,7 @@ cdef struct Hart:
     uint32_t hold
     # Last: they are large.
     CodeEntry l1[L1_SIZE]
+    CodeEntry l1_second[L1_SIZE]   # its second way: what the first held there before
     Tlb2 tlb2
 
 # Bits of mstatus.
@@ -389,6 +400,7 @@ cdef struct System:
     void *cache
     uint64_t code_base
     uint32_t hot_after        # executions of a block's start before it is compiled
+    uint8_t counting          # compiled code counts its look-ups in the L1 table
     # Probes: page offsets that hold one, and the addresses, sorted.
     uint8_t probe_map[256]
     uint32_t nprobes

@@ -28,6 +28,9 @@ cdef void flush_all(Hart *hart) noexcept nogil
 cdef void forget_jumps(Hart *hart) noexcept nogil
 cdef void forget_code(Hart *hart) noexcept nogil
 
-# Code is fetched from the page of gva, which a translation of `span` bytes covers: a flush of any address in it has to
-# forget that.
+# Code is fetched from the page of gva, which hart.walk has just found, in a translation of `span` bytes: a flush of any
+# address in it has to forget that. May change the fetch context.
 cdef void note_fetch(Hart *hart, gva_t gva, uint64_t span) noexcept nogil
+
+# The hart's table of compiled code knows from now on what begins at pc.
+cdef void put_code(Hart *hart, gva_t pc, uint64_t code) noexcept nogil

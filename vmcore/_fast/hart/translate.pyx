@@ -6,17 +6,18 @@ from libc.string cimport memset
 from vmcore._fast.defs cimport gva_t
 from vmcore._fast.hart.isabits cimport BIT_S, has
 from vmcore._fast.hart.state cimport (
-    FETCHED_WORDS, ID_SHIFT, L1_SIZE, LAST_ID, MSTATUS_MXR, MSTATUS_SUM, NUM_DCTX, NUM_FCTX, PRIV_M, FetchCtx, Hart,
-    no_code_tag)
-from vmcore._fast.memory.mmu cimport WALK_ACCESS_FAULT, WALK_OK, WANT_R, WANT_W, WANT_X, mmu_walk
+    FETCHED_WORDS, ID_SHIFT, L1_EMPTY, L1_RAW, L1_SIZE, L1_USED, LAST_ID, MSTATUS_MXR, MSTATUS_SUM, NUM_DCTX, NUM_FCTX,
+    PRIV_M, PRIV_S, CodeEntry, FetchCtx, Hart, l1_index, no_code_tag)
+from vmcore._fast.memory.mmu cimport PTE_G, WALK_ACCESS_FAULT, WALK_OK, WANT_R, WANT_W, WANT_X, mmu_walk
 from vmcore._fast.memory.pmp cimport PMP_R, PMP_W, PMP_X, pmp_allows, pmp_splits_page
 from vmcore._fast.memory.tlb cimport DataCtx, ctx_clear, drop_entry
 from vmcore._fast.memory.tlb2 cimport tlb2_clear, tlb2_find, tlb2_flush, tlb2_put
 
 # Keys: bit 63 says that the slot is used.
 #   data   levels 0..3 | priv 4..5 | SUM 6 | MXR 7 | ASID 8..23
-#   fetch  levels 0..3 | priv 4..5 | ASID 8..23
+#   fetch  levels 0..3 | priv 4..5 | every ASID 6 | ASID 8..23
 cdef enum:
+    EVERY_ASID = 1 << 6
     ASID_SHIFT = 8
 
 
@@ -25,19 +26,31 @@ cdef inline uint32_t levels_of(uint64_t satp) noexcept nogil:
     return mode - 5 if mode >= 8 else 0
 
 
-cdef void deal_ids(Hart *hart) noexcept nogil:
-    # The table of compiled code is emptied, and every context starts again with an id and a serial number of its own:
-    # pages that were found under the old ones are not in `fetched` any more, so nobody would know what to flush.
+cdef inline void name_context(Hart *hart, FetchCtx *ctx, uint64_t number) noexcept nogil:
+    # What the old id and the old serial number tag is gone, so no flush has to find it.
+    hart.next_serial += 1
+    ctx.serial = hart.next_serial
+    ctx.id = number
+    ctx.lo = 1
+    ctx.hi = 0
+    memset(ctx.fetched, 0, sizeof(ctx.fetched))
+
+
+cdef void empty_l1(Hart *hart) noexcept nogil:
     cdef uint32_t i
     for i in range(L1_SIZE):
         hart.l1[i].tag = no_code_tag(i)
-    memset(hart.fetched, 0, sizeof(hart.fetched))
-    hart.fetch_lo = 1
-    hart.fetch_hi = 0
+        hart.l1_second[i].tag = no_code_tag(i)
+    hart.l1_state = L1_EMPTY
+
+
+cdef void deal_ids(Hart *hart) noexcept nogil:
+    # The table of compiled code is emptied, and every context starts again.
+    cdef uint32_t i
+    if hart.l1_state == L1_USED:
+        empty_l1(hart)
     for i in range(NUM_FCTX):
-        hart.fctx[i].id = i + 1
-        hart.next_serial += 1
-        hart.fctx[i].serial = hart.next_serial
+        name_context(hart, &hart.fctx[i], i + 1)
     hart.next_id = NUM_FCTX + 1
 
 
@@ -46,9 +59,7 @@ cdef void renew(Hart *hart, FetchCtx *ctx) noexcept nogil:
     if hart.next_id > LAST_ID or hart.next_id == 0:
         deal_ids(hart)
     else:
-        hart.next_serial += 1
-        ctx.serial = hart.next_serial
-        ctx.id = hart.next_id
+        name_context(hart, ctx, hart.next_id)
         hart.next_id += 1
 
 
@@ -61,9 +72,24 @@ cdef void use_fetch_context(Hart *hart, uint64_t key) noexcept nogil:
         i = hart.fctx_turn
         hart.fctx[i].key = key
         renew(hart, &hart.fctx[i])
+    hart.fctx_now = &hart.fctx[i]
     hart.fctx_key = key
     hart.fetch_ctx = hart.fctx[i].serial
-    hart.l1_tag = hart.fctx[i].id << ID_SHIFT
+    hart.l1_tag = hart.fctx[i].id << ID_SHIFT | (hart.l1_state == L1_RAW)
+
+
+cdef void choose_fetch_context(Hart *hart) noexcept nogil:
+    # A kernel is the same in every address space, and its pages say so: they are global. As long as S-mode executes no
+    # other pages, what is known of them outlives a change of the ASID and what is flushed of one.
+    cdef uint64_t key = <uint64_t>1 << 63 | hart.priv << 4
+    if hart.priv != PRIV_M and hart.walk.levels:
+        key |= hart.walk.levels
+        if hart.priv == PRIV_S and not hart.fctx_split:
+            key |= EVERY_ASID
+        else:
+            key |= ((hart.satp >> 44) & 0xFFFF) << ASID_SHIFT
+    if key != hart.fctx_key:
+        use_fetch_context(hart, key)
 
 
 cdef void update_contexts(Hart *hart) noexcept nogil:
@@ -104,11 +130,7 @@ cdef void update_contexts(Hart *hart) noexcept nogil:
     # cbo.zero: menvcfg.CBZE below M-mode, senvcfg.CBZE below S-mode (CMO specification, section 2.4).
     hart.zero_ok = ((hart.priv == PRIV_M or (hart.menvcfg >> 7) & 1)
                     and (hart.priv != 0 or not has(hart.isa, BIT_S) or (hart.senvcfg >> 7) & 1))
-    key = <uint64_t>1 << 63 | hart.priv << 4
-    if hart.priv != PRIV_M and levels:
-        key |= levels | asid << ASID_SHIFT
-    if key != hart.fctx_key:
-        use_fetch_context(hart, key)
+    choose_fetch_context(hart)
 
 
 cdef int find_leaf(Hart *hart, gva_t gva, uint32_t want) noexcept nogil:
@@ -162,6 +184,7 @@ cdef void drop_context(Hart *hart, DataCtx *ctx) noexcept nogil:
 
 cdef void flush_tlb(Hart *hart, bint by_address, gva_t gva, bint by_asid, uint64_t asid) noexcept nogil:
     cdef uint32_t i
+    cdef uint64_t key
     cdef DataCtx *ctx
     asid &= 0xFFFF
     tlb2_flush(&hart.tlb2, by_address, gva, by_asid, asid)
@@ -175,10 +198,12 @@ cdef void flush_tlb(Hart *hart, bint by_address, gva_t gva, bint by_asid, uint64
         else:
             drop_context(hart, ctx)
     hart.res_size = 0
-    if by_address and not was_fetched(hart, gva):
-        return
     for i in range(NUM_FCTX):
-        if hart.fctx[i].key & 15 and (not by_asid or (hart.fctx[i].key >> ASID_SHIFT) & 0xFFFF == asid):
+        key = hart.fctx[i].key
+        if not key & 15 or (by_address and not was_fetched(&hart.fctx[i], gva)):
+            continue
+        # What is global is of no ASID.
+        if not by_asid or (not key & EVERY_ASID and (key >> ASID_SHIFT) & 0xFFFF == asid):
             renew(hart, &hart.fctx[i])
     use_fetch_context(hart, hart.fctx_key)
 
@@ -205,6 +230,22 @@ cdef void forget_code(Hart *hart) noexcept nogil:
     use_fetch_context(hart, hart.fctx_key)
 
 
+cdef void put_code(Hart *hart, gva_t pc, uint64_t code) noexcept nogil:
+    cdef uint32_t i
+    cdef CodeEntry *e
+    if hart.l1_state == L1_RAW:
+        # Here the pages of a large table are touched first: a machine that never gets warm does without.
+        empty_l1(hart)
+        use_fetch_context(hart, hart.fctx_key)
+    hart.l1_state = L1_USED
+    i = l1_index(pc)
+    e = &hart.l1[i]
+    if e.tag != pc ^ hart.l1_tag:
+        hart.l1_second[i] = e[0]
+    e.tag = pc ^ hart.l1_tag
+    e.code = code
+
+
 cdef inline uint32_t fetched_bit(gva_t gva) noexcept nogil:
     return <uint32_t>(((gva >> 12) * 0x9E3779B97F4A7C15u) >> 52) % (64 * FETCHED_WORDS)
 
@@ -212,19 +253,25 @@ cdef inline uint32_t fetched_bit(gva_t gva) noexcept nogil:
 cdef void note_fetch(Hart *hart, gva_t gva, uint64_t span) noexcept nogil:
     cdef uint32_t bit = fetched_bit(gva)
     cdef uint64_t lo
-    hart.fetched[bit >> 6] |= <uint64_t>1 << (bit & 63)
-    if span > 4096:
-        lo = gva & ~(span - 1)
-        if hart.fetch_lo > hart.fetch_hi:
-            hart.fetch_lo = lo
-            hart.fetch_hi = lo + span - 1
-        else:
-            if lo < hart.fetch_lo:
-                hart.fetch_lo = lo
-            if lo + span - 1 > hart.fetch_hi:
-                hart.fetch_hi = lo + span - 1
+    cdef FetchCtx *ctx
+    if hart.priv == PRIV_S and hart.walk.levels and not hart.fctx_split and not hart.walk.pte & PTE_G:
+        hart.fctx_split = 1
+        choose_fetch_context(hart)
+    ctx = hart.fctx_now
+    if span <= 4096:
+        ctx.fetched[bit >> 6] |= <uint64_t>1 << (bit & 63)
+        return
+    lo = gva & ~(span - 1)
+    if ctx.lo > ctx.hi:
+        ctx.lo = lo
+        ctx.hi = lo + span - 1
+        return
+    if lo < ctx.lo:
+        ctx.lo = lo
+    if lo + span - 1 > ctx.hi:
+        ctx.hi = lo + span - 1
 
 
-cdef bint was_fetched(const Hart *hart, gva_t gva) noexcept nogil:
+cdef bint was_fetched(const FetchCtx *ctx, gva_t gva) noexcept nogil:
     cdef uint32_t bit = fetched_bit(gva)
-    return (hart.fetched[bit >> 6] >> (bit & 63)) & 1 or hart.fetch_lo <= gva <= hart.fetch_hi
+    return (ctx.fetched[bit >> 6] >> (bit & 63)) & 1 or ctx.lo <= gva <= ctx.hi

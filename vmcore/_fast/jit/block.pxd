@@ -42,6 +42,7 @@ cdef enum Away:
     AWAY_FAR = 6              # a branch to another page: poll, then there
     AWAY_CLEAN = 7            # a NaN was found: make those of `info` canonical
     AWAY_LATE = 8             # whatever `late` emits
+    AWAY_LOST = 9             # rax was not found in the first way of the L1 table
 
 ctypedef void (*late_t)(Block *b, const Stub *s) noexcept nogil
 

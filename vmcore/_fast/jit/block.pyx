@@ -6,8 +6,8 @@ from vmcore._fast.hart.decode cimport decode_number
 from vmcore._fast.hart.handlers cimport handler_number
 from vmcore._fast.hart.state cimport L1_MASK, SINK, CodeBundle, Hart, Op
 from vmcore._fast.jit.convention cimport (
-    STUB_CLEAN, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_STEP, at_budget, at_f, at_l1, at_l1_tag, at_page_base,
-    at_stub)
+    STUB_CLEAN, STUB_LOST, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_STEP, at_budget, at_f, at_l1, at_l1_tag,
+    at_n_hits, at_n_lookups, at_page_base, at_stub)
 from vmcore._fast.jit.x64.asm cimport (
     CC_L, CC_NE, CC_P, F_ADD_I, F_AND_I, F_CMP, F_MOV, F_MOVSD_LOAD, F_MOV_MR, F_SHR_I, F_UCOMISD, F_UCOMISS, F_XOR,
     RAX, RBP, RCX, RDX, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m, x_jmp_to, x_jmp_x, x_mov_imm, x_patch32,
@@ -39,6 +39,8 @@ cdef emit_t emitter_of(uint32_t handler) noexcept nogil:
 
 cdef void go_rax(Block *b) noexcept nogil:
     # The table of compiled code is looked up in line: one indirect jump for each place that makes it.
+    if b.sys.counting:
+        x_rmi(&b.a, F_ADD_I, 1, 0, RBP, at_n_lookups(), 1)
     x_rr(&b.a, F_MOV, 0, RCX, RAX)
     x_rri(&b.a, F_SHR_I, 0, 0, RCX, 12)
     x_rr(&b.a, F_XOR, 0, RCX, RAX)
@@ -46,7 +48,9 @@ cdef void go_rax(Block *b) noexcept nogil:
     x_rr(&b.a, F_MOV, 1, RDX, RAX)
     x_rm(&b.a, F_XOR, 1, RDX, RBP, at_l1_tag())
     x_rx(&b.a, F_CMP, 1, RDX, RBP, RCX, 3, at_l1())
-    away(b, x_jcc(&b.a, CC_NE), AWAY_NEXT_RAX, 0)
+    away(b, x_jcc(&b.a, CC_NE), AWAY_LOST, 0)
+    if b.sys.counting:
+        x_rmi(&b.a, F_ADD_I, 1, 0, RBP, at_n_hits(), 1)
     x_rri(&b.a, F_AND_I, 1, 0, RAX, -4096)
     x_rm(&b.a, F_MOV_MR, 1, RAX, RBP, at_page_base())
     x_jmp_x(&b.a, RBP, RCX, 3, at_l1() + 8)
@@ -134,7 +138,7 @@ cdef void emit_stubs(Block *b) noexcept nogil:
     cdef uint32_t k
     while i < b.nstubs:
         s = &b.stubs[i]
-        if s.kind == AWAY_NEXT or s.kind == AWAY_NEXT_RAX or s.kind == AWAY_STEP:
+        if s.kind == AWAY_NEXT or s.kind == AWAY_NEXT_RAX or s.kind == AWAY_STEP or s.kind == AWAY_LOST:
             # The same exit, if it is there already.
             k = 0
             while k < i and not (b.stubs[k].kind == s.kind and b.stubs[k].info == s.info
@@ -186,6 +190,8 @@ cdef void emit_stubs(Block *b) noexcept nogil:
             x_jmp_m(&b.a, RBP, at_stub(STUB_NEXT))
         elif s.kind == AWAY_NEXT_RAX:
             x_jmp_m(&b.a, RBP, at_stub(STUB_NEXT_RAX))
+        elif s.kind == AWAY_LOST:
+            x_jmp_m(&b.a, RBP, at_stub(STUB_LOST))
         else:
             x_mov_imm(&b.a, RDX, s.info)
             x_jmp_m(&b.a, RBP, at_stub(STUB_STEP))

@@ -11,15 +11,16 @@ from libc.string cimport memcpy, memset
 from vmcore._fast.defs cimport VMCORE_ASSERT, vmcore_store32
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.hart.codepage cimport recode
-from vmcore._fast.hart.state cimport BUNDLE_DROPPED, CODE_UNIT, L1_SIZE, CodeBundle, Hart, System, enter_t, no_code_tag
+from vmcore._fast.hart.state cimport (
+    BUNDLE_DROPPED, CODE_UNIT, L1_SIZE, L1_USED, CodeBundle, Hart, System, enter_t, no_code_tag)
 from vmcore._fast.hart.translate cimport forget_code
 from vmcore._fast.jit.block cimport END_REGION, Block, translate_block
 from vmcore._fast.jit.codebuf cimport (
     CODE_NONE, CODE_SEGMENT_SIZE, CodeSegment, CodeStats, code_begin_write, code_end_write, code_generation,
     code_method, code_rw_delta, code_segment_free, code_segment_new, code_stats)
 from vmcore._fast.jit.image cimport (
-    IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, LINKED, PAGE_BYTES, Compiled, Image, Link, image_blocks, image_check,
-    image_code, image_links, image_size, page_hash)
+    IMAGE_COUNTING, IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, LINKED, PAGE_BYTES, Compiled, Image, Link, image_blocks,
+    image_check, image_code, image_links, image_size, page_hash)
 from vmcore._fast.jit.l3 cimport Table, heat_class, store_give_back, store_knows, store_put, store_take
 from vmcore._fast.jit.stubs cimport install_stubs, write_stubs
 from vmcore._fast.jit.x64.asm cimport Asm, x_open
@@ -187,7 +188,8 @@ cdef Image *make_image(System *sys, CodeBundle *bundle) noexcept nogil:
         index[block[i].off >> 1] = <uint16_t>i
         at += (block[i].bytes + CODE_UNIT - 1) // CODE_UNIT
     link = image_links(image)
-    memcpy(link, u.links, u.nlinks * sizeof(Link))
+    if u.nlinks:
+        memcpy(link, u.links, u.nlinks * sizeof(Link))
     for i in range(u.nlinks):
         if link[i].off & LINKED:
             site = code + CODE_UNIT * block[link[i].block].at + link[i].field
@@ -243,7 +245,8 @@ cdef bint install(System *sys, CodeBundle *bundle, const Image *image) noexcept 
 # --- the third level --------------------------------------------------------------------------------------------------
 
 cdef uint32_t image_flags(const System *sys) noexcept nogil:
-    return (IMAGE_HARTS if sys.nharts > 1 else 0) | (IMAGE_PARALLEL if sys.parallel else 0)
+    return ((IMAGE_HARTS if sys.nharts > 1 else 0) | (IMAGE_PARALLEL if sys.parallel else 0)
+            | (IMAGE_COUNTING if sys.counting else 0))
 
 
 cdef void recall(System *sys, CodeBundle *bundle, bint counts) noexcept nogil:
@@ -509,7 +512,7 @@ cdef bint cache_start(System *sys) noexcept nogil:
     if not new_segment(c):
         return False
     x_open(&a, c.stage, c.stage + STAGE_BYTES)
-    write_stubs(&a, c.at - <uint64_t>a.start, c.stubs)
+    write_stubs(&a, c.at - <uint64_t>a.start, c.stubs, sys.counting)
     c.stubs_bytes = <uint64_t>(a.at - a.start)
     if not write_code(c.at, a.start, c.stubs_bytes):
         release_segments(c, 0)
@@ -563,6 +566,7 @@ cdef dict cache_figures(System *sys):
     cdef uint64_t code_bytes = 0
     cdef uint32_t i, k
     cdef uint32_t l1 = 0
+    cdef Hart *hart
     memset(pages, 0, sizeof(pages))
     for i in range(BUNDLE_HEADS):
         bundle = sys.bundles[i]
@@ -572,8 +576,9 @@ cdef dict cache_figures(System *sys):
                 code_bytes += (<PageBlocks *>bundle.blocks).code_bytes
             bundle = bundle.next
     for i in range(sys.nharts):
-        for k in range(L1_SIZE):
-            l1 += sys.harts[i].l1[k].tag != no_code_tag(k)
+        hart = sys.harts[i]
+        for k in range(L1_SIZE if hart.l1_state == L1_USED else 0):
+            l1 += (hart.l1[k].tag != no_code_tag(k)) + (hart.l1_second[k].tag != no_code_tag(k))
     translated = c.n_insns + c.l3_insns
     return {"t1_blocks": c.n_blocks, "t1_compiled": c.n_insns, "t1_code_bytes": c.n_bytes, "t1_failed": c.n_failed,
             "t1_evictions": c.n_evictions, "t1_compile_ns": c.compile_ns, "l1_entries": l1,

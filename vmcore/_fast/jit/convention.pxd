@@ -51,7 +51,9 @@ cdef enum:
     STUB_OP = 4
     STUB_FP = 5               # call; edx: info. Makes fp_live; or leaves like STEP
     STUB_CLEAN = 6            # call; edx: what may be loose (jit/block.pxd). Makes NaNs canonical; rax kept
-    STUB_COUNT = 7
+    # rax: address, rdx: its tag, rcx: twice its index. The L1 table's first way does not know it: the second, or leave
+    STUB_LOST = 7
+    STUB_COUNT = 8
     FN_MISS = 16
     FN_OP = 17
     FN_FP = 18
@@ -84,8 +86,17 @@ cdef inline int32_t at_page_base() noexcept nogil:
 cdef inline int32_t at_l1_tag() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).l1_tag - HART_BIAS()
 
+cdef inline int32_t at_n_lookups() noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).n_lookups - HART_BIAS()
+
+cdef inline int32_t at_n_hits() noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).n_hits - HART_BIAS()
+
 cdef inline int32_t at_l1() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).l1 - HART_BIAS()
+
+cdef inline int32_t at_l1_second() noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).l1_second - HART_BIAS()
 
 cdef inline int32_t at_tlb() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).tlb_r - HART_BIAS()

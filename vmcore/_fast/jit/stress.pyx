@@ -3,7 +3,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from vmcore._fast.defs cimport RAISED_BIT
-from vmcore._fast.hart.state cimport ACC_WRITE, EXIT_NEXT, EXIT_STEP, L1_SIZE, Hart, System, no_code_tag
+from vmcore._fast.hart.state cimport ACC_WRITE, EXIT_STEP, L1_SIZE, Hart, System, no_code_tag
 from vmcore._fast.jit.cache cimport CodeCache, Stress
 from vmcore._fast.jit.convention cimport FN_MISS
 from vmcore._fast.jit.stubs cimport on_miss
@@ -30,10 +30,11 @@ cdef void enter_stressed(Hart *hart, uint64_t code) noexcept nogil:
     if is_turn(s.entered, s.forget_every):
         for i in range(L1_SIZE):
             hart.l1[i].tag = no_code_tag(i)
+            hart.l1_second[i].tag = no_code_tag(i)
     if hart.pins.budget != before:
         if s.stop:
             hart.sys.request = 1
-    elif hart.exit_kind == EXIT_NEXT and before >> RAISED_BIT:
+    elif hart.exit_kind != EXIT_STEP and before >> RAISED_BIT:
         # A block that begins with a poll would be entered and left for ever.
         hart.exit_kind = EXIT_STEP
 

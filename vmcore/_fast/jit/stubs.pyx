@@ -10,18 +10,19 @@ from vmcore._fast.hart.access cimport ACCESS_REDO, fill
 from vmcore._fast.hart.fpregs cimport settle_fp
 from vmcore._fast.hart.handlers cimport numbered_handler
 from vmcore._fast.hart.state cimport (
-    CODE_SLACK, EXIT_NEXT, EXIT_STEP, Hart, Op, deadline_moved, handler_t, is_wanted, vmcore_leave)
+    CODE_SLACK, EXIT_FAR, EXIT_NEXT, EXIT_STEP, Hart, Op, deadline_moved, handler_t, is_wanted, vmcore_leave)
 from vmcore._fast.hart.trap cimport due_interrupt
 from vmcore._fast.jit.convention cimport (
     FN_FP, FN_MISS, FN_OP, HART_BIAS, HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT, INFO_OFF_MASK,
-    NUM_PINNED, NUM_PINNED_F, NUM_VOLATILE, PINNED, PINNED_F, STUB_CLEAN, STUB_COUNT, STUB_FP, STUB_MISS, STUB_NEXT,
-    STUB_NEXT_RAX, STUB_OP, STUB_STEP, XMM_OF, at_acc_addr, at_budget, at_exit_info, at_exit_kind, at_exit_pc, at_f,
-    at_fp_live, at_mxcsr, at_page_base, at_stub, at_tlb, at_x)
+    NUM_PINNED, NUM_PINNED_F, NUM_VOLATILE, PINNED, PINNED_F, STUB_CLEAN, STUB_COUNT, STUB_FP, STUB_LOST, STUB_MISS,
+    STUB_NEXT, STUB_NEXT_RAX, STUB_OP, STUB_STEP, XMM_OF, at_acc_addr, at_budget, at_exit_info, at_exit_kind,
+    at_exit_pc, at_f, at_fp_live, at_l1_second, at_mxcsr, at_n_hits, at_page_base, at_stub, at_tlb, at_x)
 from vmcore._fast.jit.x64.asm cimport (
-    CC_E, CC_NE, CC_NP, F_ADD, F_ADD_I, F_AND_I, F_CMP8_MI, F_CMP_I, F_LDMXCSR, F_LEA, F_MOV, F_MOVSD_LOAD,
+    CC_E, CC_NE, CC_NP, F_ADD, F_ADD_I, F_AND_I, F_CMP, F_CMP8_MI, F_CMP_I, F_LDMXCSR, F_LEA, F_MOV, F_MOVSD_LOAD,
     F_MOVSD_STORE, F_MOVQ_XR, F_MOV_MI, F_MOV_MR, F_RET, F_SHR_I, F_STMXCSR, F_SUB_I, F_SUB_MR, F_TEST, F_TEST_I,
     F_UCOMISD, F_UCOMISS, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Asm, x_call_m, x_jcc, x_jcc8,
-    x_jmp_r, x_jmp_to, x_mov_imm, x_patch32, x_patch8, x_plain, x_pop, x_push, x_rm, x_rmi, x_rr, x_rri, x_rx)
+    x_jcc_to, x_jmp_r, x_jmp_to, x_jmp_x, x_mov_imm, x_patch32, x_patch8, x_plain, x_pop, x_push, x_rm, x_rmi, x_rr,
+    x_rri, x_rx)
 
 cdef extern from *:
     void full_fence "__sync_synchronize"() nogil
@@ -151,11 +152,12 @@ cdef inline void call_c(Asm *a, uint32_t fn) noexcept nogil:
     x_rri(a, F_ADD_I, 1, 0, RSP, 8)
 
 
-cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table) noexcept nogil:
+cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table, bint counting) noexcept nogil:
     # `delta`: from where they are written to where they run. table[n] is set for each STUB_*; table[STUB_COUNT] is the
     # way in: enter(hart, code).
     cdef uint8_t *leave
     cdef uint8_t *next_
+    cdef uint8_t *far
     cdef uint8_t *step
     cdef uint8_t *field
     cdef uint8_t *other
@@ -196,10 +198,24 @@ cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table) noexcept nogil:
     table[STUB_NEXT] = <uint64_t>a.at + delta
     x_rm(a, F_MOV, 1, RAX, RBP, at_page_base())
     x_rr(a, F_ADD, 1, RAX, RDX)
-    table[STUB_NEXT_RAX] = <uint64_t>a.at + delta
     x_rm(a, F_MOV_MR, 1, RAX, RBP, at_exit_pc())
     x_rmi(a, F_MOV_MI, 1, 0, RBP, at_exit_kind(), EXIT_NEXT)
     x_jmp_to(a, leave)
+    # rax: where.
+    far = a.at
+    table[STUB_NEXT_RAX] = <uint64_t>a.at + delta
+    x_rm(a, F_MOV_MR, 1, RAX, RBP, at_exit_pc())
+    x_rmi(a, F_MOV_MI, 1, 0, RBP, at_exit_kind(), EXIT_FAR)
+    x_jmp_to(a, leave)
+    # An address that the first way of the L1 table does not know.
+    table[STUB_LOST] = <uint64_t>a.at + delta
+    x_rx(a, F_CMP, 1, RDX, RBP, RCX, 3, at_l1_second())
+    x_jcc_to(a, CC_NE, far)
+    if counting:
+        x_rmi(a, F_ADD_I, 1, 0, RBP, at_n_hits(), 1)
+    x_rri(a, F_AND_I, 1, 0, RAX, -4096)
+    x_rm(a, F_MOV_MR, 1, RAX, RBP, at_page_base())
+    x_jmp_x(a, RBP, RCX, 3, at_l1_second() + 8)
     # edx: info. What came before the instruction is subtracted.
     step = a.at
     table[STUB_STEP] = <uint64_t>a.at + delta

@@ -61,10 +61,11 @@ cdef void *vm_calloc(size_t count, size_t size) noexcept nogil:
 
 
 cdef void *vm_realloc(void *block, size_t size) noexcept nogil:
-    cdef Header *h = <Header *>block - 1
+    cdef Header *h
     cdef size_t before
     if block == NULL:
         return vm_alloc(size)
+    h = <Header *>block - 1
     if size > most() or not is_live(h):
         return NULL
     before = h.size
@@ -85,10 +86,11 @@ cdef bint is_live(const Header *h) noexcept nogil:
 
 
 cdef void vm_free(void *block) noexcept nogil:
-    cdef Header *h = <Header *>block - 1
+    cdef Header *h
     cdef size_t size
     if block == NULL:
         return
+    h = <Header *>block - 1
     size = h.size if is_live(h) else 0
     # What is no block is refused, and counted among the allocator's statistics.
     if slab_free(h) != SLAB_OK:

@@ -163,7 +163,8 @@ cdef char *take(uint64_t n) noexcept nogil:
     if i == the.units or not make_ready(i, n):
         return NULL
     assign(the.taken, i, n, True)
-    the.held += n
+    # Statistics read it without the lock.
+    slab_poke(&the.held, the.held + n)
     if i + n > the.top:
         # Read without the lock by whoever walks the table.
         slab_poke(&the.top, i + n)
@@ -209,7 +210,7 @@ cdef void arena_give(char *run, uint64_t units) noexcept nogil:
     if not ready:
         assign(the.ready, i, units, False)
     assign(the.taken, i, units, False)
-    the.held -= units
+    slab_poke(&the.held, the.held - units)
     if i < the.low:
         the.low = i
     pthread_mutex_unlock(&arena_mutex)

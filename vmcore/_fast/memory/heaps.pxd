@@ -2,23 +2,29 @@
 # gave back is taken in, and heaps pass from thread to thread.
 #
 # Where things are. The bytes of a slab are cells and nothing else; its record lies elsewhere, so a guest or a bug that
-# writes past a block cannot reach it. A record has three rows of bits, one bit a cell:
+# writes past a block cannot reach it. Behind the record there is one byte for each cell, its state:
 #
-#   free    the owner gave the cell back. Only the owner writes it, without locked instructions.
-#   claim   the cell is next in turn: the bin takes over a whole word of `free` at a time, and hands out one cell after
-#           the other. Two rows, so that a free and the next allocation do not wait for each other's store.
-#   remote  another thread gave the cell back. Anybody sets a bit (atomically); the owner moves it to `free`.
+#   LIVE    handed out
+#   FREE    the owner gave it back, or took in that another thread did, or it was never handed out. Only the owner
+#           makes a cell FREE or LIVE, without locked instructions.
+#   REMOTE  another thread gave it back: a compare and exchange from LIVE. The owner makes it FREE.
 #
-# The rows are the whole truth: no list runs through the cells and no cache lies beside them. A double free is a bit
-# that is set already; a pointer that is not ours has no owner in the arena's table; one into the middle of a cell is
-# not a multiple of the size. Bits of `free` past the last cell are always set: what would lie there cannot be freed
-# either.
+# A byte, not a bit: a free stores and need not wait for the store of the free before it, as it would where both change
+# one word. The states are the whole truth: no list runs through the cells. A double free is a cell that is not LIVE; a
+# pointer that is not ours has no owner in the arena's table; one into the middle of a cell is not a multiple of the
+# size. Past the last cell states are FREE: what would lie there cannot be freed either.
 #
-# Two threads that free one cell at the same moment. The owner sets its bit without a fence, so both may be told
-# "freed". Before it claims a word, the owner passes a fence and leaves out cells that are marked; a marker looks at
-# `free` and `claim` after its mark once more and takes the mark back if the cell is there. Whichever came first, a
-# cell is never handed out with a mark from before: a mark that comes later is seen by its marker, who finds the cell
-# claimed.
+# Cells are handed out 64 at a time: a bin notes which of 64 neighbours are FREE, and takes one after the other from
+# that note. A cell of the note stays FREE until it is handed out, so that giving it back once more is refused. `hot`
+# has a byte for each 64 cells that are worth a look, `warm` one for each that other threads marked.
+#
+# Two threads that free one cell at the same moment. What happens to one byte has one order, which all threads agree on.
+# Among threads that do not own the cell one exchange finds it LIVE, the others are refused. The owner looks and stores
+# in two steps, and an exchange may come between: both are told "freed", the owner's FREE replaces the mark, and the
+# cell goes back once. Nothing comes of it later, for the mark is gone; whoever marks counts it and whoever takes marks
+# in counts them too, so the difference says how often that was (`heaps_late`). A cell that is handed out is LIVE by its
+# owner's own store, so a mark that was before cannot take it away. tests/fast/memory/test_slab_model.py looks at every
+# order in which this can happen.
 #
 # A heap belongs to one thread, and every function that takes a `Heap *` is called by that thread; or by whoever holds
 # the registry's lock where no thread has it.
@@ -31,15 +37,11 @@ cdef extern from "memory/slab.h" nogil:
     int pthread_mutex_lock(pthread_mutex_t *)
     int pthread_mutex_unlock(pthread_mutex_t *)
     uint64_t slab_peek(const uint64_t *p)
-    uint64_t slab_acquire(const uint64_t *p)
     void slab_poke(void *p, ...)
     void slab_publish(void *p, ...)
     void slab_show(void *p, ...)
     uint64_t slab_swap(uint64_t *p, uint64_t v)
-    uint64_t slab_mark(uint64_t *p, uint64_t v)
-    uint64_t slab_unmark(uint64_t *p, uint64_t v)
     uint64_t slab_count(uint64_t *p, uint64_t v)
-    void slab_fence()
     void *owner_peek "slab_peek"(void **p)
     void *owner_see "slab_see"(void **p)
     Slab *hazard_see "slab_see"(Slab **p)
@@ -50,19 +52,30 @@ cdef extern from "memory/slab.h" nogil:
     uint32_t flag_peek "slab_peek"(uint32_t *p)
     uint32_t flag_see "slab_see"(uint32_t *p)
     uint32_t flag_swap "slab_swap"(uint32_t *p, uint32_t v)
-    uint8_t state_swap "slab_swap"(uint8_t *p, uint8_t v)
+    uint8_t byte_acquire "slab_acquire"(const uint8_t *p)
+    uint8_t byte_see "slab_see"(uint8_t *p)
+    uint8_t byte_swap "slab_swap"(uint8_t *p, uint8_t v)
     uint64_t slab_divide(uint64_t offset, uint64_t recip, uint64_t *rest)
-    uint64_t slab_with(uint64_t word, uint64_t i)
-    uint32_t slab_lowest(uint64_t v)
+    uint8_t byte_peek "slab_peek"(const uint8_t *p)
+    bint slab_change(uint8_t *state, uint8_t before, uint8_t after)
+    uint64_t slab_row(const uint8_t *bytes, unsigned int which)
+    uint32_t slab_first(const uint8_t *bytes, uint32_t start, uint32_t end)
+    uint64_t slab_lowest(uint64_t v)
     uint64_t slab_bits(uint64_t v)
 
 cdef enum:
     SLAB_CLASSES = 79
-    SLAB_WORDS = 64               # of a row: the 4096 cells of 16 bytes
+    SLAB_LOTS = 64                # lots of 64 cells: the 4096 cells of 16 bytes
     SLAB_SMALL = 4096             # up to here one table look-up finds the class
     SLAB_LARGEST = 32768          # larger blocks are runs of 64 KiB units of their own
-    CLAIM = SLAB_WORDS            # from a word of `free` to the same word of `claim`
-    REMOTE = 2 * SLAB_WORDS
+
+# State of a cell. The rows of a lot are bits of these: bit 0 says FREE, bit 1 says REMOTE.
+cdef enum:
+    LIVE = 0
+    FREE = 1
+    REMOTE = 2
+    ROW_FREE = 0
+    ROW_REMOTE = 1
 
 # State of a slab.
 cdef enum:
@@ -81,7 +94,7 @@ cdef struct Slab:
     int64_t until             # frees until something is to be done: see `event`
     uint64_t count            # cells
     uint32_t size             # bytes of a cell
-    uint32_t words            # of each row
+    uint32_t lots             # of 64 states
     uint16_t cls
     uint8_t state
     uint8_t pinned            # evacuation leaves it alone
@@ -91,28 +104,28 @@ cdef struct Slab:
     Slab *next
     Slab *pending_next
     uint64_t unused[5]
-    # From here on a cache line is written either by the owner or by others. The same word of the three rows is found at
-    # fixed distances.
-    uint64_t free[SLAB_WORDS]
-    uint64_t claim[SLAB_WORDS]
-    uint64_t remote[SLAB_WORDS]
+    uint8_t hot[SLAB_LOTS]    # the lot may have FREE cells. The owner writes it
+    uint8_t warm[SLAB_LOTS]   # the lot may have REMOTE cells. Others write it
+    # Behind it: the states.
 
 # Where cells of one size come from.
 cdef struct Bin:
-    uint64_t *claim           # the word that is handed out
-    char *origin              # the cell of its bit 0
-    uint32_t size
-    uint32_t unused0
+    uint64_t note             # FREE cells of a lot, which come next
+    uint8_t *states           # of that lot
+    char *origin              # its first cell
+    uint64_t size
     Slab *current
     Slab *partial             # slabs with free and with used cells
     Slab *empty               # slabs kept for the next burst
-    uint64_t unused[2]
+    uint64_t unused1
 
 cdef struct Heap:
     Bin bins[SLAB_CLASSES]
     Slab *pending             # slabs that other threads marked, a stack
     uint64_t apart[7]
     Slab *hazard              # the slab that this heap's thread is marking
+    uint64_t marks            # that this heap's thread made in other heaps
+    uint64_t found            # marks that were taken in here
     Heap *next_heap
     Heap *next_orphan
     uint64_t kept             # bytes of empty slabs
@@ -124,18 +137,30 @@ cdef struct Heap:
 cdef inline uint64_t bytes_of(const Slab *s) noexcept nogil:
     return <uint64_t>s.units << 16
 
+cdef inline uint8_t *states_of(const Slab *s) noexcept nogil:
+    return <uint8_t *>(s + 1)
+
+# Its FREE cells, and those that are not LIVE. What is past the last cell counts as FREE.
+cdef inline uint64_t lot_free(const Slab *s, uint32_t lot) noexcept nogil:
+    return slab_row(states_of(s) + lot * 64, ROW_FREE)
+
+cdef inline uint64_t lot_given(const Slab *s, uint32_t lot) noexcept nogil:
+    return lot_free(s, lot) | slab_row(states_of(s) + lot * 64, ROW_REMOTE)
+
 # Records. NULL: no memory.
-cdef Slab *record_get(Heap *owner, uint32_t units) noexcept nogil
+cdef Slab *record_get(Heap *owner, uint32_t units, uint32_t lots) noexcept nogil
 cdef void record_put(Slab *s) noexcept nogil
 # Give back a slab that is on no list of its bin and has no used cell, and its record.
 cdef void slab_back(Heap *h, Slab *s) noexcept nogil
+# Cells that are not FREE; marked ones of them.
 cdef uint64_t slab_live(const Slab *s) noexcept nogil
+cdef uint64_t slab_marked(const Slab *s) noexcept nogil
 # The first slab or large block from a unit on, and the unit behind it. NULL: no more.
 cdef Slab *next_slab(uint64_t *unit) noexcept nogil
 
 # `until` of a slab reached zero. Always 0, so that a free can end in it.
 cdef int event(Heap *h, Slab *s) noexcept nogil
-# Move the marks of one slab to its free bits; returns how many cells became free.
+# Take in the marks of one slab; returns how many cells became free.
 cdef uint64_t drain(Heap *h, Slab *s) noexcept nogil
 # The same for every slab that other threads marked.
 cdef void collect(Heap *h) noexcept nogil
@@ -160,8 +185,9 @@ cdef void heaps_unlock() noexcept nogil
 # Trim `me` and heaps of ended threads now, others when their threads next need a slab.
 cdef void heaps_trim(Heap *me) noexcept nogil
 cdef uint32_t heaps_count() noexcept nogil
-# Double frees that two threads did at once, found by owners.
-cdef uint64_t heaps_late() noexcept nogil
+# Double frees of an owner and another thread at the same moment. `marked` are the marks that wait now. Exact while
+# nobody frees.
+cdef uint64_t heaps_late(uint64_t marked) noexcept nogil
 # The owner of large blocks.
 cdef Heap *heap_large() noexcept nogil
 

@@ -1,6 +1,7 @@
 """Heaps of slabs: what lies behind the allocator's fast paths. See ``heaps.pxd``."""
 
-from libc.stdint cimport UINT64_MAX, int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memset
 
 from vmcore._fast.memory.arena cimport (
     UNIT_SHIFT, Arena, arena_disown, arena_get, arena_give, arena_lock, arena_record, arena_take, arena_unlock)
@@ -24,15 +25,13 @@ cdef enum:
 cdef uint32_t sizes[SLAB_CLASSES]
 cdef uint64_t recips[SLAB_CLASSES]
 cdef uint32_t spans[SLAB_CLASSES]     # in units
-cdef uint64_t nothing[1]              # a claim without a cell
 cdef uintptr_t base = 0
 cdef void **owners = NULL
 cdef Heap *heaps = NULL               # every heap there ever was; records are used again, never freed
 cdef Heap *orphans = NULL
 cdef Heap *unused_private = NULL
 cdef Heap large
-cdef Slab *spare = NULL               # records to use again
-cdef uint64_t late = 0
+cdef Slab *spare[SLAB_LOTS + 1]       # records to use again, by lots: a record stays as long as it is
 
 
 cdef void link(Slab **head, Slab *s) noexcept nogil:
@@ -52,48 +51,47 @@ cdef void unlink(Slab **head, Slab *s) noexcept nogil:
         s.next.prev = s.prev
 
 
-cdef Slab *record_get(Heap *owner, uint32_t units) noexcept nogil:
-    global spare
+cdef Slab *record_get(Heap *owner, uint32_t units, uint32_t lots) noexcept nogil:
     cdef Slab *s
     pthread_mutex_lock(&heaps_records)
-    s = spare
+    s = spare[lots]
     if s != NULL:
-        spare = s.next
+        spare[lots] = s.next
     pthread_mutex_unlock(&heaps_records)
     if s == NULL:
-        s = <Slab *>arena_record(sizeof(Slab))
+        s = <Slab *>arena_record(sizeof(Slab) + <uint64_t>lots * 64)
         if s == NULL:
             return NULL
     s.owner = owner
     s.units = units
+    s.lots = lots
     s.pinned = 0
     return s
 
 
 cdef void record_put(Slab *s) noexcept nogil:
-    global spare
     pthread_mutex_lock(&heaps_records)
-    s.next = spare
-    spare = s
+    s.next = spare[s.lots]
+    spare[s.lots] = s
     pthread_mutex_unlock(&heaps_records)
 
 
 cdef Slab *slab_new(Heap *h, uint32_t cls) noexcept nogil:
     cdef uint32_t count = (spans[cls] << UNIT_SHIFT) // sizes[cls]
-    cdef Slab *s = record_get(h, spans[cls])
-    cdef uint32_t i
+    # Room for the state past the last cell too, where the slab goes on behind it.
+    cdef uint32_t lots = (count + (count * sizes[cls] != spans[cls] << UNIT_SHIFT) + 63) // 64
+    cdef Slab *s = record_get(h, spans[cls], lots)
     if s == NULL:
         return NULL
     s.cls = cls
     s.size = sizes[cls]
     s.recip = recips[cls]
     s.count = count
-    # Room for the bit past the last cell too, where the slab goes on behind it.
-    s.words = (count + (count * sizes[cls] != spans[cls] << UNIT_SHIFT) + 63) // 64
     s.state = EMPTY
-    for i in range(s.words):
-        slab_poke(&s.free[i], ~<uint64_t>0)
-        slab_poke(&s.claim[i], 0)
+    memset(states_of(s), FREE, lots * 64)
+    memset(s.hot, 0, SLAB_LOTS)
+    memset(s.hot, 1, lots)
+    memset(s.warm, 0, SLAB_LOTS)
     if arena_take(s.units, s, &s.start) == NULL:
         record_put(s)
         return NULL
@@ -144,21 +142,26 @@ cdef int event(Heap *h, Slab *s) noexcept nogil:
 
 
 cdef uint64_t drain(Heap *h, Slab *s) noexcept nogil:
-    # Move marks to the free bits; returns how many cells became free.
     cdef uint64_t n = 0
-    cdef uint64_t marks, free, twice
+    cdef uint64_t marks
     cdef uint32_t i
-    for i in range(s.words):
-        if slab_peek(&s.remote[i]):
-            # ORDER: acquires what the other threads wrote to the cells before they marked them.
-            marks = slab_swap(&s.remote[i], 0)
-            free = slab_peek(&s.free[i])
-            twice = marks & (free | slab_peek(&s.claim[i]))
-            if twice:
-                slab_count(&late, slab_bits(twice))
-                marks ^= twice
-            n += slab_bits(marks)
-            slab_poke(&s.free[i], free | marks)
+    cdef uint8_t *states
+    cdef uint8_t *state
+    for i in range(s.lots):
+        # ORDER: an exchange, so that it is ordered with each marker's store: either we read what that wrote, and see
+        # its mark; or it comes later, and stays for the next time.
+        if byte_see(&s.warm[i]) and byte_swap(&s.warm[i], 0):
+            states = states_of(s) + i * 64
+            marks = slab_row(states, ROW_REMOTE)
+            while marks:
+                state = &states[slab_lowest(marks)]
+                # ORDER: acquires what the other thread wrote to the cell before it marked it. Its mark may be seen
+                # before its store to `warm`.
+                n += byte_acquire(state) == REMOTE
+                slab_poke(state, FREE)
+                marks &= marks - 1
+            slab_poke(&s.hot[i], 1)
+    slab_poke(&h.found, h.found + n)
     if n == 0 or s.state == DEAD:
         return 0
     if s.state == CURRENT:
@@ -179,30 +182,21 @@ cdef void collect(Heap *h) noexcept nogil:
     cdef Slab *after
     while s != NULL:
         after = s.pending_next
-        # ORDER: the flag falls before the rows are read; a marker sets its bit before it reads the flag. So either we
-        # see the bit or the marker pushes the slab again.
+        # ORDER: the flag falls before the states are read; a marker changes one before it reads the flag. So either we
+        # see the mark or the marker pushes the slab again.
         flag_swap(&s.pending, 0)
         drain(h, s)
         s = after
-
-
-cdef inline void aim_nowhere(Bin *bin) noexcept nogil:
-    bin.claim = nothing
-    bin.current = NULL
-
-
-cdef void unclaim(Bin *bin) noexcept nogil:
-    cdef uint64_t *free = bin.claim - CLAIM
-    slab_poke(free, free[0] | free[CLAIM])
-    slab_publish(&free[CLAIM], 0)
 
 
 cdef void retire(Heap *h, Bin *bin) noexcept nogil:
     # The current slab becomes one of the others. What it has free is counted, since frees of it were not.
     cdef Slab *s = bin.current
     cdef uint64_t live
-    unclaim(bin)
-    aim_nowhere(bin)
+    if bin.note:
+        slab_poke(&s.hot[(bin.states - states_of(s)) // 64], 1)
+    bin.note = 0
+    bin.current = NULL
     live = slab_live(s)
     if live == s.count:
         s.state = FULL
@@ -237,11 +231,19 @@ cdef Slab *choose(Heap *h, Bin *bin) noexcept nogil:
 
 
 cdef uint64_t slab_live(const Slab *s) noexcept nogil:
-    cdef uint64_t live = <uint64_t>s.words * 64
+    cdef uint64_t live = <uint64_t>s.lots * 64
     cdef uint32_t i
-    for i in range(s.words):
-        live -= slab_bits(slab_peek(&s.free[i]) | slab_peek(&s.claim[i]))
+    for i in range(s.lots):
+        live -= slab_bits(lot_free(s, i))
     return live
+
+
+cdef uint64_t slab_marked(const Slab *s) noexcept nogil:
+    cdef uint64_t marked = 0
+    cdef uint32_t i
+    for i in range(s.lots):
+        marked += slab_bits(slab_row(states_of(s) + i * 64, ROW_REMOTE))
+    return marked
 
 
 cdef Slab *next_slab(uint64_t *unit) noexcept nogil:
@@ -264,7 +266,8 @@ cdef void heap_clear(Heap *h) noexcept nogil:
     for i in range(SLAB_CLASSES):
         h.bins[i].partial = h.bins[i].empty = NULL
         h.bins[i].size = sizes[i]
-        aim_nowhere(&h.bins[i])
+        h.bins[i].note = 0
+        h.bins[i].current = NULL
     h.kept = 0
     slab_show(&h.pending, NULL)
 
@@ -364,8 +367,15 @@ cdef uint32_t heaps_count() noexcept nogil:
     return n
 
 
-cdef uint64_t heaps_late() noexcept nogil:
-    return slab_peek(&late)
+cdef uint64_t heaps_late(uint64_t marked) noexcept nogil:
+    cdef Heap *h = heap_see(&heaps)
+    cdef uint64_t made = 0
+    cdef uint64_t found = marked
+    while h != NULL:
+        made += slab_peek(&h.marks)
+        found += slab_peek(&h.found)
+        h = h.next_heap
+    return made - found if made > found else 0
 
 
 cdef Heap *heap_large() noexcept nogil:
@@ -456,15 +466,16 @@ cdef void heaps_after_fork() noexcept nogil:
 
 
 cdef void heaps_recover(const Heap *me) noexcept nogil:
-    # The other threads are gone, each perhaps in the middle of something. The bits say which cells are used; lists and
-    # counts of their heaps are made anew from them, and the heaps wait for new threads.
+    # The other threads are gone, each perhaps in the middle of something. The states say which cells are used; lists
+    # and counts of their heaps are made anew from them, and the heaps wait for new threads. Marks are counted from here
+    # on.
     global orphans
     cdef Heap *h = heaps
     cdef Slab *s
     cdef uint64_t unit = 0
-    cdef uint32_t i
     while h != NULL:
         slab_show(&h.hazard, NULL)
+        h.marks = 0
         if h != me and not h.private:
             heap_clear(h)
             if not h.orphan:
@@ -479,10 +490,12 @@ cdef void heaps_recover(const Heap *me) noexcept nogil:
     while s != NULL:
         h = s.owner
         slab_show(&s.pending, 0)
+        # A marker may have ended before it said which lot it marked.
+        memset(s.warm, 1, s.lots)
         if h.orphan:
-            for i in range(s.words):
-                s.free[i] |= s.claim[i] | slab_swap(&s.remote[i], 0)
-                s.claim[i] = 0
+            s.state = DEAD
+            drain(h, s)
+            memset(s.hot, 1, s.lots)
             s.state = PARTIAL
             s.until = <int64_t>slab_live(s)
             if s.until == s.count:
@@ -495,6 +508,10 @@ cdef void heaps_recover(const Heap *me) noexcept nogil:
         elif h == me:
             drain(h, s)
         s = next_slab(&unit)
+    h = heaps
+    while h != NULL:
+        h.found = 0
+        h = h.next_heap
 
 
 cdef void lay_out() noexcept:

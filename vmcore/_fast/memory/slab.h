@@ -15,6 +15,9 @@
 #include <stdint.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define slab_peek(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define slab_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
@@ -23,9 +26,6 @@
 #define slab_show(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
 #define slab_publish(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define slab_swap(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
-#define slab_mark(p, v) __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
-#define slab_unmark(p, v) __atomic_fetch_and((p), ~(v), __ATOMIC_SEQ_CST)
-#define slab_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define slab_count(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define slab_claim(p, seen, v) \
     __atomic_compare_exchange_n((p), (seen), (v), 1, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
@@ -40,16 +40,53 @@ static inline uint64_t slab_divide(uint64_t offset, uint64_t recip, uint64_t *re
     return (uint64_t)(product >> 64);
 }
 
-/* The word with bit i (mod 64) set. gcc would else reduce i for this use and not for the test before it: the empty
- * statement hides that both are the same, and each becomes one instruction.
- */
-static inline uint64_t slab_with(uint64_t word, uint64_t i)
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define slab_little(v) __builtin_bswap64(v)
+#else
+#define slab_little(v) (v)
+#endif
+
+/* From one state of a cell to another, unless it has a third. */
+static inline int slab_change(uint8_t *state, uint8_t from, uint8_t to)
 {
-    __asm__("" : "+r"(i));
-    return word | (uint64_t)1 << (i & 63);
+    return __atomic_compare_exchange_n(state, &from, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
-#define slab_lowest(v) ((uint32_t)__builtin_ctzll(v))
+/* Bit k of the result is bit `which` of byte k, for 64 bytes from a 64-byte boundary on. */
+static inline uint64_t slab_row(const uint8_t *bytes, unsigned which)
+{
+    uint64_t row = 0;
+#if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+    /* Bytes are read once and whole here too; the thread sanitizer would not know. */
+#pragma GCC unroll 4
+    for (unsigned k = 0; k < 64; k += 16) {
+        __m128i some = _mm_load_si128((const __m128i *)(const void *)(bytes + k));
+        row |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_slli_epi16(some, (int)(7 - which))) << k;
+    }
+#else
+    for (unsigned k = 0; k < 64; k += 8) {
+        uint64_t eight = slab_little(slab_peek((const uint64_t *)(const void *)(bytes + k)));
+        /* Each factor moves one byte's bit to its place in the highest byte; no two of the 64 meet. */
+        row |= ((eight >> which & 0x0101010101010101u) * 0x0102040810204080u >> 56) << k;
+    }
+#endif
+    return row;
+}
+
+/* The first byte from `start` on that is not zero; `end` when there is none. Eight at a time, from an 8-byte boundary
+ * on: bytes before `start` are zero, and `end` is a multiple of 8.
+ */
+static inline uint32_t slab_first(const uint8_t *bytes, uint32_t start, uint32_t end)
+{
+    for (start &= ~7u; start < end; start += 8) {
+        uint64_t eight = slab_little(slab_peek((const uint64_t *)(const void *)(bytes + start)));
+        if (eight)
+            return start + ((uint32_t)__builtin_ctzll(eight) >> 3);
+    }
+    return end;
+}
+
+#define slab_lowest(v) ((uint64_t)__builtin_ctzll(v))
 #define slab_bits(v) ((uint64_t)__builtin_popcountll(v))
 
 /* With glibc a module that is loaded late may still place a word at a fixed distance from the thread pointer (there is

@@ -1,4 +1,4 @@
-"""The slab allocator: cells found by bits, every free checked. See ``slab.pxd`` and ``heaps.pxd``."""
+"""The slab allocator: a byte says what a cell is, every free is checked. See ``slab.pxd`` and ``heaps.pxd``."""
 
 from libc.stdint cimport INT64_MAX, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
@@ -6,19 +6,19 @@ from libc.string cimport memcpy, memset
 from vmcore._fast.defs cimport vmcore_likely, vmcore_unlikely
 from vmcore._fast.memory.arena cimport UNIT, UNIT_SHIFT, Arena, arena_get, arena_take
 from vmcore._fast.memory.heaps cimport (
-    CLAIM, CURRENT, DEAD, LARGE, REMOTE, SLAB_CLASSES, SLAB_LARGEST, SLAB_SMALL, Bin, Heap, Slab, bytes_of, choose,
-    class_cells, class_size, collect, drain, event, flag_peek, flag_see, flag_swap, heap_abandon, heap_adopt,
-    heap_clear, heap_large, heap_settle, heap_trim, heaps_after_fork, heaps_before_fork, heaps_count, heaps_late,
-    heaps_lock, heaps_recover, heaps_trim, heaps_unlock, list_claim, list_peek, next_slab, owner_peek, owner_see,
-    record_get, record_put, retire, slab_acquire, slab_back, slab_bits, slab_count, slab_divide, slab_fence, slab_live,
-    slab_lowest, slab_mark, slab_peek, slab_poke, slab_publish, slab_show, slab_unmark, slab_with, state_swap)
+    CURRENT, DEAD, FREE, LARGE, LIVE, REMOTE, SLAB_CLASSES, SLAB_LARGEST, SLAB_LOTS, SLAB_SMALL, Bin, Heap, Slab,
+    byte_peek, byte_swap, bytes_of, choose, class_cells, class_size, collect, drain, event, flag_peek, flag_see,
+    flag_swap, heap_abandon, heap_adopt, heap_large, heap_settle, heap_trim, heaps_after_fork, heaps_before_fork,
+    heaps_count, heaps_late, heaps_lock, heaps_recover, heaps_trim, heaps_unlock, list_claim, list_peek, lot_free,
+    next_slab, owner_peek, owner_see, record_get, record_put, retire, slab_back, slab_change, slab_count, slab_divide,
+    slab_first, slab_live, slab_lowest, slab_marked, slab_peek, slab_poke, slab_show, states_of)
 
 from collections import namedtuple
 
 cdef extern from "memory/slab.h" nogil:
     """
     static pthread_key_t slab_key;
-    /* The heap of threads that have none: no claim of it has a cell, so the fast path asks no question. */
+    /* The heap of threads that have none: no note of it has a cell, so the fast path asks no question. */
     static struct { uint64_t words[79 * 8 + 24]; } slab_nobody __attribute__((aligned(64)));
     SLAB_TLS void *slab_mine = &slab_nobody;
     """
@@ -36,6 +36,7 @@ cdef enum:
 
 # The slow parts are called through this table: inlined into the fast ones they would bring their register saves along.
 cdef struct Slow:
+    void *(*next_lot)(Heap *h, Bin *bin) noexcept nogil
     void *(*refill)(Heap *h, Bin *bin) noexcept nogil
     int (*event)(Heap *h, Slab *s) noexcept nogil
     int (*elsewhere)(void *block) noexcept nogil
@@ -67,36 +68,38 @@ cdef uint32_t slab_class(size_t size) noexcept nogil:
 
 # Taking a cell --------------------------------------------------------------------------------------------------------
 
-cdef inline uint64_t cells(Slab *s, uint32_t word) noexcept nogil:
-    # The bits of a word that are cells.
-    cdef uint64_t left = s.count - <uint64_t>word * 64
+cdef inline uint64_t cells(const Slab *s, uint32_t lot) noexcept nogil:
+    # The bits of a lot that are cells.
+    cdef uint64_t left = s.count - <uint64_t>lot * 64
     return ~<uint64_t>0 if left >= 64 else (<uint64_t>1 << left) - 1
 
 
-cdef bint look_around(Bin *bin) noexcept nogil:
-    # Claim the lowest word of the current slab that has free cells.
+cdef inline bint look_around(Bin *bin) noexcept nogil:
+    # Note the free cells of the lowest lot of the current slab that has any.
     cdef Slab *s = bin.current
-    cdef uint64_t free, taken
-    cdef uint32_t i
-    for i in range(s.words):
-        free = s.free[i]
-        if free == 0:
-            continue
-        # ORDER: all our frees are seen before we look for marks; see the head of slab.pxd.
-        slab_fence()
-        taken = free & cells(s, i) & ~slab_peek(&s.remote[i])
-        if taken:
-            slab_poke(&s.claim[i], taken)
-            # ORDER: whoever no longer sees a cell in `free` sees it in `claim`.
-            slab_publish(&s.free[i], free ^ taken)
-            bin.claim = &s.claim[i]
+    cdef uint64_t free
+    cdef uint32_t i = slab_first(s.hot, 0, SLAB_LOTS)
+    while i < SLAB_LOTS:
+        slab_poke(&s.hot[i], 0)
+        free = lot_free(s, i) & cells(s, i)
+        if free:
+            bin.note = free
+            bin.states = states_of(s) + i * 64
             bin.origin = s.start + <uint64_t>i * 64 * bin.size
             return True
+        i = slab_first(s.hot, i, SLAB_LOTS)
     return False
 
 
+cdef void *next_lot(Heap *h, Bin *bin) noexcept nogil:
+    # The note has no cell left. Mostly the slab has more: no call on the way, so nothing is saved for one.
+    if vmcore_likely(bin.current != NULL and look_around(bin)):
+        return pop(bin, bin.note)
+    return slow.refill(h, bin)
+
+
 cdef void *refill(Heap *h, Bin *bin) noexcept nogil:
-    # The claim has no cell left.
+    # Nor has the current slab.
     cdef uint64_t cls = bin - h.bins
     cdef Slab *s
     if <void *>h == &slab_nobody:
@@ -106,11 +109,11 @@ cdef void *refill(Heap *h, Bin *bin) noexcept nogil:
         bin = &h.bins[cls]
     while True:
         if bin.current != NULL:
-            if look_around(bin):
-                return pop(bin, bin.claim[0])
             # Asked directly: a slab is left when all its free cells are taken, and those that were given back too.
-            if flag_peek(&bin.current.pending) and drain(h, bin.current):
-                continue
+            if flag_peek(&bin.current.pending):
+                drain(h, bin.current)
+            if look_around(bin):
+                return pop(bin, bin.note)
             retire(h, bin)
         if flag_peek(&h.trim):
             flag_swap(&h.trim, 0)
@@ -123,22 +126,22 @@ cdef void *refill(Heap *h, Bin *bin) noexcept nogil:
         s.state = CURRENT
         s.until = INT64_MAX       # no number of frees reaches zero
         bin.current = s
-        bin.claim = s.claim
 
 
-cdef inline void *pop(Bin *bin, uint64_t claim) noexcept nogil:
-    slab_poke(bin.claim, claim & (claim - 1))
-    return bin.origin + slab_lowest(claim) * bin.size
+cdef inline void *pop(Bin *bin, uint64_t note) noexcept nogil:
+    cdef uint64_t i = slab_lowest(note)
+    bin.note = note & (note - 1)
+    slab_poke(&bin.states[i], LIVE)
+    return bin.origin + i * bin.size
 
 
 cdef inline void *take(Heap *h, uint64_t offset) noexcept nogil:
-    # `offset` is the bin's place in the heap: a table with places saves a multiplication. What only its owner writes
-    # the owner reads as it likes.
+    # `offset` is the bin's place in the heap: a table with places saves a multiplication.
     cdef Bin *bin = <Bin *>(<char *>h + offset)
-    cdef uint64_t claim = bin.claim[0]
-    if vmcore_unlikely(claim == 0):
-        return slow.refill(h, bin)
-    return pop(bin, claim)
+    cdef uint64_t note = bin.note
+    if vmcore_unlikely(note == 0):
+        return slow.next_lot(h, bin)
+    return pop(bin, note)
 
 
 cdef void *slab_alloc(size_t size) noexcept nogil:
@@ -187,15 +190,13 @@ cdef inline bint find(Slab *s, const void *block, uint64_t *i) noexcept nogil:
 
 
 cdef inline int put(Heap *h, Slab *s, void *block) noexcept nogil:
-    cdef uint64_t i, free
-    cdef uint64_t *word
+    cdef uint64_t i
     if vmcore_unlikely(not find(s, block, &i)):
         return slow.refuse(SLAB_MISALIGNED)
-    word = s.free + (i >> 6)
-    free = word[0]
-    if vmcore_unlikely(((free | word[CLAIM] | slab_peek(word + REMOTE)) >> (i & 63)) & 1):
+    if vmcore_unlikely(byte_peek(&states_of(s)[i]) != LIVE):
         return slow.refuse(SLAB_DOUBLE if i < s.count else SLAB_MISALIGNED)
-    slab_poke(word, slab_with(free, i))
+    slab_poke(&states_of(s)[i], FREE)
+    slab_poke(&s.hot[i >> 6], 1)
     s.until -= 1
     if vmcore_unlikely(s.until == 0):
         return slow.event(h, s)
@@ -247,6 +248,8 @@ cdef int elsewhere(void *block) noexcept nogil:
     else:
         owner = s.owner
         answer = mark(s, block)
+        if answer == SLAB_OK:
+            slab_poke(&h.marks, h.marks + 1)
         slab_show(&h.hazard, NULL)
         if flag_see(&owner.orphan):
             # Its thread ended meanwhile; it may have looked at its list before we pushed.
@@ -258,21 +261,15 @@ cdef int elsewhere(void *block) noexcept nogil:
 
 cdef int mark(Slab *s, void *block) noexcept nogil:
     cdef Heap *h = s.owner
-    cdef uint64_t i, bit
+    cdef uint64_t i
     if not find(s, block, &i) or i >= s.count:
         return SLAB_MISALIGNED
-    bit = <uint64_t>1 << (i & 63)
-    # ORDER: see look_around.
-    if (slab_acquire(&s.free[i >> 6]) | slab_peek(&s.claim[i >> 6])) & bit:
-        return SLAB_DOUBLE
     # ORDER: releases what this thread wrote to the cell.
-    if slab_mark(&s.remote[i >> 6], bit) & bit:
+    if not slab_change(&states_of(s)[i], LIVE, REMOTE):
         return SLAB_DOUBLE
-    if (slab_acquire(&s.free[i >> 6]) | slab_peek(&s.claim[i >> 6])) & bit:
-        # The owner freed it at the same moment. Unless it has taken the mark already, and so believed us.
-        if slab_unmark(&s.remote[i >> 6], bit) & bit:
-            return SLAB_DOUBLE
-        return SLAB_OK
+    # ORDER: whoever sees this sees the mark. It is there before we look whether the slab is on the list already: either
+    # we see that it is no more, or whoever took it off sees this.
+    slab_show(&s.warm[i >> 6], 1)
     if not flag_see(&s.pending) and not flag_swap(&s.pending, 1):
         s.pending_next = list_peek(&h.pending)
         while not list_claim(&h.pending, &s.pending_next, s):
@@ -304,15 +301,14 @@ cdef Slab *slab_of(const void *block) noexcept nogil:
 
 cdef size_t slab_size(const void *block) noexcept nogil:
     cdef Slab *s = slab_of(block)
-    cdef uint64_t i, given
+    cdef uint64_t i
     if s == NULL or s.owner.private:
         return 0
     if s.owner == large:
         return bytes_of(s) if block == s.start else 0
     if not find(s, block, &i) or i >= s.count:
         return 0
-    given = slab_acquire(&s.free[i >> 6]) | slab_peek(&s.claim[i >> 6]) | slab_peek(&s.remote[i >> 6])
-    return 0 if (given >> (i & 63)) & 1 else s.size
+    return s.size if byte_peek(&states_of(s)[i]) == LIVE else 0
 
 
 cdef void *slab_realloc(void *block, size_t size) noexcept nogil:
@@ -337,7 +333,7 @@ cdef void *large_new(size_t size) noexcept nogil:
     cdef Slab *s
     if size > extent:
         return NULL
-    s = record_get(large, <uint32_t>((size + UNIT - 1) >> UNIT_SHIFT))
+    s = record_get(large, <uint32_t>((size + UNIT - 1) >> UNIT_SHIFT), 0)
     if s == NULL:
         return NULL
     s.state = LARGE
@@ -352,7 +348,7 @@ cdef int large_free(Heap *h, Slab *s, void *block) noexcept nogil:
     cdef int answer = SLAB_OK
     if block != s.start:
         answer = SLAB_MISALIGNED
-    elif state_swap(&s.state, DEAD) != LARGE:
+    elif byte_swap(&s.state, DEAD) != LARGE:
         answer = SLAB_DOUBLE
     slab_show(&h.hazard, NULL)
     if answer:
@@ -432,7 +428,8 @@ heaps : int
 foreign, misaligned, double : int
     Frees that were refused, by reason, since the process began.
 late : int
-    Double frees that two threads did at once: both were told that all is well, and one of them counted.
+    Double frees that a cell's owner and another thread did at the same moment: both were told that all is well, the
+    cell went back once, and it is counted here. Exact while nobody frees.
 classes : tuple of ClassUse
     Every size class.
 """
@@ -451,6 +448,8 @@ def statistics():
     cdef uint64_t live[SLAB_CLASSES]
     cdef uint64_t large_blocks = 0
     cdef uint64_t large_bytes = 0
+    cdef uint64_t marked = 0
+    cdef uint64_t count
     cdef uint32_t i
     cdef Slab *s
     cdef Arena *arena = arena_get()
@@ -464,9 +463,9 @@ def statistics():
                 large_bytes += bytes_of(s)
             elif not s.owner.private:
                 slabs[s.cls] += 1
-                live[s.cls] += slab_live(s)
-                for i in range(s.words):
-                    live[s.cls] -= slab_bits(slab_peek(&s.remote[i]))
+                count = slab_marked(s)
+                marked += count
+                live[s.cls] += slab_live(s) - count
             s = next_slab(&unit)
     classes = tuple([
         ClassUse(class_size(i), slabs[i], slabs[i] * class_cells(i), live[i])
@@ -481,7 +480,7 @@ def statistics():
         slab_peek(&refused[SLAB_FOREIGN]),
         slab_peek(&refused[SLAB_MISALIGNED]),
         slab_peek(&refused[SLAB_DOUBLE]),
-        heaps_late(),
+        heaps_late(marked),
         classes,
     )
 
@@ -514,9 +513,9 @@ cdef int set_up() except -1:
     if arena != NULL:
         base, extent, owners = arena.base, arena.size, arena.owners
     large = heap_large()
-    slow.refill, slow.event, slow.elsewhere, slow.refuse = refill, event, elsewhere, refuse
+    slow.next_lot, slow.refill = next_lot, refill
+    slow.event, slow.elsewhere, slow.refuse = event, elsewhere, refuse
     lay_out()
-    heap_clear(<Heap *>&slab_nobody)
     if pthread_key_create(&slab_key, thread_gone):
         raise MemoryError("the process has no thread-specific key left for the allocator")
     if pthread_atfork(heaps_before_fork, heaps_after_fork, after_fork_in_child):

@@ -5,8 +5,8 @@ from libc.stdint cimport uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.memory.heaps cimport (
-    CLOSED, LARGE, SLAB_CLASSES, Heap, Slab, bytes_of, heap_close, heap_drop, heap_new, heap_open, heap_trim, next_slab,
-    pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, slab_live, slab_peek)
+    CLOSED, LARGE, SLAB_CLASSES, Heap, Slab, bytes_of, heap_close, heap_drop, heap_new, heap_open, heap_trim, lot_free,
+    lot_given, next_slab, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, slab_live)
 from vmcore._fast.memory.slab cimport (
     SLAB_ALIGN_MOST, heap_alloc, heap_free, slab_alloc, slab_calloc, slab_class_aligned, slab_free, slab_of)
 
@@ -17,7 +17,7 @@ from vmcore.errors import ClosedError, ConfigError
 cdef extern from "memory/slab.h" nogil:
     int pthread_mutex_init(pthread_mutex_t *, const void *)
     int pthread_mutex_destroy(pthread_mutex_t *)
-    uint32_t slab_lowest(uint64_t v)
+    uint64_t slab_lowest(uint64_t v)
 
 cdef enum:
     MOST_CELLS = 4096         # of a slab
@@ -28,13 +28,13 @@ cdef enum:
 
 cdef bint is_dense(const Slab *s, uint64_t live) noexcept nogil:
     # Its used cells are its first ones.
-    cdef uint64_t i
-    cdef uint64_t given
-    for i in range((live + 63) // 64):
-        given = slab_peek(&s.free[i]) | slab_peek(&s.claim[i])
-        if live < (i + 1) * 64:
-            given &= (<uint64_t>1 << (live - i * 64)) - 1
-        if given:
+    cdef uint64_t free
+    cdef uint32_t i
+    for i in range(<uint32_t>((live + 63) // 64)):
+        free = lot_free(s, i)
+        if live < (<uint64_t>i + 1) * 64:
+            free &= (<uint64_t>1 << (live - <uint64_t>i * 64)) - 1
+        if free:
             return False
     return True
 
@@ -434,12 +434,12 @@ cdef void count_run(Tally *tally, const Slab *s, uint64_t cells) noexcept nogil:
 
 
 cdef void measure_slab(Tally *tally, Slab *s) noexcept nogil:
-    # Runs of free cells, word by word: `run` are those that end where the word begins.
+    # Runs of free cells, lot by lot: `run` are those that end where the lot begins.
     cdef uint64_t run = 0
     cdef uint64_t word, used, left
     cdef uint32_t at, i
     for i in range((s.count + 63) // 64):
-        used = ~(slab_peek(&s.free[i]) | slab_peek(&s.claim[i]) | slab_peek(&s.remote[i]))
+        used = ~lot_given(s, i)
         left = s.count - <uint64_t>i * 64
         if left > 64:
             left = 64
@@ -451,7 +451,7 @@ cdef void measure_slab(Tally *tally, Slab *s) noexcept nogil:
             run += slab_lowest(word) - at
             count_run(tally, s, run)
             run = 0
-            at = slab_lowest(word) + 1
+            at = <uint32_t>slab_lowest(word) + 1
             word &= word - 1
         run += left - at
     count_run(tally, s, run)

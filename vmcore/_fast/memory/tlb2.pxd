@@ -72,6 +72,7 @@ cdef inline bint answers(const Walk *w, uint64_t pte, uint32_t want) noexcept no
     return pte & need == need and pte_allows(w, pte, want)
 
 cdef inline void put_answer(Walk *w, uint64_t pte, gva_t gva, uint32_t shift) noexcept nogil:
+    w.pte = pte
     w.span = <uint64_t>1 << shift
     w.gpa = (pte >> 10 & 0xFFFFFFFFFFFu) << 12
     w.gpa = w.gpa & ~(w.span - 1) | gva & (w.span - 1)

@@ -1,7 +1,7 @@
 """Graphs of regions as :mod:`vmcore._fast.jit.t2.liftface` shows them: checked, and executed one node after the other.
 
 The evaluator is written for the tests alone, from the description of the operations; it shares nothing with the
-compiler. It can be told to leave at the n-th place where a region may be left, so that each snapshot is put to the test.
+compiler. It can be told to leave at the n-th place where a region may be left, so each snapshot is put to the test.
 """
 
 from __future__ import annotations

@@ -12,16 +12,18 @@ from vmcore.isa.riscv import BY_MNEMONIC
 
 REGISTERS = (5, 6, 10, 12, 13, 20, 28)
 
-INTEGER = """
-    add sub and or xor sll srl sra slt sltu addw subw sllw srlw sraw addi andi ori xori slti sltiu slli srli srai addiw
-    slliw srliw sraiw lui auipc mul mulh mulhu mulhsu mulw div divu rem remu divw divuw remw remuw
-    add.uw sh1add sh2add sh3add sh1add.uw sh2add.uw sh3add.uw slli.uw andn orn xnor clz clzw ctz ctzw cpop cpopw max
-    maxu min minu sext.b sext.h zext.h rol rolw ror rori rorw roriw orc.b rev8 bclr bclri bext bexti binv binvi bset
-    bseti pack packh packw czero.eqz czero.nez
-""".split()
-LOADS = "lb lbu lh lhu lw lwu ld".split()
-STORES = "sb sh sw sd".split()
-BRANCHES = "beq bne blt bge bltu bgeu".split()
+INTEGER = [
+    "add", "sub", "and", "or", "xor", "sll", "srl", "sra", "slt", "sltu", "addw", "subw", "sllw", "srlw", "sraw",
+    "addi", "andi", "ori", "xori", "slti", "sltiu", "slli", "srli", "srai", "addiw", "slliw", "srliw", "sraiw",
+    "lui", "auipc", "mul", "mulh", "mulhu", "mulhsu", "mulw", "div", "divu", "rem", "remu", "divw", "divuw", "remw",
+    "remuw", "add.uw", "sh1add", "sh2add", "sh3add", "sh1add.uw", "sh2add.uw", "sh3add.uw", "slli.uw", "andn",
+    "orn", "xnor", "clz", "clzw", "ctz", "ctzw", "cpop", "cpopw", "max", "maxu", "min", "minu", "sext.b", "sext.h",
+    "zext.h", "rol", "rolw", "ror", "rori", "rorw", "roriw", "orc.b", "rev8", "bclr", "bclri", "bext", "bexti",
+    "binv", "binvi", "bset", "bseti", "pack", "packh", "packw", "czero.eqz", "czero.nez",
+]  # fmt: skip
+LOADS = ["lb", "lbu", "lh", "lhu", "lw", "lwu", "ld"]
+STORES = ["sb", "sh", "sw", "sd"]
+BRANCHES = ["beq", "bne", "blt", "bge", "bltu", "bgeu"]
 AMOUNTS = {"slli": 64, "srli": 64, "srai": 64, "slliw": 32, "srliw": 32, "sraiw": 32, "rori": 64, "roriw": 32,
            "slli.uw": 64, "bclri": 64, "bexti": 64, "binvi": 64, "bseti": 64}  # fmt: skip
 

@@ -25,7 +25,7 @@ cdef struct Lift:
     uint32_t loose            # floating-point registers whose NaN need not be the canonical one
     uint32_t now[64]
 
-ctypedef void (*lift_t)(Lift *l, const Op *op) noexcept nogil
+ctypedef void (*lift_t)(Lift *t, const Op *op) noexcept nogil
 
 # A lifter for the handler of that name: when it may be used (LIFT_*), what it writes (RD_*), and whether it needs the
 # host's FPU to be the guest's.
@@ -35,28 +35,28 @@ cdef int register_lift(str name, lift_t lift, uint32_t when, uint32_t rd, bint f
 cdef void lift_region(const Region *r, Graph *g) noexcept nogil
 
 # The guest's state before the current instruction, for what may leave there.
-cdef uint32_t snap_here(Lift *l, uint32_t kind) noexcept nogil
+cdef uint32_t snap_here(Lift *t, uint32_t kind) noexcept nogil
 
 # The value of a register.
-cdef inline uint32_t get_x(Lift *l, uint32_t r) noexcept nogil:
+cdef inline uint32_t get_x(Lift *t, uint32_t r) noexcept nogil:
     if r == 0:
-        return const_node(l.g, 0)
-    return l.now[r] if l.now[r] else entry_node(l.g, r)
+        return const_node(t.g, 0)
+    return t.now[r] if t.now[r] else entry_node(t.g, r)
 
-cdef inline void put_x(Lift *l, uint32_t rd, uint32_t node) noexcept nogil:
+cdef inline void put_x(Lift *t, uint32_t rd, uint32_t node) noexcept nogil:
     if rd != SINK:
-        l.now[rd] = 0 if l.g.nodes[node].op == OP_ENTRY and l.g.nodes[node].imm == rd else node
+        t.now[rd] = 0 if t.g.nodes[node].op == OP_ENTRY and t.g.nodes[node].imm == rd else node
 
 # A pure operation on integers.
-cdef inline uint32_t do_x(Lift *l, uint32_t op, uint32_t a, uint32_t b) noexcept nogil:
-    return make(l.g, l.block, op, T_INT, a, b, 0, 0)
+cdef inline uint32_t do_x(Lift *t, uint32_t op, uint32_t a, uint32_t b) noexcept nogil:
+    return make(t.g, t.block, op, T_INT, a, b, 0, 0)
 
-cdef inline uint32_t sext32(Lift *l, uint32_t a) noexcept nogil:
-    return make(l.g, l.block, OP_SEXT32, T_INT, a, 0, 0, 0)
+cdef inline uint32_t sext32(Lift *t, uint32_t a) noexcept nogil:
+    return make(t.g, t.block, OP_SEXT32, T_INT, a, 0, 0, 0)
 
-cdef inline uint32_t number(Lift *l, int64_t value) noexcept nogil:
-    return const_node(l.g, value)
+cdef inline uint32_t number(Lift *t, int64_t value) noexcept nogil:
+    return const_node(t.g, value)
 
-cdef inline uint32_t rs2_x(Lift *l, const Op *op) noexcept nogil:
+cdef inline uint32_t rs2_x(Lift *t, const Op *op) noexcept nogil:
     # Of an instruction with two sources.
-    return get_x(l, <uint32_t>op.imm & 31)
+    return get_x(t, <uint32_t>op.imm & 31)

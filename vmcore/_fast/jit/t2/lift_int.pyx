@@ -27,200 +27,200 @@ cdef struct Simple:
 cdef Simple simple[MOST_HANDLERS]
 
 
-cdef void l_simple(Lift *l, const Op *op) noexcept nogil:
-    cdef const Simple *s = &simple[l.handler]
-    cdef uint32_t one = get_x(l, op.rs1)
+cdef void l_simple(Lift *t, const Op *op) noexcept nogil:
+    cdef const Simple *s = &simple[t.handler]
+    cdef uint32_t one = get_x(t, op.rs1)
     cdef uint32_t two = 0
     if s.shape & BY_REG:
-        two = rs2_x(l, op)
+        two = rs2_x(t, op)
     elif s.shape & BY_IMM:
-        two = number(l, op.imm)
+        two = number(t, op.imm)
     elif s.shape & BY_AMOUNT:
-        two = number(l, op.imm & s.mask)
-    one = do_x(l, s.op, one, two)
-    put_x(l, op.rd, sext32(l, one) if s.shape & AND_SEXT else one)
+        two = number(t, op.imm & s.mask)
+    one = do_x(t, s.op, one, two)
+    put_x(t, op.rd, sext32(t, one) if s.shape & AND_SEXT else one)
 
 
-cdef void l_nop(Lift *l, const Op *op) noexcept nogil:
+cdef void l_nop(Lift *t, const Op *op) noexcept nogil:
     # Hints; and fences where one thread runs all harts, as its own order is every hart's order.
     return
 
 
-cdef void l_lui(Lift *l, const Op *op) noexcept nogil:
-    put_x(l, op.rd, number(l, op.imm))
+cdef void l_lui(Lift *t, const Op *op) noexcept nogil:
+    put_x(t, op.rd, number(t, op.imm))
 
 
-cdef void l_auipc(Lift *l, const Op *op) noexcept nogil:
-    put_x(l, op.rd, do_x(l, OP_ADD, base_node(l.g), number(l, <int64_t>op.imm + l.off)))
+cdef void l_auipc(Lift *t, const Op *op) noexcept nogil:
+    put_x(t, op.rd, do_x(t, OP_ADD, base_node(t.g), number(t, <int64_t>op.imm + t.off)))
 
 
 # --- Zba --------------------------------------------------------------------------------------------------------------
 
-cdef inline void shift_add(Lift *l, const Op *op, int64_t shift, bint word) noexcept nogil:
-    cdef uint32_t one = get_x(l, op.rs1)
+cdef inline void shift_add(Lift *t, const Op *op, int64_t shift, bint word) noexcept nogil:
+    cdef uint32_t one = get_x(t, op.rs1)
     if word:
-        one = do_x(l, OP_ZEXT32, one, 0)
+        one = do_x(t, OP_ZEXT32, one, 0)
     if shift:
-        one = do_x(l, OP_SHL, one, number(l, shift))
-    put_x(l, op.rd, do_x(l, OP_ADD, one, rs2_x(l, op)))
+        one = do_x(t, OP_SHL, one, number(t, shift))
+    put_x(t, op.rd, do_x(t, OP_ADD, one, rs2_x(t, op)))
 
 
-cdef void l_sh1add(Lift *l, const Op *op) noexcept nogil:
-    shift_add(l, op, 1, False)
+cdef void l_sh1add(Lift *t, const Op *op) noexcept nogil:
+    shift_add(t, op, 1, False)
 
 
-cdef void l_sh2add(Lift *l, const Op *op) noexcept nogil:
-    shift_add(l, op, 2, False)
+cdef void l_sh2add(Lift *t, const Op *op) noexcept nogil:
+    shift_add(t, op, 2, False)
 
 
-cdef void l_sh3add(Lift *l, const Op *op) noexcept nogil:
-    shift_add(l, op, 3, False)
+cdef void l_sh3add(Lift *t, const Op *op) noexcept nogil:
+    shift_add(t, op, 3, False)
 
 
-cdef void l_add_uw(Lift *l, const Op *op) noexcept nogil:
-    shift_add(l, op, 0, True)
+cdef void l_add_uw(Lift *t, const Op *op) noexcept nogil:
+    shift_add(t, op, 0, True)
 
 
-cdef void l_sh1add_uw(Lift *l, const Op *op) noexcept nogil:
-    shift_add(l, op, 1, True)
+cdef void l_sh1add_uw(Lift *t, const Op *op) noexcept nogil:
+    shift_add(t, op, 1, True)
 
 
-cdef void l_sh2add_uw(Lift *l, const Op *op) noexcept nogil:
-    shift_add(l, op, 2, True)
+cdef void l_sh2add_uw(Lift *t, const Op *op) noexcept nogil:
+    shift_add(t, op, 2, True)
 
 
-cdef void l_sh3add_uw(Lift *l, const Op *op) noexcept nogil:
-    shift_add(l, op, 3, True)
+cdef void l_sh3add_uw(Lift *t, const Op *op) noexcept nogil:
+    shift_add(t, op, 3, True)
 
 
-cdef void l_slli_uw(Lift *l, const Op *op) noexcept nogil:
-    put_x(l, op.rd, do_x(l, OP_SHL, do_x(l, OP_ZEXT32, get_x(l, op.rs1), 0), number(l, op.imm & 63)))
+cdef void l_slli_uw(Lift *t, const Op *op) noexcept nogil:
+    put_x(t, op.rd, do_x(t, OP_SHL, do_x(t, OP_ZEXT32, get_x(t, op.rs1), 0), number(t, op.imm & 63)))
 
 
 # --- Zbb --------------------------------------------------------------------------------------------------------------
 
-cdef inline void with_inverse(Lift *l, const Op *op, uint32_t how) noexcept nogil:
-    put_x(l, op.rd, do_x(l, how, get_x(l, op.rs1), do_x(l, OP_NOT, rs2_x(l, op), 0)))
+cdef inline void with_inverse(Lift *t, const Op *op, uint32_t how) noexcept nogil:
+    put_x(t, op.rd, do_x(t, how, get_x(t, op.rs1), do_x(t, OP_NOT, rs2_x(t, op), 0)))
 
 
-cdef void l_andn(Lift *l, const Op *op) noexcept nogil:
-    with_inverse(l, op, OP_AND)
+cdef void l_andn(Lift *t, const Op *op) noexcept nogil:
+    with_inverse(t, op, OP_AND)
 
 
-cdef void l_orn(Lift *l, const Op *op) noexcept nogil:
-    with_inverse(l, op, OP_OR)
+cdef void l_orn(Lift *t, const Op *op) noexcept nogil:
+    with_inverse(t, op, OP_OR)
 
 
-cdef void l_xnor(Lift *l, const Op *op) noexcept nogil:
+cdef void l_xnor(Lift *t, const Op *op) noexcept nogil:
     # ~(a ^ b) = a ^ ~b
-    with_inverse(l, op, OP_XOR)
+    with_inverse(t, op, OP_XOR)
 
 
-cdef inline uint32_t choose(Lift *l, uint32_t cond, uint32_t one, uint32_t two) noexcept nogil:
-    return make(l.g, l.block, OP_SELECT, T_INT, cond, one, two, 0)
+cdef inline uint32_t choose(Lift *t, uint32_t cond, uint32_t one, uint32_t two) noexcept nogil:
+    return make(t.g, t.block, OP_SELECT, T_INT, cond, one, two, 0)
 
 
-cdef inline void extreme(Lift *l, const Op *op, uint32_t less, bint largest) noexcept nogil:
-    cdef uint32_t one = get_x(l, op.rs1)
-    cdef uint32_t two = rs2_x(l, op)
-    cdef uint32_t cond = do_x(l, less, one, two)
-    put_x(l, op.rd, choose(l, cond, two, one) if largest else choose(l, cond, one, two))
+cdef inline void extreme(Lift *t, const Op *op, uint32_t less, bint largest) noexcept nogil:
+    cdef uint32_t one = get_x(t, op.rs1)
+    cdef uint32_t two = rs2_x(t, op)
+    cdef uint32_t cond = do_x(t, less, one, two)
+    put_x(t, op.rd, choose(t, cond, two, one) if largest else choose(t, cond, one, two))
 
 
-cdef void l_max(Lift *l, const Op *op) noexcept nogil:
-    extreme(l, op, OP_LT, True)
+cdef void l_max(Lift *t, const Op *op) noexcept nogil:
+    extreme(t, op, OP_LT, True)
 
 
-cdef void l_maxu(Lift *l, const Op *op) noexcept nogil:
-    extreme(l, op, OP_LTU, True)
+cdef void l_maxu(Lift *t, const Op *op) noexcept nogil:
+    extreme(t, op, OP_LTU, True)
 
 
-cdef void l_min(Lift *l, const Op *op) noexcept nogil:
-    extreme(l, op, OP_LT, False)
+cdef void l_min(Lift *t, const Op *op) noexcept nogil:
+    extreme(t, op, OP_LT, False)
 
 
-cdef void l_minu(Lift *l, const Op *op) noexcept nogil:
-    extreme(l, op, OP_LTU, False)
+cdef void l_minu(Lift *t, const Op *op) noexcept nogil:
+    extreme(t, op, OP_LTU, False)
 
 
-cdef void l_rol(Lift *l, const Op *op) noexcept nogil:
+cdef void l_rol(Lift *t, const Op *op) noexcept nogil:
     # To the left by n is to the right by -n, modulo the width.
-    put_x(l, op.rd, do_x(l, OP_ROTR, get_x(l, op.rs1), do_x(l, OP_NEG, rs2_x(l, op), 0)))
+    put_x(t, op.rd, do_x(t, OP_ROTR, get_x(t, op.rs1), do_x(t, OP_NEG, rs2_x(t, op), 0)))
 
 
-cdef void l_rolw(Lift *l, const Op *op) noexcept nogil:
-    put_x(l, op.rd, do_x(l, OP_ROTR32, get_x(l, op.rs1), do_x(l, OP_NEG, rs2_x(l, op), 0)))
+cdef void l_rolw(Lift *t, const Op *op) noexcept nogil:
+    put_x(t, op.rd, do_x(t, OP_ROTR32, get_x(t, op.rs1), do_x(t, OP_NEG, rs2_x(t, op), 0)))
 
 
 # --- Zbs --------------------------------------------------------------------------------------------------------------
 
-cdef inline void one_bit(Lift *l, const Op *op, uint32_t how, uint32_t amount) noexcept nogil:
-    cdef uint32_t mask = do_x(l, OP_SHL, number(l, 1), amount)
+cdef inline void one_bit(Lift *t, const Op *op, uint32_t how, uint32_t amount) noexcept nogil:
+    cdef uint32_t mask = do_x(t, OP_SHL, number(t, 1), amount)
     if how == OP_AND:
-        mask = do_x(l, OP_NOT, mask, 0)
-    put_x(l, op.rd, do_x(l, how, get_x(l, op.rs1), mask))
+        mask = do_x(t, OP_NOT, mask, 0)
+    put_x(t, op.rd, do_x(t, how, get_x(t, op.rs1), mask))
 
 
-cdef inline void one_bit_of(Lift *l, const Op *op, uint32_t amount) noexcept nogil:
-    put_x(l, op.rd, do_x(l, OP_AND, do_x(l, OP_SHR, get_x(l, op.rs1), amount), number(l, 1)))
+cdef inline void one_bit_of(Lift *t, const Op *op, uint32_t amount) noexcept nogil:
+    put_x(t, op.rd, do_x(t, OP_AND, do_x(t, OP_SHR, get_x(t, op.rs1), amount), number(t, 1)))
 
 
-cdef void l_bclr(Lift *l, const Op *op) noexcept nogil:
-    one_bit(l, op, OP_AND, rs2_x(l, op))
+cdef void l_bclr(Lift *t, const Op *op) noexcept nogil:
+    one_bit(t, op, OP_AND, rs2_x(t, op))
 
 
-cdef void l_bclri(Lift *l, const Op *op) noexcept nogil:
-    one_bit(l, op, OP_AND, number(l, op.imm & 63))
+cdef void l_bclri(Lift *t, const Op *op) noexcept nogil:
+    one_bit(t, op, OP_AND, number(t, op.imm & 63))
 
 
-cdef void l_bset(Lift *l, const Op *op) noexcept nogil:
-    one_bit(l, op, OP_OR, rs2_x(l, op))
+cdef void l_bset(Lift *t, const Op *op) noexcept nogil:
+    one_bit(t, op, OP_OR, rs2_x(t, op))
 
 
-cdef void l_bseti(Lift *l, const Op *op) noexcept nogil:
-    one_bit(l, op, OP_OR, number(l, op.imm & 63))
+cdef void l_bseti(Lift *t, const Op *op) noexcept nogil:
+    one_bit(t, op, OP_OR, number(t, op.imm & 63))
 
 
-cdef void l_binv(Lift *l, const Op *op) noexcept nogil:
-    one_bit(l, op, OP_XOR, rs2_x(l, op))
+cdef void l_binv(Lift *t, const Op *op) noexcept nogil:
+    one_bit(t, op, OP_XOR, rs2_x(t, op))
 
 
-cdef void l_binvi(Lift *l, const Op *op) noexcept nogil:
-    one_bit(l, op, OP_XOR, number(l, op.imm & 63))
+cdef void l_binvi(Lift *t, const Op *op) noexcept nogil:
+    one_bit(t, op, OP_XOR, number(t, op.imm & 63))
 
 
-cdef void l_bext(Lift *l, const Op *op) noexcept nogil:
-    one_bit_of(l, op, rs2_x(l, op))
+cdef void l_bext(Lift *t, const Op *op) noexcept nogil:
+    one_bit_of(t, op, rs2_x(t, op))
 
 
-cdef void l_bexti(Lift *l, const Op *op) noexcept nogil:
-    one_bit_of(l, op, number(l, op.imm & 63))
+cdef void l_bexti(Lift *t, const Op *op) noexcept nogil:
+    one_bit_of(t, op, number(t, op.imm & 63))
 
 
 # --- Zbkb and Zicond --------------------------------------------------------------------------------------------------
 
-cdef inline uint32_t packed(Lift *l, const Op *op, uint32_t extend, int64_t shift) noexcept nogil:
-    return do_x(l, OP_OR, do_x(l, extend, get_x(l, op.rs1), 0), do_x(l, OP_SHL, rs2_x(l, op), number(l, shift)))
+cdef inline uint32_t packed(Lift *t, const Op *op, uint32_t extend, int64_t shift) noexcept nogil:
+    return do_x(t, OP_OR, do_x(t, extend, get_x(t, op.rs1), 0), do_x(t, OP_SHL, rs2_x(t, op), number(t, shift)))
 
 
-cdef void l_pack(Lift *l, const Op *op) noexcept nogil:
-    put_x(l, op.rd, packed(l, op, OP_ZEXT32, 32))
+cdef void l_pack(Lift *t, const Op *op) noexcept nogil:
+    put_x(t, op.rd, packed(t, op, OP_ZEXT32, 32))
 
 
-cdef void l_packw(Lift *l, const Op *op) noexcept nogil:
-    put_x(l, op.rd, sext32(l, packed(l, op, OP_ZEXT16, 16)))
+cdef void l_packw(Lift *t, const Op *op) noexcept nogil:
+    put_x(t, op.rd, sext32(t, packed(t, op, OP_ZEXT16, 16)))
 
 
-cdef void l_packh(Lift *l, const Op *op) noexcept nogil:
-    put_x(l, op.rd, do_x(l, OP_ZEXT16, packed(l, op, OP_ZEXT8, 8), 0))
+cdef void l_packh(Lift *t, const Op *op) noexcept nogil:
+    put_x(t, op.rd, do_x(t, OP_ZEXT16, packed(t, op, OP_ZEXT8, 8), 0))
 
 
-cdef void l_czero_eqz(Lift *l, const Op *op) noexcept nogil:
-    put_x(l, op.rd, choose(l, rs2_x(l, op), get_x(l, op.rs1), number(l, 0)))
+cdef void l_czero_eqz(Lift *t, const Op *op) noexcept nogil:
+    put_x(t, op.rd, choose(t, rs2_x(t, op), get_x(t, op.rs1), number(t, 0)))
 
 
-cdef void l_czero_nez(Lift *l, const Op *op) noexcept nogil:
-    put_x(l, op.rd, choose(l, rs2_x(l, op), number(l, 0), get_x(l, op.rs1)))
+cdef void l_czero_nez(Lift *t, const Op *op) noexcept nogil:
+    put_x(t, op.rd, choose(t, rs2_x(t, op), number(t, 0), get_x(t, op.rs1)))
 
 
 def _simple(name, op, shape, mask=0):

@@ -18,45 +18,45 @@ cdef struct Access:
 cdef Access accesses[MOST_HANDLERS]
 
 
-cdef uint32_t find_host(Lift *l, const Op *op, uint32_t size, uint32_t flags) noexcept nogil:
+cdef uint32_t find_host(Lift *t, const Op *op, uint32_t size, uint32_t flags) noexcept nogil:
     # The check that each access makes for itself.
-    cdef Graph *g = l.g
-    cdef uint32_t base = get_x(l, op.rs1)
-    cdef uint32_t snap = snap_here(l, SNAP_STEP)
-    cdef uint32_t host = append(g, l.block, OP_HOST, T_INT, base, 0, 0, op.imm)
+    cdef Graph *g = t.g
+    cdef uint32_t base = get_x(t, op.rs1)
+    cdef uint32_t snap = snap_here(t, SNAP_STEP)
+    cdef uint32_t host = append(g, t.block, OP_HOST, T_INT, base, 0, 0, op.imm)
     g.nodes[host].size = <uint16_t>size
     g.nodes[host].flags = <uint8_t>flags
     g.nodes[host].snap = snap
     return host
 
 
-cdef uint32_t load(Lift *l, const Op *op, uint32_t size, uint32_t flags, uint8_t type) noexcept nogil:
-    cdef Graph *g = l.g
-    cdef uint32_t host = find_host(l, op, size, 0)
-    cdef uint32_t node = append(g, l.block, OP_LOAD, type, host, get_x(l, op.rs1), 0, op.imm)
+cdef uint32_t load(Lift *t, const Op *op, uint32_t size, uint32_t flags, uint8_t type) noexcept nogil:
+    cdef Graph *g = t.g
+    cdef uint32_t host = find_host(t, op, size, 0)
+    cdef uint32_t node = append(g, t.block, OP_LOAD, type, host, get_x(t, op.rs1), 0, op.imm)
     g.nodes[node].size = <uint16_t>size
     g.nodes[node].flags = <uint8_t>flags
     return node
 
 
-cdef void store(Lift *l, const Op *op, uint32_t size, uint32_t value) noexcept nogil:
-    cdef Graph *g = l.g
-    cdef uint32_t host = find_host(l, op, size, MEM_WRITE)
-    cdef uint32_t node = append(g, l.block, OP_STORE, T_NONE, host, get_x(l, op.rs1), value, op.imm)
+cdef void store(Lift *t, const Op *op, uint32_t size, uint32_t value) noexcept nogil:
+    cdef Graph *g = t.g
+    cdef uint32_t host = find_host(t, op, size, MEM_WRITE)
+    cdef uint32_t node = append(g, t.block, OP_STORE, T_NONE, host, get_x(t, op.rs1), value, op.imm)
     g.nodes[node].size = <uint16_t>size
 
 
-cdef void l_load(Lift *l, const Op *op) noexcept nogil:
-    cdef const Access *how = &accesses[l.handler]
+cdef void l_load(Lift *t, const Op *op) noexcept nogil:
+    cdef const Access *how = &accesses[t.handler]
     if op.rd == SINK:
         # It may fault; what it reads nobody wants to know.
-        find_host(l, op, how.size, 0)
+        find_host(t, op, how.size, 0)
     else:
-        put_x(l, op.rd, load(l, op, how.size, how.flags, T_INT))
+        put_x(t, op.rd, load(t, op, how.size, how.flags, T_INT))
 
 
-cdef void l_store(Lift *l, const Op *op) noexcept nogil:
-    store(l, op, accesses[l.handler].size, get_x(l, op.rd))
+cdef void l_store(Lift *t, const Op *op) noexcept nogil:
+    store(t, op, accesses[t.handler].size, get_x(t, op.rd))
 
 
 for _name, _size, _flags in (

@@ -1,9 +1,9 @@
 # Which instructions of a page make a region, and how control flows between them.
 #
-# A region is entered at its header, and lies within one page. Where the header is that of a loop the region is this loop,
-# with inner loops whole; else it is what follows. A call to another place of the page goes on there, in a context of its
-# own, so a function that is called twice is there twice; a return goes on behind the call, if it returns there. What is
-# cold, what cannot be lifted, and whatever else is no part of the region is where it is left.
+# A region is entered at its header, and lies within one page. Where the header is that of a loop the region is this
+# loop, with inner loops whole; else it is what follows. A call to another place of the page goes on there, in a context
+# of its own, so a function that is called twice is there twice; a return goes on behind the call, if it returns there.
+# What is cold, what cannot be lifted, and whatever else is no part of the region is where it is left.
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 

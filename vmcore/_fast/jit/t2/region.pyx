@@ -9,7 +9,7 @@ from vmcore._fast.hart.handlers cimport handler_number
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.softcore cimport RTZ
 from vmcore._fast.hart.state cimport SINK, Op
-from vmcore._fast.jit.t2.flow cimport dominates_place, flow_analyse, flow_cut
+from vmcore._fast.jit.t2.flow cimport flow_analyse, flow_cut
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
@@ -310,10 +310,10 @@ cdef void start_walk(Region *r) noexcept nogil:
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 cdef void look_at_page(Region *r, const RegionInput *given) noexcept nogil:
-    # All that is warm, from the start of each stretch of it that is not known yet. The loops of the page, and which places
-    # they have, are those of this flow.
+    # All that is warm, from the start of each stretch of it that is not known yet. The loops of the page, and which
+    # places they have, are those of this flow.
     cdef uint32_t off = 0
-    cdef uint32_t target, i, k
+    cdef uint32_t target, i
     cdef Place *p
     cdef Way w
     r.given = given[0]
@@ -336,7 +336,7 @@ cdef void look_at_page(Region *r, const RegionInput *given) noexcept nogil:
             continue
         # Where functions begin is where they are entered.
         off = p.off
-        for k in range(p.insns):
+        for _ in range(p.insns):
             if rows[r.insns[off >> 1].handler].control == JUMPS and r.insns[off >> 1].op.rd != SINK:
                 w.off = <int32_t>off + r.insns[off >> 1].op.imm
                 w.context = 0
@@ -372,7 +372,7 @@ cdef bint is_in_loop(const Flow *f, uint32_t place, uint32_t header) noexcept no
 
 cdef bint keep_within_loop(Region *r, uint32_t header) noexcept nogil:
     # The region's own context has the instructions of that loop alone. False: there is none with this header.
-    cdef uint32_t i, k, off
+    cdef uint32_t i, off
     cdef uint32_t top = place_with(r, &r.page, header)
     cdef const Place *p
     memset(r.within, 0xFF, sizeof(r.within))
@@ -384,7 +384,7 @@ cdef bint keep_within_loop(Region *r, uint32_t header) noexcept nogil:
             continue
         p = &r.page.places[i]
         off = p.off
-        for k in range(p.insns):
+        for _ in range(p.insns):
             set_bit(r.within, off)
             off += r.insns[off >> 1].length
     return True

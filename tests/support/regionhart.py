@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -23,7 +23,7 @@ DATA_SIZE = 0x3000
 ISA = Isa.default().mask
 #: The register that random accesses have as their base.
 BASE = 11
-FS_INITIAL = 1 << 13
+FS_INITIAL, FS_DIRTY = 1 << 13, 3 << 13
 MSTATUS, FCSR = 0x300, 0x003
 
 
@@ -44,7 +44,7 @@ class State:
 
     x: list[int]
     data: bytes
-    f: list[int] = field(default_factory=lambda: [0] * 32)
+    f: list[int]
     fcsr: int = 0
 
 
@@ -52,7 +52,8 @@ def random_state(source: Random) -> State:
     """Return a state whose :data:`BASE` is an address in the data."""
     x = [0] + [operands.integer(source) for _ in range(31)]
     x[BASE] = DATA + source.randrange(0x100, DATA_SIZE - 0x100)
-    return State(x, source.randbytes(DATA_SIZE), [source.getrandbits(64) for _ in range(32)])
+    f = [operands.float_register(source, source.choice(("f32", "f64")), boxes=False) for _ in range(32)]
+    return State(x, source.randbytes(DATA_SIZE), f)
 
 
 class Interpreter:
@@ -62,8 +63,8 @@ class Interpreter:
         self.core = Core(1, ISA, tier="t0")
         self.core.add_ram(RAM, RAM_SIZE)
 
-    def run(self, page: bytes, entry: int, state: State, insns: int) -> tuple[int, list[int], bytes]:
-        """Execute that many instructions; return pc, registers and data."""
+    def run(self, page: bytes, entry: int, state: State, insns: int) -> Left:
+        """Execute that many instructions; the data is then in :attr:`data`."""
         core = self.core
         core.memory.write(PAGE, page)
         core.memory.write(DATA, state.data)
@@ -73,9 +74,14 @@ class Interpreter:
         for number in range(32):
             core.set_x(0, number, state.x[number])
             core.set_f(0, number, state.f[number])
+        # Last: what was written above has made it dirty.
+        core.csr_write(0, MSTATUS, FS_INITIAL)
         core.set_pc(0, PAGE + entry)
         core.run(max_insns=insns)
-        return core.pc(0), [core.x(0, n) for n in range(32)], core.memory.read(DATA, DATA_SIZE)
+        self.data = core.memory.read(DATA, DATA_SIZE)
+        fcsr, mstatus = core.csr_read(0, FCSR) or 0, core.csr_read(0, MSTATUS) or 0
+        return Left(core.pc(0), 0, insns, [core.x(0, n) for n in range(32)], [core.f(0, n) for n in range(32)],
+                    fcsr & 31, mstatus & FS_DIRTY == FS_DIRTY, 0)  # fmt: skip
 
     def close(self) -> None:
         self.core.close()
@@ -90,10 +96,15 @@ def compare(interpreter: Interpreter, page: bytes, entry: int, state: State, *, 
     check(graph)
     for place in (None, *leave_at):
         memory = Memory(DATA, bytearray(state.data))
-        left: Left = Machine(graph, PAGE, state.x, memory).run(leave_at=place, budget=budget)
-        pc, x, data = interpreter.run(page, entry, state, left.executed)
-        assert left.pc == pc, f"leaving at {place}: pc {left.pc:#x}, T0 {pc:#x} after {left.executed}"
-        wrong = {n: (hex(left.x[n]), hex(x[n])) for n in range(32) if left.x[n] != x[n]}
-        assert not wrong, f"leaving at {place} after {left.executed}: {wrong}"
-        assert bytes(memory.data) == data, f"leaving at {place}: memory"
+        left = Machine(graph, PAGE, state.x, memory, state.f, state.fcsr >> 5).run(leave_at=place, budget=budget)
+        right = interpreter.run(page, entry, state, left.executed)
+        said = f"leaving at {place} after {left.executed}"
+        assert left.pc == right.pc, f"{said}: pc {left.pc:#x}, T0 {right.pc:#x}"
+        wrong = {f"x{n}": (hex(left.x[n]), hex(right.x[n])) for n in range(32) if left.x[n] != right.x[n]}
+        wrong |= {f"f{n}": (hex(left.f[n]), hex(right.f[n])) for n in range(32) if left.f[n] != right.f[n]}
+        assert not wrong, f"{said}: {wrong}"
+        assert left.flags == right.flags, f"{said}: flags {left.flags:#x}, T0 {right.flags:#x}"
+        # Raised flags make the state dirty too, when they are looked at.
+        assert (left.dirty or left.flags != 0) == right.dirty, f"{said}: mstatus.FS"
+        assert bytes(memory.data) == interpreter.data, f"{said}: memory"
     return graph

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from support.ieee754 import FORMATS, evaluate
+
 M64 = 2**64 - 1
 M32 = 2**32 - 1
 GOTO, BRANCH, LEAVE, LEAVE_TO = 1, 2, 3, 4
@@ -18,7 +20,15 @@ WRITE, SIGNED = 1, 2
 PINNED = (2, 8, 9, 10, 11, 12, 13, 14, 15, 16)
 #: More instructions than a region may execute between two polls.
 MOST_UNCOUNTED = 64
-LEAVING = ("host", "poll", "leave_if")
+LEAVING = ("host", "poll", "leave_if", "fpu")
+INT, F64, F32 = 1, 2, 3
+DYNAMIC = 7
+PREFIX = {F64: "f64", F32: "f32"}
+#: A NaN as arithmetic may give it: it has a sign, bits of its own, and as a double it looks like a boxed single.
+LOOSE = {F64: 0xFFFF_FFFF_FFC1_2345, F32: 0xFFC1_2345}
+ARITHMETIC = {"fadd": "add", "fsub": "sub", "fmul": "mul", "fdiv": "div", "fsqrt": "sqrt", "fmin": "min", "fmax": "max"}
+FUSED = {"fmadd": (0, 0), "fmsub": (0, 1), "fnmsub": (1, 0), "fnmadd": (1, 1)}
+COMPARED = {"feq": "eq", "flt": "lt", "fle": "le"}
 
 Graph = dict[str, Any]
 
@@ -108,6 +118,54 @@ INTEGER: dict[str, Callable[..., int]] = {
 }
 
 
+def is_nan(value: int, kind: int) -> bool:
+    form = FORMATS[PREFIX[kind]]
+    return value & (form.sign - 1) > form.infinity
+
+
+def floating(op: str, node: dict[str, Any], kind: int, args: list[int], frm: int) -> tuple[int, int]:
+    """Return the result of an operation on floating point, and its flags. `kind`: the type of its operands."""
+    rm = frm if node["mode"] == DYNAMIC else node["mode"]
+    result = node["type"]
+    if op == "f_int":
+        return evaluate(f"{PREFIX[result]}_from_{'i' if node['flags'] & SIGNED else 'u'}{8 * node['size']}",
+                        args[0] & (1 << 8 * node["size"]) - 1, rm=rm)  # fmt: skip
+    prefix = PREFIX[kind]
+    if op == "int_f":
+        return evaluate(f"{prefix}_to_{'i' if node['flags'] & SIGNED else 'u'}{8 * node['size']}", args[0], rm=rm)
+    if op in COMPARED:
+        return evaluate(f"{prefix}_{COMPARED[op]}", *args)
+    if op in ("f64_f32", "f32_f64"):
+        value, flags = evaluate(f"{prefix}_to_{PREFIX[result]}", args[0], rm=rm)
+    elif op in FUSED:
+        sign = FORMATS[prefix].sign
+        product, addend = FUSED[op]
+        value, flags = evaluate(f"{prefix}_fma", args[0] ^ sign * product, args[1], args[2] ^ sign * addend, rm=rm)
+    else:
+        value, flags = evaluate(f"{prefix}_{ARITHMETIC[op]}", *args, rm=rm)
+    return (LOOSE[result] if is_nan(value, result) else value), flags
+
+
+def floating_bits(op: str, kind: int, result: int, args: list[int]) -> int:
+    """Return the result of an operation that moves bits of floating point."""
+    if op == "box":
+        return args[0] | M64 ^ M32
+    if op == "unbox":
+        return args[0] & M32 if args[0] >> 32 == M32 else FORMATS["f32"].nan
+    if op == "bits":
+        return signed(args[0], 32) & M64 if kind == F32 else args[0]
+    if op == "frombits":
+        return args[0] & M32 if result == F32 else args[0]
+    form = FORMATS[PREFIX[result]]
+    if op == "fclean":
+        return form.nan if is_nan(args[0], result) else args[0]
+    other = {"fsgnj": args[1], "fsgnjn": ~args[1], "fsgnjx": args[0] ^ args[1]}[op]
+    return args[0] & (form.sign - 1) | other & form.sign
+
+
+BITS = ("box", "unbox", "bits", "frombits", "fclean", "fsgnj", "fsgnjn", "fsgnjx")
+
+
 @dataclass
 class Left:
     """Where a region was left, and in which state."""
@@ -116,6 +174,9 @@ class Left:
     kind: int
     executed: int
     x: list[int]
+    f: list[int]
+    flags: int
+    dirty: bool
     places: int
 
 
@@ -170,7 +231,7 @@ def check(graph: Graph) -> None:
             node = nodes[value]
             pinned = register in PINNED or register >= 32
             assert pinned or not (node["op"] == "entry" and node["imm"] == register)
-            assert node["type"] == (2 if register >= 32 else 1)
+            assert node["type"] == (F64 if register >= 32 else INT)
 
 
 def check_dominance(graph: Graph, preds: dict[int, list[int]]) -> None:
@@ -216,21 +277,26 @@ class Machine:
     x : list of int
         Registers at the entry.
     memory : Memory
+    f : list of int
+        Floating-point registers at the entry.
+    frm : int
+        Rounding mode.
     """
 
-    def __init__(self, graph: Graph, page: int, x: list[int], memory: Memory) -> None:
+    def __init__(self, graph: Graph, page: int, x: list[int], memory: Memory, f: list[int], frm: int = 0) -> None:
         self.graph, self.page, self.x, self.memory = graph, page, list(x), memory
+        self.f, self.frm, self.flags, self.dirty = list(f), frm, 0, False
         self.values: dict[int, int] = {}
         self.counted = 0
         self.places = 0
 
     def leave(self, snap: dict[str, Any], pc: int | None = None) -> Left:
-        x = list(self.x)
+        both = self.x + self.f
         for register, node in snap["regs"].items():
-            if register < 32:
-                x[register] = self.values[node]
+            both[register] = self.values[node]
         pc = self.page + snap["off"] if pc is None else pc
-        return Left(pc & M64, snap["kind"], self.counted + snap["count"], x, self.places)
+        return Left(pc & M64, snap["kind"], self.counted + snap["count"], both[:32], both[32:], self.flags, self.dirty,
+                    self.places)  # fmt: skip
 
     def run(self, *, leave_at: int | None = None, budget: int = 10_000) -> Left:
         """Run until it leaves: at the `leave_at`-th place where it may, or when more than `budget` was counted."""
@@ -268,6 +334,8 @@ class Machine:
     def must_leave(self, node: dict[str, Any], told: bool, budget: int) -> bool:
         if node["op"] == "leave_if":
             return self.values[node["a"]] != 0
+        if node["op"] == "fpu":
+            return told
         if node["op"] == "poll":
             return told or self.counted > budget
         return told or not self.memory.has((self.values[node["a"]] + node["imm"]) & M64, node["size"])
@@ -279,7 +347,7 @@ class Machine:
         elif op == "base":
             values[n] = self.page
         elif op == "entry":
-            values[n] = self.x[node["imm"]]
+            values[n] = (self.x + self.f)[node["imm"]]
         elif op == "host":
             # What is added to a guest's address is an index into the bytes.
             values[n] = -self.memory.base & M64
@@ -295,6 +363,15 @@ class Machine:
                 assert host["flags"] & WRITE
                 value = values[node["c"]] & (1 << 8 * node["size"]) - 1
                 data[at : at + node["size"]] = value.to_bytes(node["size"], "little")
+        elif op == "dirty":
+            self.dirty = True
+        elif op in BITS:
+            kind = self.graph["nodes"][node["a"]]["type"]
+            values[n] = floating_bits(op, kind, node["type"], [values[one] for one in operands(self.graph, n)])
+        elif (op.startswith("f") and op != "fpu") or op == "int_f":
+            kind = self.graph["nodes"][node["a"]]["type"]
+            values[n], flags = floating(op, node, kind, [values[one] for one in operands(self.graph, n)], self.frm)
+            self.flags |= flags
         elif op in INTEGER:
             values[n] = INTEGER[op](*(values[one] for one in operands(self.graph, n))) & M64
         else:

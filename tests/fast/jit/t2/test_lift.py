@@ -213,7 +213,7 @@ def test_a_return_is_guarded(interpreter):
     assert graph["insns"] == 6
     guards = [n for n in graph["nodes"].values() if n["op"] == "leave_if"]
     assert len(guards) == 1
-    left = Machine(graph, PAGE, state.x, Memory(state.x[BASE] & ~4095, bytearray(8192))).run()
+    left = Machine(graph, PAGE, state.x, Memory(state.x[BASE] & ~4095, bytearray(8192)), state.f).run()
     assert (left.pc, left.kind) == (PAGE + 20, 0)
 
 

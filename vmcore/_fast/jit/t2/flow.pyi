@@ -1,1 +1,1 @@
-"""Nothing of it is for Python."""
+"""Control flow between basic blocks; nothing of it is for Python."""

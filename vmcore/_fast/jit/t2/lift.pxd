@@ -22,8 +22,13 @@ cdef struct Lift:
     uint32_t since            # ... since the last poll, on the longest way
     uint32_t serial           # of the current instruction, for people
     uint8_t dirty             # mstatus.FS is known to be dirty
-    uint32_t loose            # floating-point registers whose NaN need not be the canonical one
+    # Floating-point registers, by bit: the result of arithmetic on doubles, whose NaN need not be the canonical one; a
+    # boxed single, whose node without the box is `single`, and the same of these.
+    uint32_t loose
+    uint32_t boxed
+    uint32_t loose_single
     uint32_t now[64]
+    uint32_t single[32]
 
 ctypedef void (*lift_t)(Lift *t, const Op *op) noexcept nogil
 
@@ -46,6 +51,9 @@ cdef inline uint32_t get_x(Lift *t, uint32_t r) noexcept nogil:
 cdef inline void put_x(Lift *t, uint32_t rd, uint32_t node) noexcept nogil:
     if rd != SINK:
         t.now[rd] = 0 if t.g.nodes[node].op == OP_ENTRY and t.g.nodes[node].imm == rd else node
+
+# Floating-point registers are clean from here on: those of `which`.
+cdef void clean(Lift *t, uint32_t which) noexcept nogil
 
 # A pure operation on integers.
 cdef inline uint32_t do_x(Lift *t, uint32_t op, uint32_t a, uint32_t b) noexcept nogil:

@@ -1,1 +1,1 @@
-"""Nothing of it is for Python."""
+"""From a region to its graph; nothing of it is for Python."""

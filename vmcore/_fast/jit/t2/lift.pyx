@@ -23,6 +23,7 @@ cdef extern from *:
 cdef enum:
     MOST_HANDLERS = 1024
     MOST_LINKS = 2 * MOST_FORMED + 1
+    EVERYTHING = 0xFFFFFFFF
 
 # A place that was lifted, by its number in the order; 0 stands for what is before the region.
 cdef struct Done:
@@ -33,7 +34,10 @@ cdef struct Done:
     uint32_t since
     uint8_t dirty
     uint32_t loose
+    uint32_t boxed
+    uint32_t loose_single
     uint32_t now[64]
+    uint32_t single[32]
 
 # An edge of the graph, whose arguments are filled in when everything is there.
 cdef struct Joint:
@@ -63,20 +67,36 @@ cdef int register_lift(str name, lift_t lift, uint32_t when, uint32_t rd, bint f
 
 # --- snapshots --------------------------------------------------------------------------------------------------------
 
-cdef inline uint32_t clean_f(Lift *t, uint32_t r) noexcept nogil:
+cdef uint32_t clean_double(Lift *t, uint32_t r) noexcept nogil:
     return make(t.g, t.block, OP_FCLEAN, T_F64, t.now[F_REGISTERS + r], 0, 0, 0)
 
 
-cdef void clean_all(Lift *t) noexcept nogil:
+cdef uint32_t clean_single(Lift *t, uint32_t r) noexcept nogil:
+    return make(t.g, t.block, OP_FCLEAN, T_F32, t.single[r], 0, 0, 0)
+
+
+cdef void clean(Lift *t, uint32_t which) noexcept nogil:
     cdef uint32_t r
     for r in range(32):
-        if t.loose >> r & 1:
-            t.now[F_REGISTERS + r] = clean_f(t, r)
-    t.loose = 0
+        if t.loose & which & <uint32_t>1 << r:
+            t.now[F_REGISTERS + r] = clean_double(t, r)
+        elif t.loose_single & which & <uint32_t>1 << r:
+            t.single[r] = clean_single(t, r)
+            t.now[F_REGISTERS + r] = make(t.g, t.block, OP_BOX, T_F64, t.single[r], 0, 0, 0)
+    t.loose &= ~which
+    t.loose_single &= ~which
+
+
+cdef inline uint32_t value_to_leave(Lift *t, uint32_t r) noexcept nogil:
+    # Of a register that has been written; clean, for this place alone: what follows may never get here.
+    if r >= F_REGISTERS and t.loose >> (r - F_REGISTERS) & 1:
+        return clean_double(t, r - F_REGISTERS)
+    if r >= F_REGISTERS and t.loose_single >> (r - F_REGISTERS) & 1:
+        return make(t.g, t.block, OP_BOX, T_F64, clean_single(t, r - F_REGISTERS), 0, 0, 0)
+    return t.now[r]
 
 
 cdef uint32_t snapshot(Lift *t, uint32_t off, uint32_t count, uint32_t kind) noexcept nogil:
-    # What is loose is cleaned for this place alone: what follows may never get here.
     cdef Graph *g = t.g
     cdef uint32_t nodes[64]
     cdef uint32_t wanted = 0
@@ -90,12 +110,7 @@ cdef uint32_t snapshot(Lift *t, uint32_t off, uint32_t count, uint32_t kind) noe
     for r in range(1, 64):
         if t.now[r] or nodes[r]:
             wanted += 1
-            if t.now[r] == 0:
-                nodes[r] = entry_node(g, r)
-            elif r >= F_REGISTERS and t.loose >> (r - F_REGISTERS) & 1:
-                nodes[r] = clean_f(t, r - F_REGISTERS)
-            else:
-                nodes[r] = t.now[r]
+            nodes[r] = value_to_leave(t, r) if t.now[r] else entry_node(g, r)
     snap = new_snap(g, off, count, kind, wanted)
     if snap == 0:
         return 0
@@ -109,7 +124,7 @@ cdef uint32_t snapshot(Lift *t, uint32_t off, uint32_t count, uint32_t kind) noe
 
 
 cdef uint32_t snap_here(Lift *t, uint32_t kind) noexcept nogil:
-    clean_all(t)
+    clean(t, EVERYTHING)
     return snapshot(t, t.off, t.count, kind)
 
 
@@ -149,7 +164,7 @@ cdef void begin_insn(Lift *t, uint32_t off, const Insn *n) noexcept nogil:
     t.handler = n.handler
     t.serial += 1
     if t.since >= MOST_UNCOUNTED:
-        clean_all(t)
+        clean(t, EVERYTHING)
         poll(t, t.block, off)
         t.count = 0
         t.since = 0
@@ -257,6 +272,9 @@ cdef void take_state(Lift *t, const Done *d) noexcept nogil:
     t.since = d.since
     t.dirty = d.dirty
     t.loose = d.loose
+    t.boxed = d.boxed
+    t.loose_single = d.loose_single
+    memcpy(t.single, d.single, sizeof(t.single))
 
 
 cdef void begin_place(Work *w, const Place *p) noexcept nogil:
@@ -288,6 +306,7 @@ cdef void begin_place(Work *w, const Place *p) noexcept nogil:
     if not is_met(p):
         return
     t.count = 0
+    t.boxed = 0
     here.args |= w.written[p.order]
     for r in range(1, 64):
         if here.args >> r & 1:
@@ -331,11 +350,14 @@ cdef void lift_place(Work *w, const Place *p) noexcept nogil:
     for i in range(p.nways):
         if p.ways[i].to and is_met(&r.flow.places[p.ways[i].to]):
             # What is an argument is clean.
-            clean_all(t)
+            clean(t, EVERYTHING)
     here.count = t.count
     here.since = t.since
     here.dirty = t.dirty
     here.loose = t.loose
+    here.boxed = t.boxed
+    here.loose_single = t.loose_single
+    memcpy(here.single, t.single, sizeof(t.single))
     memcpy(here.now, t.now, sizeof(t.now))
     for i in range(p.nways):
         go_way(w, p, &p.ways[i], i)

@@ -1,1 +1,1 @@
-"""Nothing of it is for Python."""
+"""Lifting integer code: importing the module registers its lifters."""

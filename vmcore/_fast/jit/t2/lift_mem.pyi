@@ -1,1 +1,1 @@
-"""Nothing of it is for Python."""
+"""Lifting loads and stores: importing the module registers its lifters."""

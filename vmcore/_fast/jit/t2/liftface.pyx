@@ -3,7 +3,7 @@
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
-from vmcore._fast.jit.t2 import lift_int, lift_mem
+from vmcore._fast.jit.t2 import lift_fp, lift_int, lift_mem
 from vmcore._fast.jit.t2.ir cimport (
     Graph, Node, Snap, edge_arg, graph_free, graph_init, op_row, snap_node, snap_reg)
 from vmcore._fast.jit.t2.lift cimport lift_region
@@ -13,7 +13,7 @@ from vmcore._fast.jit.t2.region cimport (
 from vmcore.errors import ConfigError
 
 #: What fills the tables of the lifter when it is imported.
-LIFTER_MODULES = (lift_int, lift_mem)
+LIFTER_MODULES = (lift_fp, lift_int, lift_mem)
 #: Why there is no region, by number.
 REFUSALS = {
     REFUSED_NOT: None, REFUSED_COLD: "cold", REFUSED_FIRST: "first", REFUSED_LARGE: "large", REFUSED_MEMORY: "memory",

@@ -124,6 +124,7 @@ cdef enum:
     LIFT_ALONE = 2            # with one hart
     LIFT_ROUNDED = 3          # rounding as frm says
     LIFT_ROUNDED_INT = 4      # ... or to zero
+    LIFT_EXACT = 5            # it has a rounding mode, which is a legal one and does not matter
 
 # What its rd is.
 cdef enum:

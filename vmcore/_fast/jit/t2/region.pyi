@@ -1,1 +1,1 @@
-"""Nothing of it is for Python."""
+"""Regions; nothing of it is for Python."""

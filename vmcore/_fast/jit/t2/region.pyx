@@ -7,7 +7,7 @@ from vmcore._fast.hart.decode cimport decode_number
 from vmcore._fast.hart.fpregs cimport DYNAMIC
 from vmcore._fast.hart.handlers cimport handler_number
 from vmcore._fast.hart.isabits cimport BIT_C, has
-from vmcore._fast.hart.softcore cimport RTZ
+from vmcore._fast.hart.softcore cimport RMM, RTZ
 from vmcore._fast.hart.state cimport SINK, Op
 from vmcore._fast.jit.t2.flow cimport flow_analyse, flow_cut
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
@@ -76,6 +76,10 @@ cdef inline bint can_lift(const Region *r, uint32_t handler, const Op *op) noexc
         return not r.given.parallel
     if row.when == LIFT_ALONE:
         return not r.given.many_harts
+    if row.when == LIFT_EXACT:
+        # With a reserved mode it is illegal. (Where frm has one the host's FPU is never the guest's.)
+        mode = (<uint32_t>op.imm >> 16) & 7
+        return mode <= RMM or mode == DYNAMIC
     if row.when == LIFT_ROUNDED or row.when == LIFT_ROUNDED_INT:
         mode = (<uint32_t>op.imm >> 16) & 7
         return mode == DYNAMIC or (mode == RTZ and row.when == LIFT_ROUNDED_INT)

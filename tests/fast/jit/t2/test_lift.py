@@ -9,6 +9,7 @@ from support.regions import Machine, Memory, check
 
 from vmcore._fast.jit.t2.liftface import Former
 from vmcore.isa.riscv import BY_MNEMONIC
+from vmcore.isa.riscv.assemble import random_encoding
 
 REGISTERS = (5, 6, 10, 12, 13, 20, 28)
 
@@ -222,3 +223,29 @@ def test_loop_arguments_are_what_the_loop_writes():
     graph = Former(page_of(code), ISA).lift(0)
     check(graph)
     assert sum(node["op"] == "arg" for node in graph["nodes"].values()) == 2
+
+
+def test_random_pages(interpreter):
+    # Anything that decodes, at any offset, compressed or not, with holes that are cold.
+    source = rng("pages")
+    rows = [row for row in BY_MNEMONIC.values() if row.mnemonic not in ("jalr", "c.jr", "c.jalr")]
+    lifted = 0
+    for _ in range(scaled(12)):
+        page = bytearray(4096)
+        at = 0
+        while at < 4096:
+            row = source.choice(rows)
+            # Encodings that lie within the page, one behind the other.
+            word = random_encoding(row, source).to_bytes(row.size, "little")
+            page[at : at + row.size] = word[: 4096 - at]
+            at += row.size
+        cold = source.randrange(0, 4096, 2)
+        warm = [off for off in range(0, 4096, 2) if not cold <= off < cold + 200]
+        former = Former(page, ISA, warm=warm, limit=source.choice((10, 100, 500)))
+        for _ in range(20):
+            entry = source.choice(warm)
+            graph = compare(interpreter, bytes(page), entry, random_state(source), former=former, leave_at=(1, 2, 3))
+            lifted += graph is not None and graph["insns"] > 2
+            header = former.header(entry)
+            assert header is None or former.form(header)["insns"] <= 500
+    assert lifted > 10

@@ -2,8 +2,6 @@
 
 from libc.stdint cimport uint16_t, uint32_t
 
-from vmcore._fast.jit.t2.region cimport Flow, Place
-
 
 cdef uint32_t number_from(Flow *f, uint32_t root, uint32_t left) noexcept nogil:
     # Depth first; what is done comes before what was done before it. `order` says how many ways are done, plus 1.

@@ -4,12 +4,13 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.jit.t2 import lift_fp, lift_int, lift_mem
+from vmcore._fast.jit.t2.flow cimport GO_AWAY, GO_BACK, GO_BRANCH, GO_ON, GO_TO, Place
 from vmcore._fast.jit.t2.ir cimport (
     Graph, Node, Snap, edge_arg, graph_free, graph_init, op_row, snap_node, snap_reg)
 from vmcore._fast.jit.t2.lift cimport lift_region
 from vmcore._fast.jit.t2.region cimport (
-    GO_AWAY, GO_BACK, GO_BRANCH, GO_ON, GO_TO, NOT_A_PLACE, REFUSED_COLD, REFUSED_FIRST, REFUSED_LARGE, REFUSED_MEMORY,
-    REFUSED_NOT, Place, Region, RegionInput, form_region, loop_header, region_free, region_new)
+    NOT_A_PLACE, REFUSED_COLD, REFUSED_FIRST, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region, RegionInput,
+    form_region, loop_header, region_free, region_new)
 from vmcore.errors import ConfigError
 
 #: What fills the tables of the lifter when it is imported.

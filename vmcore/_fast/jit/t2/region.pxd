@@ -5,17 +5,17 @@
 # of its own, so a function that is called twice is there twice; a return goes on behind the call, if it returns there.
 # What is cold, what cannot be lifted, and whatever else is no part of the region is where it is left.
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.state cimport Op
+from vmcore._fast.jit.t2.flow cimport Flow
 
 cdef enum:
     HALVES = 2048             # halfwords of a page
     MAP_BYTES = 256           # ... in bits
     MOST_CONTEXTS = 32
     MOST_CALLS = 3            # calls inlined one inside another
-    MOST_PLACES = 3072        # basic blocks while a region is looked for
-    MOST_FORMED = 320         # ... of a region
+    MOST_FORMED = 320         # basic blocks of a region
     MOST_WALKED = 2048        # instructions that are looked at for one
     NOT_A_PLACE = 0xFFFFFFFF
 
@@ -36,51 +36,6 @@ cdef struct RegionInput:
     uint32_t limit            # instructions
     uint8_t many_harts        # there is more than one
     uint8_t parallel          # ... and each has a thread of its own
-
-# How an instruction goes on.
-cdef enum:
-    GO_ON = 0                 # with the next one
-    GO_BRANCH = 1             # to ways[0], or with the next one, ways[1]
-    GO_TO = 2                 # to ways[0]
-    GO_BACK = 3               # to ways[0], a return that is guarded
-    GO_AWAY = 4               # who knows
-    GO_NOT = 5                # it is not executed: the region is left before it
-
-# Where control goes. `off` is from the start of the page, and may lie outside of it.
-cdef struct Way:
-    int32_t off
-    uint16_t context
-    uint16_t to               # Place, 0: it leaves the region
-
-# A basic block. Number 0 is none.
-cdef struct Place:
-    uint16_t off
-    uint16_t context
-    uint16_t insns
-    uint16_t last             # offset of the last of them
-    uint8_t how               # it goes on: GO_*; GO_ON: at ways[0], as another block begins there
-    uint8_t nways
-    uint8_t calls             # another place of the page (while calls are stepped over)
-    uint8_t called
-    Way ways[2]
-    uint64_t writes           # registers that its instructions write, 1 << n
-    # Right after flow_analyse().
-    uint16_t order            # in reverse postorder, from 1; 0: not reached
-    uint16_t root             # the place that it was reached from
-    uint16_t idom
-    uint16_t loop             # header of the innermost loop around it, its own number if it is one, 0: none
-    uint16_t outer            # of a header: that of the loop around its own
-    uint16_t npreds
-    uint32_t preds            # in Flow.list
-
-cdef struct Flow:
-    Place places[MOST_PLACES]
-    uint32_t nplaces          # number of the next one; the first is 1
-    uint16_t order[MOST_PLACES]
-    uint32_t norder
-    uint16_t list[2 * MOST_PLACES]
-    uint16_t stack[4 * MOST_PLACES]
-    uint8_t failed            # too many
 
 # An instruction of the page.
 cdef struct Insn:
@@ -148,7 +103,3 @@ cdef uint32_t form_region(Region *r, const RegionInput *given, uint32_t header) 
 cdef inline const Insn *insn_at(const Region *r, uint32_t off) noexcept nogil:
     # Of a place of a region: decoded already.
     return &r.insns[off >> 1]
-
-# Does control go from one place to another one that dominates it?
-cdef inline bint goes_back(const Flow *f, uint32_t one, uint32_t two) noexcept nogil:
-    return f.places[two].order <= f.places[one].order

@@ -9,7 +9,8 @@ from vmcore._fast.hart.handlers cimport handler_number
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.softcore cimport RMM, RTZ
 from vmcore._fast.hart.state cimport SINK, Op
-from vmcore._fast.jit.t2.flow cimport flow_analyse, flow_cut
+from vmcore._fast.jit.t2.flow cimport (
+    GO_AWAY, GO_BACK, GO_BRANCH, GO_NOT, GO_ON, GO_TO, MOST_PLACES, Flow, Place, Way, flow_analyse, flow_cut)
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:

@@ -2,8 +2,9 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.hart.state cimport System, enter_t
+from vmcore._fast.hart.state cimport CodeBundle, System, enter_t
 from vmcore._fast.jit.block cimport Block
+from vmcore._fast.jit.block cimport Link as Exit
 from vmcore._fast.jit.codebuf cimport CodeSegment
 from vmcore._fast.jit.convention cimport STUB_COUNT
 from vmcore._fast.jit.image cimport Compiled, Link
@@ -22,6 +23,17 @@ cdef struct PageBlocks:
     uint32_t code_bytes       # each block rounded up to CODE_UNIT
     uint32_t shared           # instructions that the store is known to have
     uint8_t probed            # there were probes when it was compiled
+
+# Code that is ready to be put in place.
+cdef struct Made:
+    const uint8_t *code
+    uint32_t size
+    uint32_t start            # offset in the page where it begins, and of what follows its last instruction
+    uint32_t end
+    uint32_t insns
+    uint32_t why              # END_*
+    uint32_t nlinks
+    const Exit *links
 
 cdef enum:
     STRESS_LEAST = 8 << 10    # bytes of code that a machine may keep, the stubs among them
@@ -72,6 +84,9 @@ cdef struct CodeCache:
 cdef bint cache_open(System *sys, uint32_t hot_after, Table *store) noexcept nogil
 # Have the stubs in place, which the first block would do. False: no memory for code.
 cdef bint cache_start(System *sys) noexcept nogil
+# Put code into a page that has compiled code already: what begins at the same place is replaced. Its place in
+# bundle.code, or 0. May move or drop the code of any page; with parallel harts the code lock is held.
+cdef uint32_t put_code(System *sys, CodeBundle *bundle, const Made *made) noexcept nogil
 # Have at most so many bytes from now on; what there is goes. It has been started.
 cdef void cache_limit(System *sys, uint64_t limit) noexcept nogil
 # Every page must have been dropped before.

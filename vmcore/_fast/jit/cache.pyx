@@ -391,8 +391,8 @@ cdef void cache_limit(System *sys, uint64_t limit) noexcept nogil:
 
 # --- compiling --------------------------------------------------------------------------------------------------------
 
-cdef bint record(System *sys, CodeBundle *bundle, const Block *b, uint64_t at, uint64_t size) noexcept nogil:
-    # The block stands at `at`: link it with the page's others.
+cdef bint record(System *sys, CodeBundle *bundle, const Made *made, uint64_t at) noexcept nogil:
+    # It stands at `at`: link it with the page's others.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Compiled *block
     cdef Link *link
@@ -401,42 +401,62 @@ cdef bint record(System *sys, CodeBundle *bundle, const Block *b, uint64_t at, u
         return False
     block = &u.blocks[u.nblocks]
     block.at = <uint32_t>((at - sys.code_base) // CODE_UNIT)
-    block.bytes = <uint32_t>size
-    block.off = <uint16_t>b.start
-    block.end = <uint16_t>b.next
-    block.insns = <uint16_t>b.insns
-    block.why = <uint16_t>b.why
+    block.bytes = made.size
+    block.off = <uint16_t>made.start
+    block.end = <uint16_t>made.end
+    block.insns = <uint16_t>made.insns
+    block.why = <uint16_t>made.why
     # ORDER: release: the code is there before its place.
-    vmcore_store32(&bundle.code[b.start >> 1], block.at)
-    for i in range(b.nlinks):
+    vmcore_store32(&bundle.code[made.start >> 1], block.at)
+    for i in range(made.nlinks):
         # Without room the jump keeps leading to its exit: slower, not wrong.
         if not more_room(<void **>&u.links, &u.links_room, u.nlinks, sizeof(Link)):
             break
         link = &u.links[u.nlinks]
-        link.field = b.links[i].field
+        link.field = made.links[i].field
         link.block = <uint16_t>u.nblocks
-        link.off = <uint16_t>b.links[i].off
+        link.off = <uint16_t>made.links[i].off
         VMCORE_ASSERT(not sys.parallel or link.field & 7 <= 4)
         u.nlinks += 1
         target = bundle.code[link.off >> 1]
-        if target and link.off != b.start:
+        if target and link.off != made.start:
             patch(site_of(sys, u, link), sys.code_base + <uint64_t>CODE_UNIT * target)
             link.off |= LINKED
     u.nblocks += 1
-    u.insns += b.insns
-    u.code_bytes += <uint32_t>(size + CODE_UNIT - 1) & ~<uint32_t>(CODE_UNIT - 1)
+    u.insns += made.insns
+    u.code_bytes += (made.size + CODE_UNIT - 1) & ~<uint32_t>(CODE_UNIT - 1)
     for i in range(u.nlinks):
-        if u.links[i].off == b.start:
+        # One that led to an older version of it is told apart by nothing but its place.
+        if u.links[i].off & ~<uint32_t>LINKED == made.start:
             patch(site_of(sys, u, &u.links[i]), at)
             u.links[i].off |= LINKED
     return True
+
+
+cdef uint32_t put_code(System *sys, CodeBundle *bundle, const Made *made) noexcept nogil:
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    if not place(c, made.size):
+        if sys.parallel:
+            # Only when no hart runs: the run loop sees to that, and T0 goes on alone until then.
+            vmcore_store32(&sys.code_full, 1)
+            return 0
+        cache_evict(sys, (c.limit - c.stubs_bytes) // 2)
+        if not place(c, made.size):
+            cache_evict(sys, 0)
+        if not place(c, made.size) or not equip(sys, bundle):
+            return 0
+    if not write_code(c.at, made.code, made.size) or not record(sys, bundle, made, c.at):
+        return 0
+    c.at += made.size
+    c.n_bytes += made.size
+    return bundle.code[made.start >> 1]
 
 
 cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
     cdef System *sys = hart.sys
     cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Block *b = &c.block
-    cdef uint64_t size
+    cdef Made made
     cdef uint64_t began = vmcore_monotonic_ns()
     if not cache_start(sys):
         # No memory for code, now or ever: T0 does it all.
@@ -454,23 +474,18 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
     if not translate_block(b, hart, bundle, off):
         c.n_failed += 1
         return 0
-    size = <uint64_t>(b.a.at - b.a.start)
-    if not place(c, size):
-        if sys.parallel:
-            # Only when no hart runs: the run loop sees to that, and T0 goes on alone until then.
-            vmcore_store32(&sys.code_full, 1)
-            return 0
-        cache_evict(sys, (c.limit - c.stubs_bytes) // 2)
-        if not place(c, size):
-            cache_evict(sys, 0)
-        if not place(c, size) or not equip(sys, bundle):
-            return 0
-    if not write_code(c.at, b.a.start, size) or not record(sys, bundle, b, c.at, size):
+    made.code = b.a.start
+    made.size = <uint32_t>(b.a.at - b.a.start)
+    made.start = b.start
+    made.end = b.next
+    made.insns = b.insns
+    made.why = b.why
+    made.nlinks = b.nlinks
+    made.links = b.links
+    if not put_code(sys, bundle, &made):
         return 0
-    c.at += size
     c.n_blocks += 1
     c.n_insns += b.insns
-    c.n_bytes += size
     c.compile_ns += vmcore_monotonic_ns() - began
     if c.n_blocks >= c.cool_after:
         c.cool_after = c.n_blocks + COOL_BLOCKS

@@ -16,3 +16,5 @@ cdef uint32_t base_node(Graph *g) noexcept nogil
 # What a node that is already there could be instead: another node or itself. For passes, which replace its uses.
 # New nodes are made before it.
 cdef uint32_t simplify(Graph *g, uint32_t node) noexcept nogil
+# The rules, applied to all nodes that are there.
+cdef void pass_fold(Graph *g) noexcept nogil

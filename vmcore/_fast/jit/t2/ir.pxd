@@ -235,6 +235,7 @@ cdef struct Graph:
     uint32_t insns            # guest instructions in it
     uint64_t fuel             # rewrites that are still allowed (burn())
     uint64_t burnt            # rewrites so far
+    uint64_t fired[4]         # rules of fold.pyx that were used, a bit for each: for people and tests
     uint8_t has_fpu
     uint8_t failed
 

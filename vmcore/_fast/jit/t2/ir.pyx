@@ -83,6 +83,7 @@ cdef void graph_clear(Graph *g) noexcept nogil:
     g.insns = 0
     g.fuel = ~<uint64_t>0
     g.burnt = 0
+    memset(g.fired, 0, sizeof(g.fired))
     g.has_fpu = False
     g.failed = False
 

@@ -1,0 +1,1 @@
+"""The arithmetic of the pure operations; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""Making pure nodes; nothing of it is for Python."""

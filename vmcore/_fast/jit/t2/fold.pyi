@@ -1,0 +1,3 @@
+"""Rewriting rules of the pure operations."""
+
+RULES: tuple[str, ...]

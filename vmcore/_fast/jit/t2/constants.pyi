@@ -1,0 +1,1 @@
+"""Propagation of constants and of copies; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""Dead code; nothing of it is for Python."""

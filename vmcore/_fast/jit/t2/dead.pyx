@@ -1,0 +1,153 @@
+"""Dead code.
+
+A node is alive if it has an effect, or if what is alive uses it: a node, the snapshot of a node, the end of a block. A
+value that goes along an edge is alive only if the argument that it becomes is; so arguments that only feed themselves
+around a loop go as well.
+
+Limit: a HOST is kept although nothing is accessed by it, as the guest's access may fault; one that was hoisted is not,
+as the guest has not asked for it yet.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from vmcore._fast.jit.t2.ir cimport (
+    MEM_EARLY, OP_ARG, OP_HOST, P_EFFECT, analyse, burn, edge_arg, op_row, remove_node, snap_node, BlockOf, Edge,
+    Graph, Node, Snap)
+from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
+
+cdef struct Life:
+    Graph *g
+    uint8_t *alive            # of each node
+    uint32_t *work            # nodes that are alive, and whose operands are still to be marked
+    uint32_t nwork
+
+
+cdef inline void mark(Life *l, uint32_t node) noexcept nogil:
+    if node and not l.alive[node]:
+        l.alive[node] = True
+        l.work[l.nwork] = node
+        l.nwork += 1
+
+
+cdef void mark_snap(Life *l, uint32_t snap) noexcept nogil:
+    cdef uint32_t i
+    cdef const Snap *s = &l.g.snaps[snap]
+    for i in range(s.nregs if snap else 0):
+        mark(l, snap_node(l.g, s, i))
+
+
+cdef void mark_arg(Life *l, const Node *arg) noexcept nogil:
+    # What it is given by each edge.
+    cdef Graph *g = l.g
+    cdef const BlockOf *to = &g.blocks[arg.block]
+    cdef const BlockOf *b
+    cdef uint32_t i, e
+    for i in range(to.npreds):
+        b = &g.blocks[g.pool[to.preds + i]]
+        for e in range(b.nedges):
+            if b.edges[e].to == arg.block:
+                mark(l, edge_arg(g, &b.edges[e], <uint32_t>arg.imm))
+
+
+cdef void spread(Life *l) noexcept nogil:
+    cdef const Node *n
+    while l.nwork:
+        l.nwork -= 1
+        n = &l.g.nodes[l.work[l.nwork]]
+        mark(l, n.a)
+        mark(l, n.b)
+        mark(l, n.c)
+        mark_snap(l, n.snap)
+        if n.op == OP_ARG:
+            mark_arg(l, n)
+
+
+cdef inline bint is_root(const Node *n) noexcept nogil:
+    return op_row(n.op).props & P_EFFECT and not (n.op == OP_HOST and n.flags & MEM_EARLY)
+
+
+cdef void mark_roots(Life *l) noexcept nogil:
+    cdef Graph *g = l.g
+    cdef uint32_t i, node
+    for i in range(g.norder):
+        node = g.blocks[g.order[i]].first
+        while node:
+            if is_root(&g.nodes[node]):
+                mark(l, node)
+            node = g.nodes[node].next
+        mark(l, g.blocks[g.order[i]].cond)
+        mark_snap(l, g.blocks[g.order[i]].snap)
+    spread(l)
+
+
+cdef void ask(Life *l) noexcept nogil:
+    # What may not go, as the fuel is used up, is alive like the rest; so is what it uses.
+    cdef Graph *g = l.g
+    cdef uint32_t i, node
+    for i in range(g.norder):
+        node = g.blocks[g.order[i]].first
+        while node:
+            if not l.alive[node] and not burn(g):
+                mark(l, node)
+                spread(l)
+            node = g.nodes[node].next
+
+
+cdef void drop_args(Life *l, uint32_t block) noexcept nogil:
+    # Edges first, by the old numbers.
+    cdef Graph *g = l.g
+    cdef BlockOf *b
+    cdef const BlockOf *to
+    cdef Edge *edge
+    cdef uint32_t arg, e, i, kept
+    b = &g.blocks[block]
+    for e in range(b.nedges):
+        edge = &b.edges[e]
+        to = &g.blocks[edge.to]
+        arg = to.first
+        kept = 0
+        for i in range(edge.nargs):
+            if l.alive[arg]:
+                g.pool[edge.args + kept] = g.pool[edge.args + i]
+                kept += 1
+            arg = g.nodes[arg].next
+        edge.nargs = kept
+
+
+cdef void drop_nodes(Life *l, uint32_t block) noexcept nogil:
+    cdef Graph *g = l.g
+    cdef uint32_t node = g.blocks[block].first
+    cdef uint32_t following
+    cdef uint32_t args = 0
+    while node:
+        following = g.nodes[node].next
+        if not l.alive[node]:
+            remove_node(g, node)
+        elif g.nodes[node].op == OP_ARG:
+            g.nodes[node].imm = args
+            args += 1
+        node = following
+    g.blocks[block].nargs = args
+
+
+cdef void pass_dead(Graph *g) noexcept nogil:
+    cdef Life l
+    cdef uint32_t i
+    analyse(g)
+    if g.failed:
+        return
+    l.g = g
+    l.nwork = 0
+    l.alive = <uint8_t *>vm_calloc(g.nnodes, 1)
+    l.work = <uint32_t *>vm_alloc(g.nnodes * sizeof(uint32_t))
+    if l.alive != NULL and l.work != NULL:
+        mark_roots(&l)
+        ask(&l)
+        for i in range(g.norder):
+            drop_args(&l, g.order[i])
+        for i in range(g.norder):
+            drop_nodes(&l, g.order[i])
+    else:
+        g.failed = True
+    vm_free(l.alive)
+    vm_free(l.work)

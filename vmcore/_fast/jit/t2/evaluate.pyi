@@ -1,0 +1,1 @@
+"""The reference evaluator; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""Value numbering; nothing of it is for Python."""

@@ -1,0 +1,120 @@
+"""Value numbering over the tree of dominators.
+
+Blocks are visited in reverse postorder, so what dominates a node was visited before it. Each node has its operands
+replaced, is simplified, and is looked up by what it computes: x op y == x op y, wherever the first one dominates.
+
+Limits: pure operations only (loads, look-ups of hosts and what raises flags have passes of their own); constants are
+one node each in block 1, unless they are marked.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from vmcore._fast.jit.t2.build cimport const_node, simplify
+from vmcore._fast.jit.t2.ir cimport (
+    MOST_NODES, OP_CONST, analyse, burn, dominates, is_pure, remove_node, replace_all, Graph, Node)
+from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+
+cdef enum:
+    HEADS = 4096
+
+cdef struct Numbers:
+    Graph *g
+    uint32_t *heads           # of chains, by hash
+    uint32_t *chain           # the next node of the chain, of each node
+    uint32_t *new_of
+
+
+cdef inline uint32_t now(const Numbers *t, uint32_t node) noexcept nogil:
+    while t.new_of[node]:
+        node = t.new_of[node]
+    return node
+
+
+cdef inline uint32_t hash_of(const Node *n) noexcept nogil:
+    cdef uint64_t h = n.op | <uint64_t>n.type << 16 | <uint64_t>n.a << 32
+    h = (h ^ n.b ^ <uint64_t>n.c << 20) * <uint64_t>0x9E3779B97F4A7C15u
+    h = (h ^ h >> 29 ^ <uint64_t>n.imm) * <uint64_t>0xBF58476D1CE4E5B9u
+    return <uint32_t>(h >> 40) % HEADS
+
+
+cdef inline bint same(const Node *one, const Node *two) noexcept nogil:
+    return (one.op == two.op and one.a == two.a and one.b == two.b and one.c == two.c and one.imm == two.imm
+            and one.type == two.type and one.size == two.size and one.mode == two.mode and one.flags == two.flags)
+
+
+cdef uint32_t find(Numbers *t, uint32_t node) noexcept nogil:
+    # One that dominates it, or itself, which is then remembered.
+    cdef Graph *g = t.g
+    cdef const Node *n = &g.nodes[node]
+    cdef uint32_t *head = &t.heads[hash_of(n)]
+    cdef uint32_t other = head[0]
+    while other:
+        if same(&g.nodes[other], n) and dominates(g, g.nodes[other].block, n.block) and burn(g):
+            return other
+        other = t.chain[other]
+    t.chain[node] = head[0]
+    head[0] = node
+    return node
+
+
+cdef void map_operands(Numbers *t, uint32_t node) noexcept nogil:
+    cdef Node *n = &t.g.nodes[node]
+    n.a = now(t, n.a)
+    n.b = now(t, n.b)
+    n.c = now(t, n.c)
+
+
+cdef void become(Numbers *t, uint32_t node, uint32_t found) noexcept nogil:
+    if found != node:
+        t.new_of[node] = found
+        remove_node(t.g, node)
+
+
+cdef void visit(Numbers *t, uint32_t node) noexcept nogil:
+    cdef Graph *g = t.g
+    cdef uint32_t op = g.nodes[node].op
+    cdef uint32_t before = g.nodes[node].prev
+    cdef uint32_t block = g.nodes[node].block
+    cdef uint32_t found, made, following
+    map_operands(t, node)
+    if op == OP_CONST and block != 1 and g.nodes[node].flags == 0 and burn(g):
+        found = const_node(g, g.nodes[node].imm)
+        if found:
+            become(t, node, found)
+        return
+    if op == OP_CONST or not is_pure(op):
+        return
+    found = simplify(g, node)
+    # What it made stands before it.
+    made = g.nodes[before].next if before else g.blocks[block].first
+    while made != node and not g.failed:
+        following = g.nodes[made].next
+        if g.nodes[made].op != OP_CONST and is_pure(g.nodes[made].op) and made != before:
+            map_operands(t, made)
+            become(t, made, find(t, made))
+        made = following
+    found = now(t, found)
+    become(t, node, find(t, node) if found == node else found)
+
+
+cdef void pass_gvn(Graph *g) noexcept nogil:
+    cdef Numbers t
+    cdef uint32_t i, node, following
+    analyse(g)
+    t.g = g
+    t.heads = <uint32_t *>vm_calloc(HEADS, sizeof(uint32_t))
+    t.chain = <uint32_t *>vm_calloc(MOST_NODES, sizeof(uint32_t))
+    t.new_of = <uint32_t *>vm_calloc(MOST_NODES, sizeof(uint32_t))
+    if t.heads != NULL and t.chain != NULL and t.new_of != NULL and not g.failed:
+        for i in range(g.norder):
+            node = g.blocks[g.order[i]].first
+            while node and not g.failed:
+                following = g.nodes[node].next
+                visit(&t, node)
+                node = following
+        replace_all(g, t.new_of)
+    else:
+        g.failed = True
+    vm_free(t.heads)
+    vm_free(t.chain)
+    vm_free(t.new_of)

@@ -30,6 +30,7 @@ from vmcore._fast.hart.trap cimport mip_of
 from vmcore._fast.jit.codebuf cimport code_generation, code_is_concurrent
 from vmcore._fast.jit.cache cimport CodeCache, cache_close, cache_figures, cache_open
 from vmcore._fast.jit.l3 cimport Store
+from vmcore._fast.jit.t2.tier cimport tier_close, tier_figures, tier_open
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_size
 from vmcore._fast.memory.mmu cimport WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W, WANT_X
 from vmcore._fast.memory.pmp cimport pmp_update
@@ -38,6 +39,7 @@ from vmcore._fast.memory.tlb2 cimport tlb2_clear
 
 # The modules of handlers register what they execute when they are imported.
 from vmcore._fast.hart import control, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys
+from vmcore._fast.jit.t2 import lift_fp, lift_int, lift_mem
 from vmcore._fast.jit import emit_bits, emit_flow, emit_fp, emit_fp_move, emit_int, emit_mem, emit_sys
 from vmcore.errors import ClosedError, ConfigError, DeviceError, MemoryAccessError, VmError
 
@@ -65,9 +67,10 @@ EXITS = {
 }
 
 # auto: what is executed often is compiled. t0: nothing is. t1: everything is, at once (for tests, mostly).
-TIERS = ("auto", "t0", "t1")
+TIERS = ("auto", "t0", "t1", "t2")
 
 HANDLER_MODULES = (ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys)
+LIFTER_MODULES = (lift_fp, lift_int, lift_mem)
 EMITTER_MODULES = (emit_bits, emit_flow, emit_fp, emit_fp_move, emit_int, emit_mem, emit_sys)
 control.bind_links()
 
@@ -186,6 +189,8 @@ cdef class Core:
                                              NULL if store is None else &store.table) and tier == "t1":
             raise ConfigError("tier='t1': this host gives no memory for compiled code",
                               hint="vmcore info says why; tier='auto' goes on without")
+        if tier == "t2" or tier == "auto":
+            tier_open(self.sys)
         self.quantum = QUANTUM if count > 1 else QUANTUM_ALONE
         self.quantum_left = self.quantum
         self.sys.clock.changed = 0

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from vmcore._fast.defs cimport gpa_t, gva_t
-from vmcore._fast.hart.state cimport CodePage, Hart, Op, System, handler_t
+from vmcore._fast.hart.state cimport CodeBundle, CodePage, Hart, Op, System, handler_t
 
 # The hart's decoded page at gpa (a page address in RAM), made when there is none; NULL when there is no memory for it.
 # Making one may drop others, the current one among them.
@@ -39,3 +39,6 @@ cdef bint is_probed(const System *sys, gva_t gva) noexcept nogil
 
 # Look up the handlers that have no instruction; called once they are registered.
 cdef int bind() except -1
+
+# The bundle of a page that code was fetched from; NULL: there is none.
+cdef CodeBundle *find_bundle(System *sys, gpa_t gpa) noexcept nogil

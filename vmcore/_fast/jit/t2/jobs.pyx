@@ -9,6 +9,7 @@ from libc.string cimport memset
 
 from vmcore._fast.defs cimport vmcore_add32, vmcore_load32, vmcore_store32
 from vmcore._fast.jit.t2.compile cimport Workshop, compile_region, workshop_close, workshop_open
+from vmcore._fast.jit.t2.job cimport JOBS, Client, Job
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
 from vmcore._fast.ring cimport RING_FOREVER, Ring, ring_close, ring_free, ring_init, ring_pop_wait, ring_push_one
 

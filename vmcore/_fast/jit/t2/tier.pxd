@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from vmcore._fast.hart.state cimport CodeBundle, Hart, System
 from vmcore._fast.jit.t2.compile cimport Workshop
-from vmcore._fast.jit.t2.jobs cimport Client
+from vmcore._fast.jit.t2.job cimport Client
 
 # Of one machine.
 cdef struct Tier:

@@ -15,8 +15,8 @@ from vmcore._fast.jit.block cimport END_REGION
 from vmcore._fast.jit.cache cimport MOST_REFUSED, CodeCache, Made, PageBlocks, image_flags, put_code
 from vmcore._fast.jit.image cimport Compiled
 from vmcore._fast.jit.t2.compile cimport compile_region, region_host, workshop_close, workshop_open
-from vmcore._fast.jit.t2.jobs cimport (
-    Job, client_close, client_open, job_fetch, job_free, job_new, job_push)
+from vmcore._fast.jit.t2.job cimport Job
+from vmcore._fast.jit.t2.jobs cimport client_close, client_open, job_fetch, job_free, job_new, job_push
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:

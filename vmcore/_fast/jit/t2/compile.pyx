@@ -1,0 +1,111 @@
+"""T2's compiler, from top to bottom."""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
+from vmcore._fast.jit.host cimport (
+    HAS_FMA, HAS_LZCNT, HAS_POPCNT, HAS_TZCNT, find_features, host_bits)
+from vmcore._fast.jit.image cimport IMAGE_HARTS, IMAGE_PARALLEL
+from vmcore._fast.jit.t2.alloc cimport BY_COLOURING, allocate, allocation_free, allocation_init
+from vmcore._fast.jit.t2.constants cimport pass_constants
+from vmcore._fast.jit.t2.dead cimport pass_dead
+from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
+from vmcore._fast.jit.t2.gvn cimport pass_gvn
+from vmcore._fast.jit.t2.ir cimport analyse, count_uses, graph_clear, graph_free, graph_init
+from vmcore._fast.jit.t2.job cimport (
+    MOST_REGION_LINKS, REGION_COLD, REGION_LARGE, REGION_MADE, REGION_MEMORY, Job)
+from vmcore._fast.jit.t2.layout cimport lay_out
+from vmcore._fast.jit.t2.lift cimport lift_region
+from vmcore._fast.jit.t2.region cimport (
+    NOT_A_PLACE, RegionInput, form_region, loop_header, region_free, region_new)
+from vmcore._fast.jit.t2.select cimport select_nodes
+from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
+
+find_features()
+
+
+cdef bint region_host() noexcept nogil:
+    cdef int wanted = HAS_FMA | HAS_LZCNT | HAS_POPCNT | HAS_TZCNT
+    return host_bits & wanted == wanted
+
+
+cdef Workshop *workshop_open() noexcept nogil:
+    cdef Workshop *shop = <Workshop *>vm_calloc(1, sizeof(Workshop))
+    if shop == NULL:
+        return NULL
+    shop.how = BY_COLOURING
+    shop.region = region_new()
+    code_init(&shop.code)
+    if shop.region == NULL or graph_init(&shop.graph) != 0 or allocation_init(&shop.places) != 0:
+        workshop_close(shop)
+        return NULL
+    return shop
+
+
+cdef void workshop_close(Workshop *shop) noexcept nogil:
+    if shop == NULL:
+        return
+    region_free(shop.region)
+    graph_free(&shop.graph)
+    allocation_free(&shop.places)
+    code_free(&shop.code)
+    vm_free(shop)
+
+
+cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nogil:
+    cdef RegionInput given
+    cdef uint32_t n
+    given.page = job.page
+    given.warm = job.warm
+    given.taken = job.taken
+    given.isa = job.isa
+    given.limit = REGION_LIMIT
+    given.many_harts = job.flags & IMAGE_HARTS != 0
+    given.parallel = job.flags & IMAGE_PARALLEL != 0
+    job.header = loop_header(shop.region, &given, job.sample, False)
+    if job.header == NOT_A_PLACE:
+        job.header = job.sample
+        return REGION_COLD
+    n = form_region(shop.region, &given, job.header)
+    if n:
+        return n
+    job.insns = shop.region.ninsns
+    graph_clear(&shop.graph)
+    shop.graph.fuel = job.fuel
+    lift_region(shop.region, &shop.graph)
+    analyse(&shop.graph)
+    pass_constants(&shop.graph)
+    analyse(&shop.graph)
+    pass_gvn(&shop.graph)
+    analyse(&shop.graph)
+    pass_dead(&shop.graph)
+    analyse(&shop.graph)
+    count_uses(&shop.graph)
+    if shop.graph.failed:
+        return REGION_LARGE
+    select_nodes(&shop.graph)
+    allocate(&shop.graph, &shop.places, shop.how)
+    if shop.places.failed:
+        return REGION_LARGE
+    n = lay_out(&shop.graph, layout)
+    job.nodes = shop.graph.nnodes
+    job.spilled = shop.places.spilled
+    if not emit_region(&shop.graph, &shop.places, layout, n, &shop.code, shop.window, shop.window + WINDOW_BYTES,
+                       given.parallel) or shop.code.nlinks > MOST_REGION_LINKS:
+        return REGION_LARGE
+    job.size = <uint32_t>(shop.code.a.at - shop.code.a.start)
+    job.nlinks = shop.code.nlinks
+    memcpy(job.links, shop.code.links, shop.code.nlinks * sizeof(job.links[0]))
+    job.code = <uint8_t *>vm_alloc(job.size)
+    if job.code == NULL:
+        return REGION_MEMORY
+    memcpy(job.code, shop.window, job.size)
+    return REGION_MADE
+
+
+cdef void compile_region(Workshop *shop, Job *job) noexcept nogil:
+    cdef uint64_t began = vmcore_monotonic_ns()
+    cdef uint32_t layout[1024]
+    job.refused = make_code(shop, job, layout)
+    job.ns = vmcore_monotonic_ns() - began

@@ -1,0 +1,49 @@
+# A region that is to be compiled, and what came of it.
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from vmcore._fast.defs cimport gpa_t
+from vmcore._fast.jit.block cimport Link
+
+cdef enum:
+    MOST_REGION_LINKS = 512
+    JOBS = 64                 # that may wait
+
+# Why there is no region.
+cdef enum Refusal:
+    REGION_MADE = 0
+    REGION_COLD = 1           # nothing that is worth it, or all of it is compiled already
+    REGION_LIFT = 2           # an instruction at its start that cannot be lifted
+    REGION_LARGE = 3          # too much for one of the stages
+    REGION_MEMORY = 4
+
+cdef struct Job:
+    Job *next                 # among what its client has not fetched
+    Client *client
+    # What it is made from.
+    uint8_t page[4096]
+    uint8_t warm[256]         # a bit for each halfword that compiled blocks cover
+    uint8_t taken[256]        # ... that has a region, or was refused one
+    gpa_t gpa
+    uint64_t isa
+    uint32_t flags            # IMAGE_*
+    uint32_t sample           # where the hart was seen
+    uint64_t fuel
+    # What came of it.
+    uint32_t refused
+    uint32_t header
+    uint32_t insns
+    uint32_t size
+    uint32_t nlinks
+    uint64_t ns
+    uint32_t nodes
+    uint32_t spilled
+    Link links[MOST_REGION_LINKS]
+    uint8_t *code             # vm_alloc
+
+cdef struct Client:
+    uint32_t refs             # of jobs and of the machine
+    uint32_t closed
+    uint32_t ready            # jobs that can be fetched
+    Job *done
+

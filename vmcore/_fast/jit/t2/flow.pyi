@@ -1,0 +1,1 @@
+"""Control flow between basic blocks; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""From a region to its graph; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""Lifting F and D: importing the module registers its lifters."""

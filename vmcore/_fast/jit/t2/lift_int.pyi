@@ -1,0 +1,1 @@
+"""Lifting integer code: importing the module registers its lifters."""

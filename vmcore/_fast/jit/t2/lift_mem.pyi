@@ -1,0 +1,1 @@
+"""Lifting loads and stores: importing the module registers its lifters."""

@@ -1,0 +1,105 @@
+# Which instructions of a page make a region, and how control flows between them.
+#
+# A region is entered at its header, and lies within one page. Where the header is that of a loop the region is this
+# loop, with inner loops whole; else it is what follows. A call to another place of the page goes on there, in a context
+# of its own, so a function that is called twice is there twice; a return goes on behind the call, if it returns there.
+# What is cold, what cannot be lifted, and whatever else is no part of the region is where it is left.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from vmcore._fast.hart.state cimport Op
+from vmcore._fast.jit.t2.flow cimport Flow
+
+cdef enum:
+    HALVES = 2048             # halfwords of a page
+    MAP_BYTES = 256           # ... in bits
+    MOST_CONTEXTS = 32
+    MOST_CALLS = 3            # calls inlined one inside another
+    MOST_FORMED = 320         # basic blocks of a region
+    MOST_WALKED = 2048        # instructions that are looked at for one
+    NOT_A_PLACE = 0xFFFFFFFF
+
+# Why there is no region.
+cdef enum:
+    REFUSED_NOT = 0
+    REFUSED_COLD = 1          # its header is not in the page, or cold
+    REFUSED_FIRST = 2         # its first instruction cannot be lifted
+    REFUSED_LARGE = 3         # its loop has too many instructions
+    REFUSED_MEMORY = 4
+
+# What a region is made from. All of it is only read.
+cdef struct RegionInput:
+    const uint8_t *page       # 4096 bytes
+    const uint8_t *warm       # 256 bytes, a bit for each halfword: instructions elsewhere were hardly ever executed
+    const uint8_t *taken      # ... where no header is to be looked for; NULL: nowhere
+    uint64_t isa
+    uint32_t limit            # instructions
+    uint8_t many_harts        # there is more than one
+    uint8_t parallel          # ... and each has a thread of its own
+
+# An instruction of the page.
+cdef struct Insn:
+    Op op
+    uint16_t handler
+    uint8_t length            # 0: not decoded yet
+    uint8_t liftable
+
+# How a place was come to by calls. Number 0 is the region's own.
+cdef struct Context:
+    uint16_t parent
+    uint16_t depth
+    uint16_t call             # offset of the call
+    uint16_t back             # ... of what follows it
+    uint8_t link              # register that has the address of `back`
+
+cdef struct Region:
+    RegionInput given
+    Insn insns[HALVES]
+    Flow page                 # all that is warm, calls stepped over
+    Flow flow
+    uint8_t within[MAP_BYTES]    # offsets that the region's own context may have
+    Context contexts[MOST_CONTEXTS]
+    uint32_t ncontexts
+    uint8_t seen[MOST_CONTEXTS][MAP_BYTES]
+    uint8_t leads[MOST_CONTEXTS][MAP_BYTES]
+    uint16_t place_at[MOST_CONTEXTS][HALVES]
+    uint32_t wait[4 * MOST_WALKED]
+    uint32_t nwait
+    uint32_t nwalked
+    # What came of it.
+    uint32_t header           # offset; its place is number 1
+    uint32_t ninsns
+    uint32_t refused          # REFUSED_*
+    uint8_t is_loop
+
+# When an instruction can be lifted at all.
+cdef enum:
+    LIFT_ALWAYS = 0
+    LIFT_TURNS = 1            # where one thread runs all harts
+    LIFT_ALONE = 2            # with one hart
+    LIFT_ROUNDED = 3          # rounding as frm says
+    LIFT_ROUNDED_INT = 4      # ... or to zero
+    LIFT_EXACT = 5            # it has a rounding mode, which is a legal one and does not matter
+
+# What its rd is.
+cdef enum:
+    RD_NONE = 0
+    RD_X = 1
+    RD_F = 2
+
+# Say that the handler of that name can be lifted.
+cdef int register_liftable(str name, uint32_t when, uint32_t rd) except -1
+
+# For a thread that forms regions. NULL: no memory.
+cdef Region *region_new() noexcept nogil
+cdef void region_free(Region *r) noexcept nogil
+# Which place to make the header of a region for what is executed at `sample`: the header of the outermost loop of the
+# page around it, through calls too, that is within the limit; or of the innermost; without any loop the place itself.
+# NOT_A_PLACE: all of them are taken.
+cdef uint32_t loop_header(Region *r, const RegionInput *given, uint32_t sample, bint innermost) noexcept nogil
+# The region at a header: REFUSED_*.
+cdef uint32_t form_region(Region *r, const RegionInput *given, uint32_t header) noexcept nogil
+
+cdef inline const Insn *insn_at(const Region *r, uint32_t off) noexcept nogil:
+    # Of a place of a region: decoded already.
+    return &r.insns[off >> 1]

@@ -1,0 +1,1 @@
+"""Regions; nothing of it is for Python."""

@@ -275,16 +275,24 @@ cdef void use_needs(Work *w) noexcept nogil:
             node = n.next
 
 
-cdef void pass_bits(Graph *g) noexcept nogil:
+cdef Bits *known_bits(Graph *g) noexcept nogil:
     cdef Work w
     analyse(g)
     w.g = g
-    w.nodes = g.nnodes
     w.facts = <Bits *>vm_calloc(g.nnodes, sizeof(Bits))
+    if w.facts != NULL:
+        find_facts(&w)
+    return w.facts
+
+
+cdef void pass_bits(Graph *g) noexcept nogil:
+    cdef Work w
+    w.g = g
+    w.facts = known_bits(g)
+    w.nodes = g.nnodes
     w.need = <uint64_t *>vm_calloc(MOST_NODES, sizeof(uint64_t))
     w.new_of = <uint32_t *>vm_calloc(MOST_NODES, sizeof(uint32_t))
     if w.facts != NULL and w.need != NULL and w.new_of != NULL and not g.failed:
-        find_facts(&w)
         use_facts(&w)
         replace_all(g, w.new_of)
     if w.facts != NULL and w.need != NULL and w.new_of != NULL and not g.failed:

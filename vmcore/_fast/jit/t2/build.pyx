@@ -160,8 +160,8 @@ cdef uint32_t better(Maker *m, uint32_t op, uint8_t type, uint32_t *a, uint32_t 
     cdef Graph *g = m.g
     cdef uint32_t found
     cdef uint32_t swapped
-    if op_row(op).props & P_COMMUTES and (is_const(g, a[0]) > is_const(g, b[0])
-                                          or (is_const(g, a[0]) == is_const(g, b[0]) and a[0] > b[0])):
+    if (op_row(op).props & P_COMMUTES and g.burnt < g.fuel
+            and (is_const(g, a[0]) > is_const(g, b[0]) or is_const(g, a[0]) == is_const(g, b[0]) and a[0] > b[0])):
         swapped = a[0]
         a[0] = b[0]
         b[0] = swapped

@@ -3,15 +3,17 @@
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.string cimport memset
 
-from vmcore._fast.jit.t2.bits cimport pass_bits
+from vmcore._fast.jit.t2.bits cimport known_bits, pass_bits
 from vmcore._fast.jit.t2.build cimport pass_fold
 from vmcore._fast.jit.t2.constants cimport pass_constants
 from vmcore._fast.jit.t2.dead cimport pass_dead
 from vmcore._fast.jit.t2.evaluate cimport LEFT_MEMORY, LEFT_NOT, LEFT_SNAP, LEFT_TO, LEFT_WRONG, evaluate, Run
 from vmcore._fast.jit.t2.gvn cimport pass_gvn
-from vmcore._fast.jit.t2.ir cimport SNAP_NEXT, SNAP_STEP, graph_free, graph_init, Graph
+from vmcore._fast.jit.t2.ir cimport SNAP_NEXT, SNAP_STEP, T_INT, graph_free, graph_init, Graph
+from vmcore._fast.jit.t2.known cimport Bits
 from vmcore._fast.jit.t2.text cimport graph_text, read_graph
 from vmcore._fast.jit.t2.verify cimport verify, Fault
+from vmcore._fast.memory.alloc cimport vm_free
 
 from vmcore._fast.jit.t2.fold import RULES
 from vmcore.errors import ConfigError
@@ -149,6 +151,32 @@ cdef class Region:
         if self.g.failed:
             raise MemoryError("no memory for a graph, or it is too large")
         return self.g.burnt - before
+
+    def known(self):
+        """Return what is known of the bits of the integers.
+
+        Returns
+        -------
+        dict
+            By number of the node, as :meth:`text` shows it without `renumber`: the bits that are 0, those that are 1,
+            and how many of the upper ones are equal.
+
+        Raises
+        ------
+        MemoryError
+            No memory.
+        """
+        cdef Bits *facts
+        cdef uint32_t i
+        with nogil:
+            facts = known_bits(&self.g)
+        if facts == NULL:
+            raise MemoryError("no memory for facts")
+        try:
+            return {i: (facts[i].zeros, facts[i].ones, facts[i].signs)
+                    for i in range(1, self.g.nnodes) if self.g.nodes[i].block and self.g.nodes[i].type == T_INT}
+        finally:
+            vm_free(facts)
 
     def evaluate(self, regs, *, memory=None, base=0, page=0, budget=1 << 40, steps=1_000_000, leave_at=0, frm=0):
         """Execute the region, one node after the other.

@@ -22,7 +22,7 @@ they are marked or stand elsewhere. ``#`` is what ir.pxd calls `imm`.
 
 import re
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.jit.t2.build cimport base_node, const_node, entry_node
 from vmcore._fast.jit.t2.ir cimport (
@@ -40,6 +40,9 @@ cdef tuple KINDS = ("next", "step")
 cdef dict OPERATIONS = {op_row(op).name.decode(): op for op in range(1, OP_COUNT_OF)}
 cdef dict MARKS = {"write": MEM_WRITE, "signed": MEM_SIGNED, "early": MEM_EARLY, "covered": NODE_COVERED,
                    "remat": NODE_REMAT}
+# Python's numbers: as an expression in C these would wrap.
+cdef object LEAST = -0x8000_0000_0000_0000
+cdef object MOST = 0xFFFF_FFFF_FFFF_FFFF
 cdef object TOKEN = re.compile(r"\s*(?:([a-z_][a-z0-9_]*|-?0x[0-9a-fA-F]+|-?\d+|[=.,()@:#\[\]])|(\S))")
 
 
@@ -222,14 +225,14 @@ cdef class Reader:
         token = self.peek()
         return token[:1].isdigit() or token[:1] == "-"
 
-    cdef int64_t integer(self, low=-(2**63), high=2**64 - 1) except? -1:
+    cdef int64_t integer(self, low=LEAST, high=MOST) except? -1:
         if not self.is_int():
             raise self.wrong(f"{self.peek()!r} where a number is expected")
         value = int(self.peek(), 0)
         if not low <= value <= high:
             raise self.wrong(f"{value:#x} is not from {low:#x} to {high:#x}")
         self.at += 1
-        return value if value < 2**63 else value - 2**64
+        return <int64_t><uint64_t>(value & MOST)
 
     cdef uint8_t type(self) except? 0:
         token = self.peek()

@@ -10,7 +10,8 @@ cdef enum:
     AT_XMM = 16               # 16 + n: xmm register n
     AT_SLOT = 32              # 32 + n: [rsp + 8 * n]
     MOST_SLOTS = 64
-    AT_HOME = 0xF0            # OP_ENTRY: where it is at the entry in the hart (not for pinned registers); OP_BASE: hart.page_base
+    # OP_ENTRY: where it is at the entry in the hart (not for pinned registers); OP_BASE: hart.page_base
+    AT_HOME = 0xF0
     AT_NONE = 0xFF            # covered, rematerialised, without result, or never used
 
 cdef struct Allocation:
@@ -35,6 +36,6 @@ cdef enum:
     BY_COLOURING = 0
     BY_LINEAR_SCAN = 1
 
-# Colouring leaves regions with more than MOST_COLOURED live ranges (colour.pxd) to linear scan. A constant that is spilled
-# becomes NODE_REMAT.
+# Colouring leaves regions with more than MOST_COLOURED live ranges (colour.pxd) to linear scan. A constant that is
+# spilled becomes NODE_REMAT.
 cdef void allocate(Graph *g, Allocation *al, uint32_t how) noexcept nogil

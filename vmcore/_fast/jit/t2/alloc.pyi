@@ -1,1 +1,1 @@
-"""The graph of a region; nothing of it is for Python."""
+"""Allocation; nothing of it is for Python."""

@@ -25,7 +25,7 @@ cdef struct Slotted:
 
 # Ranges that get slots. Each has a row of those that live at the same time.
 cdef struct Slots:
-    const Live *l
+    const Live *lv
     const Graph *g
     uint8_t *at
     Slotted *order
@@ -53,50 +53,50 @@ cdef void allocation_free(Allocation *al) noexcept nogil:
 # --- slots ------------------------------------------------------------------------------------------------------------
 
 cdef inline void mark_row(Slots *s, uint32_t rng) noexcept nogil:
-    cdef uint64_t *row = s.rows + <size_t>s.number[rng] * s.l.words
+    cdef uint64_t *row = s.rows + <size_t>s.number[rng] * s.lv.words
     cdef uint32_t k
-    for k in range(s.l.words):
+    for k in range(s.lv.words):
         row[k] |= s.live[k] & s.wanted[k]
 
 
 cdef void find_rows(Slots *s) noexcept nogil:
-    cdef const Live *l = s.l
+    cdef const Live *lv = s.lv
     cdef const Span *span
     cdef const Step *step
     cdef uint64_t *row
     cdef uint64_t word
     cdef uint32_t i, k, at, rng, read
-    for i in range(l.nspans):
-        span = &l.spans[i]
-        memcpy(s.live, l.outs + <size_t>i * l.words, l.words * sizeof(uint64_t))
+    for i in range(lv.nspans):
+        span = &lv.spans[i]
+        memcpy(s.live, lv.outs + <size_t>i * lv.words, lv.words * sizeof(uint64_t))
         for k in range(span.nends):
-            put_in(s.live, l.reads[span.ends + k] & READ_RANGE)
+            put_in(s.live, lv.reads[span.ends + k] & READ_RANGE)
         for at in range(span.nsteps, 0, -1):
-            step = &l.steps[span.first + at - 1]
+            step = &lv.steps[span.first + at - 1]
             if step.result != NO_RANGE:
                 take_from(s.live, step.result)
                 if in_set(s.wanted, step.result):
                     mark_row(s, step.result)
-                    row = s.rows + <size_t>s.number[step.result] * l.words
+                    row = s.rows + <size_t>s.number[step.result] * lv.words
                     for k in range(step.nreads):
-                        read = l.reads[step.first + k]
+                        read = lv.reads[step.first + k]
                         if read & READ_EARLY and in_set(s.wanted, read & READ_RANGE):
                             put_in(row, read & READ_RANGE)
             for k in range(step.nreads):
-                put_in(s.live, l.reads[step.first + k] & READ_RANGE)
+                put_in(s.live, lv.reads[step.first + k] & READ_RANGE)
         for k in range(span.ndefs):
-            put_in(s.live, l.reads[span.defs + k])
+            put_in(s.live, lv.reads[span.defs + k])
         for k in range(span.ndefs):
-            if in_set(s.wanted, l.reads[span.defs + k]):
-                mark_row(s, l.reads[span.defs + k])
+            if in_set(s.wanted, lv.reads[span.defs + k]):
+                mark_row(s, lv.reads[span.defs + k])
     for i in range(s.n):
         rng = s.order[i].rng
-        row = s.rows + <size_t>s.number[rng] * l.words
+        row = s.rows + <size_t>s.number[rng] * lv.words
         take_from(row, rng)
-        for k in range(l.words):
+        for k in range(lv.words):
             word = row[k]
             while word:
-                put_in(s.rows + <size_t>s.number[64 * k + bit_of(word)] * l.words, rng)
+                put_in(s.rows + <size_t>s.number[64 * k + bit_of(word)] * lv.words, rng)
                 word &= word - 1
 
 
@@ -107,15 +107,15 @@ cdef uint32_t slot_for(const Slots *s, uint32_t rng) noexcept nogil:
     cdef uint32_t found = NO_END
     cdef uint32_t other, slot
     while entry != NO_END:
-        other = s.l.moves[entry >> 1].one if entry & 1 else s.l.moves[entry >> 1].two
-        slot = s.at[s.l.node_of[other]]
-        if AT_SLOT <= slot < AT_SLOT + MOST_SLOTS and not in_set(s.busy + <size_t>(slot - AT_SLOT) * s.l.words, rng):
+        other = s.lv.moves[entry >> 1].one if entry & 1 else s.lv.moves[entry >> 1].two
+        slot = s.at[s.lv.node_of[other]]
+        if AT_SLOT <= slot < AT_SLOT + MOST_SLOTS and not in_set(s.busy + <size_t>(slot - AT_SLOT) * s.lv.words, rng):
             found = slot - AT_SLOT
         entry = s.following[entry]
     if found != NO_END:
         return found
     for slot in range(s.nslots):
-        if not in_set(s.busy + <size_t>slot * s.l.words, rng):
+        if not in_set(s.busy + <size_t>slot * s.lv.words, rng):
             return slot
     return s.nslots
 
@@ -131,10 +131,10 @@ cdef bint give_slots(Slots *s) noexcept nogil:
             return False
         if slot == s.nslots:
             s.nslots += 1
-        s.at[s.l.node_of[rng]] = <uint8_t>(AT_SLOT + slot)
-        row = s.rows + <size_t>s.number[rng] * s.l.words
-        busy = s.busy + <size_t>slot * s.l.words
-        for k in range(s.l.words):
+        s.at[s.lv.node_of[rng]] = <uint8_t>(AT_SLOT + slot)
+        row = s.rows + <size_t>s.number[rng] * s.lv.words
+        busy = s.busy + <size_t>slot * s.lv.words
+        for k in range(s.lv.words):
             busy[k] |= row[k]
     return True
 
@@ -149,33 +149,33 @@ cdef int by_cost(const void *one, const void *two) noexcept nogil:
 
 cdef bint make_slots(Slots *s) noexcept nogil:
     # `wanted` and `n` say for whom. Whatever is asked for is freed by the caller.
-    cdef const Live *l = s.l
+    cdef const Live *lv = s.lv
     cdef uint32_t i
     cdef uint32_t n = 0
-    cdef size_t row_bytes = l.words * sizeof(uint64_t)
+    cdef size_t row_bytes = lv.words * sizeof(uint64_t)
     if s.n * row_bytes > MOST_ROWS:
         return False
     s.order = <Slotted *>vm_calloc(s.n, sizeof(Slotted))
-    s.number = <uint32_t *>vm_calloc(l.nranges, sizeof(uint32_t))
-    s.first = <uint32_t *>vm_calloc(l.nranges + 2 * <size_t>l.nmoves, sizeof(uint32_t))
+    s.number = <uint32_t *>vm_calloc(lv.nranges, sizeof(uint32_t))
+    s.first = <uint32_t *>vm_calloc(lv.nranges + 2 * <size_t>lv.nmoves, sizeof(uint32_t))
     s.rows = <uint64_t *>vm_calloc(<size_t>s.n + MOST_SLOTS + 1, row_bytes)
     if s.order == NULL or s.number == NULL or s.first == NULL or s.rows == NULL:
         return False
-    s.busy = s.rows + <size_t>s.n * l.words
-    s.live = s.busy + <size_t>MOST_SLOTS * l.words
-    s.following = s.first + l.nranges
-    for i in range(l.nranges):
+    s.busy = s.rows + <size_t>s.n * lv.words
+    s.live = s.busy + <size_t>MOST_SLOTS * lv.words
+    s.following = s.first + lv.nranges
+    for i in range(lv.nranges):
         s.first[i] = NO_END
         if in_set(s.wanted, i):
             s.number[i] = n
             s.order[n].rng = i
-            s.order[n].cost = spill_cost(l, s.g, i)
+            s.order[n].cost = spill_cost(lv, s.g, i)
             n += 1
-    for i in range(l.nmoves):
-        s.following[2 * i] = s.first[l.moves[i].one]
-        s.first[l.moves[i].one] = 2 * i
-        s.following[2 * i + 1] = s.first[l.moves[i].two]
-        s.first[l.moves[i].two] = 2 * i + 1
+    for i in range(lv.nmoves):
+        s.following[2 * i] = s.first[lv.moves[i].one]
+        s.first[lv.moves[i].one] = 2 * i
+        s.following[2 * i + 1] = s.first[lv.moves[i].two]
+        s.first[lv.moves[i].two] = 2 * i + 1
     find_rows(s)
     qsort(s.order, s.n, sizeof(Slotted), by_cost)
     return give_slots(s)
@@ -183,28 +183,28 @@ cdef bint make_slots(Slots *s) noexcept nogil:
 
 # --- places -----------------------------------------------------------------------------------------------------------
 
-cdef bint place_all(Graph *g, Allocation *al, const Live *l, const int8_t *regs) noexcept nogil:
+cdef bint place_all(Graph *g, Allocation *al, const Live *lv, const int8_t *regs) noexcept nogil:
     cdef Slots s
     cdef Node *n
     cdef uint32_t i
     cdef bint done = True
     memset(&s, 0, sizeof(s))
-    s.l = l
+    s.lv = lv
     s.g = g
     s.at = al.at
-    s.wanted = <uint64_t *>vm_calloc(l.words + 1, sizeof(uint64_t))
+    s.wanted = <uint64_t *>vm_calloc(lv.words + 1, sizeof(uint64_t))
     if s.wanted == NULL:
         return False
-    for i in range(l.nranges):
-        if l.node_of[i] == 0:
+    for i in range(lv.nranges):
+        if lv.node_of[i] == 0:
             continue
-        n = &g.nodes[l.node_of[i]]
+        n = &g.nodes[lv.node_of[i]]
         if regs[i] != NO_REG:
-            al.at[l.node_of[i]] = <uint8_t>(regs[i] if i < l.first_fp else AT_XMM + regs[i])
+            al.at[lv.node_of[i]] = <uint8_t>(regs[i] if i < lv.first_fp else AT_XMM + regs[i])
             continue
         al.spilled += 1
         if is_home(n):
-            al.at[l.node_of[i]] = AT_HOME
+            al.at[lv.node_of[i]] = AT_HOME
         elif n.op == OP_CONST:
             n.flags |= NODE_REMAT
         else:
@@ -223,54 +223,54 @@ cdef bint place_all(Graph *g, Allocation *al, const Live *l, const int8_t *regs)
 
 # --- figures ----------------------------------------------------------------------------------------------------------
 
-cdef void sum_up(const Graph *g, Allocation *al, const Live *l, const int8_t *regs) noexcept nogil:
+cdef void sum_up(const Graph *g, Allocation *al, const Live *lv, const int8_t *regs) noexcept nogil:
     cdef uint32_t i, one, two
-    for i in range(l.nranges):
-        if l.node_of[i] and regs[i] == NO_REG:
-            al.spill_weight += spill_cost(l, g, i)
-    for i in range(l.nmoves):
-        one = al.at[l.node_of[l.moves[i].one]]
-        two = al.at[l.node_of[l.moves[i].two]]
+    for i in range(lv.nranges):
+        if lv.node_of[i] and regs[i] == NO_REG:
+            al.spill_weight += spill_cost(lv, g, i)
+    for i in range(lv.nmoves):
+        one = al.at[lv.node_of[lv.moves[i].one]]
+        two = al.at[lv.node_of[lv.moves[i].two]]
         if one == two and one < AT_SLOT:
             al.coalesced += 1
         elif one != two:
-            al.copy_weight += l.moves[i].weight
-        if one == two and AT_SLOT <= one < AT_SLOT + MOST_SLOTS and g.nodes[l.node_of[l.moves[i].one]].op == OP_ARG:
+            al.copy_weight += lv.moves[i].weight
+        if one == two and AT_SLOT <= one < AT_SLOT + MOST_SLOTS and g.nodes[lv.node_of[lv.moves[i].one]].op == OP_ARG:
             # From a slot to itself along an edge: neither read nor written. (A wish of two-address form has the
             # result first, which is no argument.)
-            al.spill_weight -= 2 * l.moves[i].weight
-    al.copies = l.nmoves
-    al.ranges = l.count
+            al.spill_weight -= 2 * lv.moves[i].weight
+    al.copies = lv.nmoves
+    al.ranges = lv.count
 
 
-cdef bint find_pressure(Allocation *al, const Live *l) noexcept nogil:
-    cdef uint64_t *live = <uint64_t *>vm_calloc(l.words + 1, sizeof(uint64_t))
+cdef bint find_pressure(Allocation *al, const Live *lv) noexcept nogil:
+    cdef uint64_t *live = <uint64_t *>vm_calloc(lv.words + 1, sizeof(uint64_t))
     cdef const Span *span
     cdef const Step *step
     cdef uint32_t s, i, k, wanted
     if live == NULL:
         return False
-    for s in range(l.nspans):
-        span = &l.spans[s]
-        memcpy(live, l.outs + <size_t>s * l.words, l.words * sizeof(uint64_t))
+    for s in range(lv.nspans):
+        span = &lv.spans[s]
+        memcpy(live, lv.outs + <size_t>s * lv.words, lv.words * sizeof(uint64_t))
         for k in range(span.nends):
-            put_in(live, l.reads[span.ends + k] & READ_RANGE)
+            put_in(live, lv.reads[span.ends + k] & READ_RANGE)
         for i in range(span.nsteps + 1, 0, -1):
             # Before the step i - 1 that was gone over last; in the end with what begins with the block.
             if i == 1:
                 for k in range(span.ndefs):
-                    put_in(live, l.reads[span.defs + k])
+                    put_in(live, lv.reads[span.defs + k])
             wanted = 0
-            for k in range(l.first_fp >> 6):
+            for k in range(lv.first_fp >> 6):
                 wanted += bits_in(live[k])
             if wanted > al.pressure:
                 al.pressure = wanted
             if i > 1:
-                step = &l.steps[span.first + i - 2]
+                step = &lv.steps[span.first + i - 2]
                 if step.result != NO_RANGE:
                     take_from(live, step.result)
                 for k in range(step.nreads):
-                    put_in(live, l.reads[step.first + k] & READ_RANGE)
+                    put_in(live, lv.reads[step.first + k] & READ_RANGE)
     vm_free(live)
     return True
 
@@ -290,21 +290,21 @@ cdef bint begin(const Graph *g, Allocation *al) noexcept nogil:
     return True
 
 
-cdef bint allocate_all(Graph *g, Allocation *al, Live *l, uint32_t how) noexcept nogil:
+cdef bint allocate_all(Graph *g, Allocation *al, Live *lv, uint32_t how) noexcept nogil:
     cdef int8_t *regs
     cdef bint done
-    if live_make(l, g) < 0:
+    if live_make(lv, g) < 0:
         return False
-    regs = <int8_t *>vm_calloc(l.nranges + 1, 1)
+    regs = <int8_t *>vm_calloc(lv.nranges + 1, 1)
     if regs == NULL:
         return False
-    al.how = <uint8_t>(BY_LINEAR_SCAN if l.count > MOST_COLOURED else how)
+    al.how = <uint8_t>(BY_LINEAR_SCAN if lv.count > MOST_COLOURED else how)
     if al.how == BY_COLOURING:
-        done = colour_ranges(l, g, regs) == 0
+        done = colour_ranges(lv, g, regs) == 0
     else:
-        done = scan_ranges(l, g, regs) == 0
-    if done and place_all(g, al, l, regs) and find_pressure(al, l):
-        sum_up(g, al, l, regs)
+        done = scan_ranges(lv, g, regs) == 0
+    if done and place_all(g, al, lv, regs) and find_pressure(al, lv):
+        sum_up(g, al, lv, regs)
     else:
         done = False
     vm_free(regs)
@@ -312,12 +312,12 @@ cdef bint allocate_all(Graph *g, Allocation *al, Live *l, uint32_t how) noexcept
 
 
 cdef void allocate(Graph *g, Allocation *al, uint32_t how) noexcept nogil:
-    cdef Live l
+    cdef Live lv
     cdef Misplaced found
     if not begin(g, al):
         al.failed = True
         return
-    memset(&l, 0, sizeof(l))
-    al.failed = not allocate_all(g, al, &l, how)
-    live_free(&l)
+    memset(&lv, 0, sizeof(lv))
+    al.failed = not allocate_all(g, al, &lv, how)
+    live_free(&lv)
     VMCORE_ASSERT(al.failed or check_allocation(g, al, &found))

@@ -1,6 +1,6 @@
-# The check of an allocation, by what it does: every place is followed along all ways through the region, with the number
-# of the node whose value it has there, and whatever is read has to be where it is read from. It knows nothing of live
-# ranges or interference. After each allocation in debug builds, and in tests.
+# The check of an allocation, by what it does: every place is followed along all ways through the region, with the
+# number of the node whose value it has there, and whatever is read has to be where it is read from. It knows nothing of
+# live ranges or interference. After each allocation in debug builds, and in tests.
 
 from libc.stdint cimport uint32_t
 

@@ -1,1 +1,1 @@
-"""The graph of a region; nothing of it is for Python."""
+"""The check of an allocation; nothing of it is for Python."""

@@ -159,7 +159,7 @@ cdef bint take_edge(Walk *w, const Edge *e, bint *changed) noexcept nogil:
         arg = w.g.nodes[arg].next
     # Did another one take its place after it?
     arg = w.g.blocks[e.to].first
-    for i in range(e.nargs):
+    while arg and w.g.nodes[arg].op == OP_ARG:
         if w.al.at[arg] != AT_NONE and moved[w.al.at[arg]] != arg:
             return wrong(w, "two arguments have one place", arg)
         arg = w.g.nodes[arg].next

@@ -13,4 +13,4 @@ cdef enum:
     MOST_COLOURED = 4000      # live ranges
 
 # The register of each range, NO_REG for those that have to be spilled: into `regs`. -1: no memory.
-cdef int colour_ranges(const Live *l, const Graph *g, int8_t *regs) noexcept nogil
+cdef int colour_ranges(const Live *lv, const Graph *g, int8_t *regs) noexcept nogil

@@ -1,66 +1,20 @@
-"""Colouring: simplify, coalesce, freeze, spill, select; then whatever was spilled is tried again."""
+"""Colouring: the graph, and taking it apart: simplify, coalesce, freeze, spill."""
 
 from libc.stdint cimport int8_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.jit.t2.ir cimport Graph
 from vmcore._fast.jit.t2.live cimport (
     GPR_SET, NO_RANGE, NO_REG, READ_EARLY, READ_RANGE, XMM_SET, Live, Move, Span, Step, bit_of, bits_in, in_set, put_in,
     spill_cost, take_from)
+from vmcore._fast.jit.t2.paint cimport (
+    NO_END, Colouring, Ranked, chain, find, improve, row_of, select_colours)
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
-    NO_END = 0xFFFFFFFF
     MOVE_WAITS = 0
     MOVE_DONE = 1
     NUM_METRICS = 3
-    MOST_ROUNDS = 8
-
-cdef struct Ranked:
-    float cost
-    uint32_t rng
-
-# One class of registers. Ranges are counted from `base`, sets have `words` words.
-cdef struct Colouring:
-    const Live *l
-    uint32_t base
-    uint32_t n
-    uint32_t words
-    uint32_t set_of           # registers, a bit for each
-    uint32_t k                # how many of them
-    uint64_t *clean           # who interferes with whom, as it was found: a row of words for each
-    float *cost               # of spilling each
-    # From here on changed by colouring.
-    uint64_t *row             # the same, with what was coalesced: alias[] stands for both
-    uint64_t *active          # neither on the stack nor coalesced
-    uint64_t *heavy           # active, with at least k active neighbours
-    uint64_t *edge            # active, with k of them
-    uint64_t *related         # active, with moves that wait
-    uint64_t *stirred         # what changed so that a move of it may be possible now
-    uint64_t *coloured
-    uint32_t *degree          # active neighbours
-    uint32_t *alias
-    uint32_t *stack
-    uint32_t nstack
-    float *cost_of            # with what was coalesced
-    float *wants
-    uint32_t *waiting         # moves of it that wait
-    float *pull               # their weight
-    uint32_t *first           # moves of each, a list of 2 * move + end
-    uint32_t *last
-    uint32_t *following       # of 2 * move + end
-    Move *moves               # the heaviest first
-    uint8_t *state
-    uint32_t nmoves
-    int8_t *reg
-    Ranked *order
-    float spilled             # cost of what has no register
-    void *block
-
-
-cdef inline uint64_t *row_of(uint64_t *rows, const Colouring *c, uint32_t i) noexcept nogil:
-    return rows + <size_t>i * c.words
 
 
 # --- the graph --------------------------------------------------------------------------------------------------------
@@ -76,34 +30,34 @@ cdef void mark_live(const Colouring *c, uint64_t *clean, uint32_t rng, const uin
 cdef void build(Colouring *c, uint64_t *live) noexcept nogil:
     # Backwards through each block; `live` has room for a set of all ranges. A definition interferes with what is live
     # behind it.
-    cdef const Live *l = c.l
+    cdef const Live *lv = c.lv
     cdef const Span *span
     cdef const Step *step
     cdef uint64_t word
     cdef uint64_t *row
     cdef uint32_t s, i, k, read, t
-    for s in range(l.nspans):
-        span = &l.spans[s]
-        memcpy(live, l.outs + <size_t>s * l.words, l.words * sizeof(uint64_t))
+    for s in range(lv.nspans):
+        span = &lv.spans[s]
+        memcpy(live, lv.outs + <size_t>s * lv.words, lv.words * sizeof(uint64_t))
         for k in range(span.nends):
-            put_in(live, l.reads[span.ends + k] & READ_RANGE)
+            put_in(live, lv.reads[span.ends + k] & READ_RANGE)
         for i in range(span.nsteps, 0, -1):
-            step = &l.steps[span.first + i - 1]
+            step = &lv.steps[span.first + i - 1]
             if step.result != NO_RANGE:
                 take_from(live, step.result)
                 if c.base <= step.result < c.base + c.n:
                     mark_live(c, c.clean, step.result, live)
                     for k in range(step.nreads):
-                        read = l.reads[step.first + k]
+                        read = lv.reads[step.first + k]
                         if read & READ_EARLY and c.base <= read & READ_RANGE < c.base + c.n:
                             put_in(row_of(c.clean, c, step.result - c.base), (read & READ_RANGE) - c.base)
             for k in range(step.nreads):
-                put_in(live, l.reads[step.first + k] & READ_RANGE)
+                put_in(live, lv.reads[step.first + k] & READ_RANGE)
         # All of these begin at once.
         for k in range(span.ndefs):
-            put_in(live, l.reads[span.defs + k])
+            put_in(live, lv.reads[span.defs + k])
         for k in range(span.ndefs):
-            read = l.reads[span.defs + k]
+            read = lv.reads[span.defs + k]
             if c.base <= read < c.base + c.n:
                 mark_live(c, c.clean, read, live)
     # In both directions, and nobody with itself.
@@ -130,7 +84,7 @@ cdef size_t lay_out(Colouring *c, char *block) noexcept nogil:
     # Everything is in one block. With NULL: how large it is.
     cdef char *at = block
     cdef size_t n = c.n + 1
-    cdef size_t moves = c.l.nmoves + 1
+    cdef size_t moves = c.lv.nmoves + 1
     cdef size_t set_bytes = (c.words + 1) * sizeof(uint64_t)
     c.clean = <uint64_t *>part(&at, n * c.words * sizeof(uint64_t))
     c.cost = <float *>part(&at, n * sizeof(float))
@@ -165,8 +119,8 @@ cdef void take_moves(Colouring *c) noexcept nogil:
     cdef const Move *m
     cdef uint32_t i, one, two
     c.nmoves = 0
-    for i in range(c.l.nmoves):
-        m = &c.l.moves[i]
+    for i in range(c.lv.nmoves):
+        m = &c.lv.moves[i]
         if not c.base <= m.one < c.base + c.n or not c.base <= m.two < c.base + c.n:
             continue
         one = m.one - c.base
@@ -177,15 +131,6 @@ cdef void take_moves(Colouring *c) noexcept nogil:
         c.moves[c.nmoves].two = two
         c.moves[c.nmoves].weight = m.weight
         c.nmoves += 1
-
-
-cdef inline void chain(Colouring *c, uint32_t i, uint32_t entry) noexcept nogil:
-    c.following[entry] = NO_END
-    if c.first[i] == NO_END:
-        c.first[i] = entry
-    else:
-        c.following[c.last[i]] = entry
-    c.last[i] = entry
 
 
 cdef inline void set_degree(Colouring *c, uint32_t i, uint32_t degree) noexcept nogil:
@@ -205,7 +150,7 @@ cdef void begin(Colouring *c) noexcept nogil:
     cdef uint32_t i, k, degree
     cdef size_t set_bytes = (c.words + 1) * sizeof(uint64_t)
     memcpy(c.row, c.clean, <size_t>c.n * c.words * sizeof(uint64_t))
-    memcpy(c.wants, c.l.wants + 16 * c.base, 16 * c.n * sizeof(float))
+    memcpy(c.wants, c.lv.wants + 16 * c.base, 16 * c.n * sizeof(float))
     memcpy(c.cost_of, c.cost, c.n * sizeof(float))
     memset(c.active, 0, set_bytes)
     memset(c.heavy, 0, set_bytes)
@@ -236,14 +181,6 @@ cdef void begin(Colouring *c) noexcept nogil:
         c.pull[c.moves[i].two] += c.moves[i].weight
         put_in(c.related, c.moves[i].one)
         put_in(c.related, c.moves[i].two)
-
-
-cdef inline uint32_t find(Colouring *c, uint32_t i) noexcept nogil:
-    while c.alias[i] != i:
-        # Paths are halved on the way.
-        c.alias[i] = c.alias[c.alias[i]]
-        i = c.alias[i]
-    return i
 
 
 # --- taking away ------------------------------------------------------------------------------------------------------
@@ -464,166 +401,7 @@ cdef bint give_up_one(Colouring *c, uint32_t metric) noexcept nogil:
     return True
 
 
-# --- colours ----------------------------------------------------------------------------------------------------------
-
-cdef int choose(const Colouring *c, const uint64_t *row, const float *wants, uint32_t entry, uint32_t free_set,
-                uint32_t *alias) noexcept nogil:
-    # Of the free registers the one that saves most: by its own wishes, by moves from and to what is coloured already;
-    # less what a neighbour that still waits would have saved there.
-    cdef float score[16]
-    cdef float lost[16]
-    cdef uint64_t word
-    cdef uint32_t i, k, other, r
-    cdef int best = NO_REG
-    cdef float weight
-    for r in range(16):
-        score[r] = wants[r]
-        lost[r] = 0
-    while entry != NO_END:
-        other = c.moves[entry >> 1].one if entry & 1 else c.moves[entry >> 1].two
-        weight = c.moves[entry >> 1].weight
-        if alias != NULL:
-            while alias[other] != other:
-                other = alias[other]
-        if c.reg[other] != NO_REG:
-            score[c.reg[other]] += weight
-        elif alias != NULL and in_set(c.active, other):
-            for r in range(16):
-                score[r] += 0.5 * (weight if weight < c.wants[16 * other + r] else c.wants[16 * other + r])
-        entry = c.following[entry]
-    for k in range(c.words):
-        word = row[k] & c.active[k]
-        while word:
-            i = 64 * k + bit_of(word)
-            word &= word - 1
-            for r in range(16):
-                if c.wants[16 * i + r] > lost[r]:
-                    lost[r] = c.wants[16 * i + r]
-    for r in range(16):
-        if free_set >> r & 1 and (best == NO_REG or score[r] - lost[r] > score[best] - lost[best]):
-            best = <int>r
-    return best
-
-
-cdef inline uint32_t taken_by(const Colouring *c, const uint64_t *row) noexcept nogil:
-    cdef uint32_t found = 0
-    cdef uint64_t word
-    cdef uint32_t k
-    for k in range(c.words):
-        word = row[k] & c.coloured[k]
-        while word:
-            found |= <uint32_t>1 << c.reg[64 * k + bit_of(word)]
-            word &= word - 1
-    return found
-
-
-cdef void select_colours(Colouring *c) noexcept nogil:
-    # `active` are those that still wait, from here on. What was coalesced is coloured with what it became.
-    cdef uint32_t i
-    cdef const uint64_t *row
-    for i in range(c.nstack):
-        put_in(c.active, c.stack[i])
-    while c.nstack:
-        c.nstack -= 1
-        i = c.stack[c.nstack]
-        take_from(c.active, i)
-        row = row_of(c.row, c, i)
-        c.reg[i] = choose(c, row, &c.wants[16 * i], c.first[i], c.set_of & ~taken_by(c, row), c.alias)
-        if c.reg[i] != NO_REG:
-            put_in(c.coloured, i)
-    for i in range(c.n):
-        c.reg[i] = c.reg[find(c, i)]
-        if c.reg[i] != NO_REG:
-            put_in(c.coloured, i)
-
-
-# --- once more --------------------------------------------------------------------------------------------------------
-
-cdef int by_cost(const void *one, const void *two) noexcept nogil:
-    cdef float a = (<const Ranked *>one).cost
-    cdef float b = (<const Ranked *>two).cost
-    if a != b:
-        return 1 if a < b else -1
-    return 1 if (<const Ranked *>one).rng > (<const Ranked *>two).rng else -1
-
-
-cdef void give_place(Colouring *c, uint32_t i, int reg) noexcept nogil:
-    # Whoever is in its way loses the register.
-    cdef const uint64_t *row = row_of(c.clean, c, i)
-    cdef uint64_t word
-    cdef uint32_t k, t
-    for k in range(c.words):
-        word = row[k] & c.coloured[k]
-        while word:
-            t = 64 * k + bit_of(word)
-            word &= word - 1
-            if c.reg[t] == reg:
-                c.reg[t] = NO_REG
-                take_from(c.coloured, t)
-    c.reg[i] = <int8_t>reg
-    put_in(c.coloured, i)
-
-
-cdef bint try_again(Colouring *c, uint32_t i) noexcept nogil:
-    # A free register, or one whose owners are cheaper to spill than this one.
-    cdef const uint64_t *row = row_of(c.clean, c, i)
-    cdef float owners[16]
-    cdef uint64_t word
-    cdef uint32_t k, t, r
-    cdef uint32_t free_set = 0
-    cdef int best = NO_REG
-    memset(owners, 0, sizeof(owners))
-    for k in range(c.words):
-        word = row[k] & c.coloured[k]
-        while word:
-            t = 64 * k + bit_of(word)
-            word &= word - 1
-            free_set |= <uint32_t>1 << c.reg[t]
-            owners[c.reg[t]] += c.cost[t]
-    free_set = c.set_of & ~free_set
-    if free_set:
-        give_place(c, i, choose(c, row, &c.l.wants[16 * (c.base + i)], c.first[i], free_set, NULL))
-        return True
-    for r in range(16):
-        if c.set_of >> r & 1 and owners[r] < c.cost[i] and (best == NO_REG or owners[r] < owners[best]):
-            best = <int>r
-    if best == NO_REG:
-        return False
-    give_place(c, i, best)
-    return True
-
-
-cdef void improve(Colouring *c) noexcept nogil:
-    # What was coalesced and spilled comes apart: each part on its own, the dearest first. The cost of what is spilled
-    # falls with each change or the number of ranges with a register grows, so this ends; it seldom pays for long.
-    cdef uint32_t i, nspilled, rounds
-    cdef bint changed = True
-    memset(c.active, 0, c.words * sizeof(uint64_t))
-    for i in range(c.n):
-        c.first[i] = NO_END
-    for i in range(c.nmoves):
-        chain(c, c.moves[i].one, 2 * i)
-        chain(c, c.moves[i].two, 2 * i + 1)
-    rounds = 0
-    while changed and rounds < MOST_ROUNDS:
-        changed = False
-        rounds += 1
-        nspilled = 0
-        for i in range(c.n):
-            if c.reg[i] == NO_REG:
-                c.order[nspilled].rng = i
-                c.order[nspilled].cost = c.cost[i]
-                nspilled += 1
-        if nspilled:
-            qsort(c.order, nspilled, sizeof(Ranked), by_cost)
-        for i in range(nspilled):
-            if try_again(c, c.order[i].rng):
-                changed = True
-    c.spilled = 0
-    for i in range(c.n):
-        if c.reg[i] == NO_REG:
-            c.spilled += c.cost[i]
-
+# --- all of it --------------------------------------------------------------------------------------------------------
 
 cdef void attempt(Colouring *c, uint32_t metric) noexcept nogil:
     begin(c)
@@ -633,7 +411,7 @@ cdef void attempt(Colouring *c, uint32_t metric) noexcept nogil:
     improve(c)
 
 
-cdef int colour_class(const Live *l, const Graph *g, int8_t *regs, uint32_t base, uint32_t n,
+cdef int colour_class(const Live *lv, const Graph *g, int8_t *regs, uint32_t base, uint32_t n,
                       uint32_t set_of) noexcept nogil:
     cdef Colouring c
     cdef void *block
@@ -643,21 +421,21 @@ cdef int colour_class(const Live *l, const Graph *g, int8_t *regs, uint32_t base
     if n == 0:
         return 0
     memset(&c, 0, sizeof(c))
-    c.l = l
+    c.lv = lv
     c.base = base
     c.n = n
     c.words = n + 63 >> 6
     c.set_of = set_of
     c.k = bits_in(set_of)
     block = vm_calloc(1, lay_out(&c, NULL))
-    live = <uint64_t *>vm_calloc(l.words + 1, sizeof(uint64_t))
+    live = <uint64_t *>vm_calloc(lv.words + 1, sizeof(uint64_t))
     if block == NULL or live == NULL:
         vm_free(block)
         vm_free(live)
         return -1
     lay_out(&c, <char *>block)
     for i in range(n):
-        c.cost[i] = spill_cost(l, g, base + i)
+        c.cost[i] = spill_cost(lv, g, base + i)
     build(&c, live)
     take_moves(&c)
     for metric in range(NUM_METRICS):
@@ -674,7 +452,7 @@ cdef int colour_class(const Live *l, const Graph *g, int8_t *regs, uint32_t base
     return 0
 
 
-cdef int colour_ranges(const Live *l, const Graph *g, int8_t *regs) noexcept nogil:
-    if colour_class(l, g, regs, 0, l.nints, GPR_SET) < 0:
+cdef int colour_ranges(const Live *lv, const Graph *g, int8_t *regs) noexcept nogil:
+    if colour_class(lv, g, regs, 0, lv.nints, GPR_SET) < 0:
         return -1
-    return colour_class(l, g, regs, l.first_fp, l.nranges - l.first_fp, XMM_SET)
+    return colour_class(lv, g, regs, lv.first_fp, lv.nranges - lv.first_fp, XMM_SET)

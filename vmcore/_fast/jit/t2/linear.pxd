@@ -7,4 +7,4 @@ from vmcore._fast.jit.t2.ir cimport Graph
 from vmcore._fast.jit.t2.live cimport Live
 
 # The register of each range, NO_REG for those that have to be spilled: into `regs`. -1: no memory.
-cdef int scan_ranges(const Live *l, const Graph *g, int8_t *regs) noexcept nogil
+cdef int scan_ranges(const Live *lv, const Graph *g, int8_t *regs) noexcept nogil

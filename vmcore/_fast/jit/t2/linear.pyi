@@ -1,1 +1,1 @@
-"""The graph of a region; nothing of it is for Python."""
+"""Linear scan; nothing of it is for Python."""

@@ -20,7 +20,7 @@ cdef struct Interval:
     float cost                # of spilling it, for each position that it covers
 
 cdef struct Scan:
-    const Live *l
+    const Live *lv
     Interval *interval        # of each range
     Interval *order
     uint32_t *first           # moves of each range, a list of 2 * move + end
@@ -41,7 +41,7 @@ cdef inline void reach(Scan *s, uint32_t rng, uint32_t start, uint32_t end) noex
 cdef void reach_all(Scan *s, const uint64_t *live, uint32_t start, uint32_t end) noexcept nogil:
     cdef uint64_t word
     cdef uint32_t k
-    for k in range(s.l.words):
+    for k in range(s.lv.words):
         word = live[k]
         while word:
             reach(s, 64 * k + bit_of(word), start, end)
@@ -49,29 +49,29 @@ cdef void reach_all(Scan *s, const uint64_t *live, uint32_t start, uint32_t end)
 
 
 cdef void find_intervals(Scan *s) noexcept nogil:
-    cdef const Live *l = s.l
+    cdef const Live *lv = s.lv
     cdef const Span *span
     cdef const Step *step
     cdef uint32_t i, k, at, read, behind
     cdef uint32_t position = 1
-    for i in range(l.nspans):
-        span = &l.spans[i]
+    for i in range(lv.nspans):
+        span = &lv.spans[i]
         behind = position + 2 * span.nsteps + 2
         for k in range(span.ndefs):
-            reach(s, l.reads[span.defs + k], position, position + 1)
+            reach(s, lv.reads[span.defs + k], position, position + 1)
         # Here until what reads it, or the end.
-        reach_all(s, l.ins + <size_t>i * l.words, position, position + 1)
-        reach_all(s, l.outs + <size_t>i * l.words, behind - 1, behind)
+        reach_all(s, lv.ins + <size_t>i * lv.words, position, position + 1)
+        reach_all(s, lv.outs + <size_t>i * lv.words, behind - 1, behind)
         for at in range(span.nsteps):
-            step = &l.steps[span.first + at]
+            step = &lv.steps[span.first + at]
             for k in range(step.nreads):
-                read = l.reads[step.first + k]
+                read = lv.reads[step.first + k]
                 # Until the result is written, or longer.
                 reach(s, read & READ_RANGE, position + 2 * at + 1, position + 2 * at + (3 if read & READ_EARLY else 2))
             if step.result != NO_RANGE:
                 reach(s, step.result, position + 2 * at + 2, position + 2 * at + 3)
         for k in range(span.nends):
-            reach(s, l.reads[span.ends + k] & READ_RANGE, behind - 1, behind)
+            reach(s, lv.reads[span.ends + k] & READ_RANGE, behind - 1, behind)
         position = behind
 
 
@@ -93,16 +93,16 @@ cdef int choose(const Scan *s, uint32_t rng, uint32_t free_set) noexcept nogil:
     cdef const Move *m
     cdef int best = NO_REG
     for r in range(16):
-        score[r] = s.l.wants[16 * rng + r]
+        score[r] = s.lv.wants[16 * rng + r]
     while entry != NO_END:
-        m = &s.l.moves[entry >> 1]
+        m = &s.lv.moves[entry >> 1]
         other = m.one if entry & 1 else m.two
         if s.regs[other] != NO_REG:
             score[s.regs[other]] += m.weight
         else:
             # What it will become has wishes too.
             for r in range(16):
-                score[r] += 0.5 * (m.weight if m.weight < s.l.wants[16 * other + r] else s.l.wants[16 * other + r])
+                score[r] += 0.5 * (m.weight if m.weight < s.lv.wants[16 * other + r] else s.lv.wants[16 * other + r])
         entry = s.following[entry]
     for r in range(16):
         if free_set >> r & 1 and (best == NO_REG or score[r] > score[best]):
@@ -144,7 +144,7 @@ cdef void scan_class(Scan *s, const Graph *g, uint32_t base, uint32_t end, uint3
     for i in range(base, end):
         v = &s.interval[i]
         v.rng = i
-        v.cost = spill_cost(s.l, g, i) / <float>(v.end - v.start)
+        v.cost = spill_cost(s.lv, g, i) / <float>(v.end - v.start)
         s.order[n] = v[0]
         n += 1
     if n:
@@ -152,31 +152,31 @@ cdef void scan_class(Scan *s, const Graph *g, uint32_t base, uint32_t end, uint3
     scan(s, n, set_of)
 
 
-cdef int scan_ranges(const Live *l, const Graph *g, int8_t *regs) noexcept nogil:
+cdef int scan_ranges(const Live *lv, const Graph *g, int8_t *regs) noexcept nogil:
     cdef Scan s
     cdef uint32_t i
-    cdef size_t n = l.nranges + 1
-    s.l = l
+    cdef size_t n = lv.nranges + 1
+    s.lv = lv
     s.regs = regs
     s.interval = <Interval *>vm_calloc(2 * n, sizeof(Interval))
-    s.first = <uint32_t *>vm_calloc(n + 2 * l.nmoves, sizeof(uint32_t))
+    s.first = <uint32_t *>vm_calloc(n + 2 * lv.nmoves, sizeof(uint32_t))
     if s.interval == NULL or s.first == NULL:
         vm_free(s.interval)
         vm_free(s.first)
         return -1
     s.order = s.interval + n
     s.following = s.first + n
-    for i in range(l.nranges):
+    for i in range(lv.nranges):
         s.first[i] = NO_END
         regs[i] = NO_REG
-    for i in range(l.nmoves):
-        s.following[2 * i] = s.first[l.moves[i].one]
-        s.first[l.moves[i].one] = 2 * i
-        s.following[2 * i + 1] = s.first[l.moves[i].two]
-        s.first[l.moves[i].two] = 2 * i + 1
+    for i in range(lv.nmoves):
+        s.following[2 * i] = s.first[lv.moves[i].one]
+        s.first[lv.moves[i].one] = 2 * i
+        s.following[2 * i + 1] = s.first[lv.moves[i].two]
+        s.first[lv.moves[i].two] = 2 * i + 1
     find_intervals(&s)
-    scan_class(&s, g, 0, l.nints, GPR_SET)
-    scan_class(&s, g, l.first_fp, l.nranges, XMM_SET)
+    scan_class(&s, g, 0, lv.nints, GPR_SET)
+    scan_class(&s, g, lv.first_fp, lv.nranges, XMM_SET)
     vm_free(s.interval)
     vm_free(s.first)
     return 0

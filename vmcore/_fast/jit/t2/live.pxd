@@ -78,12 +78,12 @@ cdef struct Live:
     uint32_t moves_room
 
 # -1: no memory. After analyse() and select_nodes(). Free it in any case.
-cdef int live_make(Live *l, const Graph *g) noexcept nogil
-cdef void live_free(Live *l) noexcept nogil
+cdef int live_make(Live *lv, const Graph *g) noexcept nogil
+cdef void live_free(Live *lv) noexcept nogil
 
 # What spilling a range costs for one entry of the region: what is read and written that a register would not need. What
 # can be had again from the hart (`is_home`) or by computing it is not stored, and a register would need one load too.
-cdef float spill_cost(const Live *l, const Graph *g, uint32_t rng) noexcept nogil
+cdef float spill_cost(const Live *lv, const Graph *g, uint32_t rng) noexcept nogil
 # Does it lie in the hart as long as nobody leaves: an unpinned OP_ENTRY, OP_BASE?
 cdef bint is_home(const Node *n) noexcept nogil
 # How often an edge is taken.

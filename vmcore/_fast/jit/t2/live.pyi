@@ -1,1 +1,1 @@
-"""The graph of a region; nothing of it is for Python."""
+"""Live ranges; nothing of it is for Python."""

@@ -22,7 +22,7 @@ they are marked or stand elsewhere. ``#`` is what ir.pxd calls `imm`.
 
 import re
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.jit.t2.build cimport base_node, const_node, entry_node
 from vmcore._fast.jit.t2.ir cimport (
@@ -35,6 +35,8 @@ from vmcore.errors import ConfigError
 cdef enum:
     OWN_TYPE = 0xFF           # the node says it
 
+cdef object LEAST = -0x8000000000000000
+cdef object MOST = 0xFFFFFFFFFFFFFFFF
 cdef tuple TYPES = ("none", "int", "f64", "f32")
 cdef tuple KINDS = ("next", "step")
 cdef dict OPERATIONS = {op_row(op).name.decode(): op for op in range(1, OP_COUNT_OF)}
@@ -64,7 +66,7 @@ cdef class Writer:
             self.blocks[i] = len(self.blocks) + 1 if renumber else i
             node = self.g.blocks[i].first
             while node:
-                if not self.is_plain(node):
+                if self.g.nodes[node].type and not self.is_plain(node):
                     self.nodes[node] = len(self.nodes) + 1 if renumber else node
                 node = self.g.nodes[node].next
 
@@ -222,14 +224,14 @@ cdef class Reader:
         token = self.peek()
         return token[:1].isdigit() or token[:1] == "-"
 
-    cdef int64_t integer(self, low=-(2**63), high=2**64 - 1) except? -1:
+    cdef int64_t integer(self, low=LEAST, high=MOST) except? -1:
         if not self.is_int():
             raise self.wrong(f"{self.peek()!r} where a number is expected")
         value = int(self.peek(), 0)
         if not low <= value <= high:
             raise self.wrong(f"{value:#x} is not from {low:#x} to {high:#x}")
         self.at += 1
-        return value if value < 2**63 else value - 2**64
+        return <int64_t><uint64_t>(value & MOST)
 
     cdef uint8_t type(self) except? 0:
         token = self.peek()
@@ -279,9 +281,9 @@ cdef class Reader:
         kind = KINDS.index(token)
         off = self.integer(0, 4095)
         if self.have("count"):
-            count = self.integer(0, 2**31)
+            count = self.integer(0, 0x7FFFFFFF)
         if self.have("insn"):
-            insn = self.integer(0, 2**31)
+            insn = self.integer(0, 0x7FFFFFFF)
         self.want(":")
         regs = []
         while not self.have("]"):
@@ -455,7 +457,7 @@ cdef class Reader:
         if self.have("region"):
             while True:
                 if self.have("insns"):
-                    self.g.insns = self.integer(0, 2**31)
+                    self.g.insns = self.integer(0, 0x7FFFFFFF)
                 elif self.have("fpu"):
                     self.g.has_fpu = True
                 else:

@@ -7,12 +7,15 @@ from random import Random
 M64 = 2**64 - 1
 MEMORY = 256
 BASE = 0x7000
-UNARY = ("neg", "not", "sext8", "sext16", "sext32", "zext8", "zext16", "zext32", "clz", "ctz32", "popcnt", "bswap", "orcb")
-BINARY = ("add", "sub", "mul", "and", "or", "xor", "shl", "shr", "sar", "rotr", "mulhu", "mulh", "div", "divu", "rem", "remu",
-          "shl32", "shr32", "sar32", "rotr32", "divu32", "rem32", "eq", "ne", "lt", "ge", "ltu", "geu")  # fmt: skip
+UNARY = ("neg", "not", "sext8", "sext16", "sext32", "zext8", "zext16", "zext32", "clz", "ctz32", "popcnt", "bswap",
+         "orcb")  # fmt: skip
+BINARY = ("add", "sub", "mul", "and", "or", "xor", "shl", "shr", "sar", "rotr", "mulhu", "mulh", "div", "divu", "rem",
+          "remu", "shl32", "shr32", "sar32", "rotr32", "divu32", "rem32", "eq", "ne", "lt", "ge",
+          "ltu", "geu")  # fmt: skip
 #: What guests do most, so that rules meet.
 COMMON = ("add", "add", "sext32", "sext32", "and", "shl", "shr", "sar", "zext32", "lt", "ltu", "eq", "sub", "or", "xor")
-CONSTANTS = (0, 1, -1, 2, 3, 4, 8, 16, 31, 32, 33, 48, 56, 63, 255, 0xFFFF, 0xFFFFFFFF, 2**31, -(2**31), 0x7FFFFFFF, M64 >> 1)
+CONSTANTS = (0, 1, -1, 2, 3, 4, 8, 16, 31, 32, 33, 48, 56, 63, 255, 0xFFFF, 0xFFFFFFFF, 2**31, -(2**31), 0x7FFFFFFF,
+             M64 >> 1)  # fmt: skip
 
 
 class Writer:
@@ -29,7 +32,8 @@ class Writer:
         for _ in range(loops):
             self.rng.choice((self.loop, self.diamond))()
         self.some(self.nodes)
-        self.lines.append(f"  leave_to {self.value()} {self.snap()}" if self.rng.random() < 0.3 else f"  leave {self.snap()}")
+        how = f"leave_to {self.value()}" if self.rng.random() < 0.3 else "leave"
+        self.lines.append(f"  {how} {self.snap()}")
         self.text = "\n".join(self.lines) + "\n"
 
     def begin(self, header: str) -> None:
@@ -106,7 +110,8 @@ class Writer:
         inside = list(self.values)
         self.begin(body)
         self.some(self.nodes // 3)
-        back = [step] + [self.rng.choice((arg, self.value(), before)) for arg, before in zip(args[1:], given[1:], strict=True)]
+        pairs = zip(args[1:], given[1:], strict=True)
+        back = [step] + [self.rng.choice((arg, self.value(), before)) for arg, before in pairs]
         self.lines.append(f"  goto {header}({', '.join(back)})")
         self.values = inside if self.rng.random() < 0.7 else outer
         self.begin(out)

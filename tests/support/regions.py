@@ -74,7 +74,7 @@ class Machine:
         """Give its memory back."""
         self.core.close()
 
-    def run(self, region: Emitted, regs: Sequence[int], *, frm: int = 0, budget: int = 5000, **how: Any) -> dict[str, Any]:
+    def run(self, region: Emitted, regs: Sequence[int], *, frm: int = 0, budget: int = 50_000, **how: Any) -> dict[str, Any]:
         """Run until compiled code is left, and return what the hart is like then."""
         core = self.core
         for number in range(1, 32):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.regions import AWAY, HEADER, MASK, PINNED, Machine, check, entries, snapshot
+from support.emitted import AWAY, HEADER, MASK, PINNED, Machine, check, entries, snapshot
 
 from vmcore._fast.jit.t2.emitface import PLACES, Emitted, order
 

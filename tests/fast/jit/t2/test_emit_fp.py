@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.regions import DATA, DATA_SIZE, HEADER, MASK, PINNED_F, Machine, check, entries, snapshot, straight
+from support.emitted import DATA, DATA_SIZE, HEADER, MASK, PINNED_F, Machine, check, entries, snapshot, straight
 
 SEEDS = st.integers(1, (1 << 32) - 1)
 MODES = st.integers(0, 3)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.regions import MASK, Machine, check, straight
+from support.emitted import MASK, Machine, check, straight
 
 BINARY = (
     "add", "sub", "mul", "and", "or", "xor", "shl", "shr", "sar", "rotr", "mulh", "mulhu", "mulhsu", "div", "divu",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.regions import (
+from support.emitted import (
     AWAY, DATA, DATA_SIZE, HEADER, MASK, PAGE, Machine, check, entries, snapshot, straight)
 
 from vmcore._fast.jit.t2.emitface import Emitted

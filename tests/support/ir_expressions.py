@@ -15,7 +15,7 @@ SHIFTS = (0, 1, 7, 8, 16, 24, 31, 32, 33, 40, 48, 56, 62, 63)
 SHIFTS32 = (0, 1, 8, 15, 16, 24, 30, 31)
 CONSTANTS = (0, 1, 2, -1, 63, 31, 127, 128, 255, 0x7FFF, 0xFFFF, 0x10000, 2**31 - 1, 2**31, 2**32 - 1, 2**32,
              -(2**31), 2**63 - 1, -(2**63), 0x123456789ABCDEF0, 95)  # fmt: skip
-POWERS = tuple(1 << k for k in (0, 1, 3, 8, 30, 31, 32, 47, 62)) + (-(2**63),)
+POWERS = (*(1 << k for k in (0, 1, 3, 8, 30, 31, 32, 47, 62)), -(2**63))
 CHOICES = {"C": CONSTANTS, "D": CONSTANTS[::2], "S": SHIFTS, "T": SHIFTS, "U": SHIFTS32, "V": SHIFTS32, "W": POWERS}
 
 #: Where carries, signs and widths end, and what is near.
@@ -74,6 +74,9 @@ def inputs(seed: int, count: int) -> list[dict[int, int]]:
     rng = random.Random(seed)
     found = []
     for _ in range(count):
-        values = [rng.choice(CORNERS) if rng.random() < 0.6 else rng.getrandbits(rng.choice((8, 32, 64))) for _ in "xyz"]
-        found.append(dict(zip(VARIABLES.values(), values, strict=True)))
+        registers = {}
+        for register in VARIABLES.values():
+            width = rng.choice((8, 32, 64))
+            registers[register] = rng.choice(CORNERS) if rng.random() < 0.6 else rng.getrandbits(width)
+        found.append(registers)
     return found

@@ -9,15 +9,14 @@ x & c needs the bits of c where c is a constant, whatever is known of a variable
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memset
 
 from vmcore._fast.jit.t2.build cimport const_node
 from vmcore._fast.jit.t2.fold cimport low_bits, width_of
 from vmcore._fast.jit.t2.ir cimport (
-    MOST_NODES, OP_ADD, OP_AND, OP_ARG, OP_BSWAP, OP_CLZ32, OP_CONST, OP_DIV32, OP_FROMBITS, OP_F_INT, OP_MUL,
-    OP_NEG, OP_NOT, OP_OR, OP_POPCNT32, OP_REMU32, OP_ROTR, OP_ROTR32, OP_SAR, OP_SELECT, OP_SEXT32, OP_SHL,
-    OP_SHL32, OP_SHR, OP_STORE, OP_SUB, OP_XOR, T_F32, T_INT, analyse, burn, edge_arg, is_pure, op_row, operand,
-    replace_all, snap_node, BlockOf, Graph, Node, Snap)
+    OP_ADD, OP_AND, OP_ARG, OP_BSWAP, OP_CLZ32, OP_CONST, OP_DIV32, OP_FROMBITS, OP_F_INT, OP_MUL, OP_NEG, OP_NOT,
+    OP_OR, OP_POPCNT32, OP_REMU32, OP_ROTR, OP_ROTR32, OP_SAR, OP_SELECT, OP_SEXT32, OP_SHL, OP_SHL32, OP_SHR,
+    OP_STORE, OP_SUB, OP_XOR, T_F32, T_INT, analyse, burn, edge_arg, is_pure, op_row, operand, replace_all,
+    snap_node, BlockOf, Graph, Node, Snap)
 from vmcore._fast.jit.t2.known cimport bits_of, common_bits, within, Bits
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
@@ -277,7 +276,6 @@ cdef void use_needs(Work *w) noexcept nogil:
 
 cdef Bits *known_bits(Graph *g) noexcept nogil:
     cdef Work w
-    analyse(g)
     w.g = g
     w.facts = <Bits *>vm_calloc(g.nnodes, sizeof(Bits))
     if w.facts != NULL:
@@ -285,24 +283,41 @@ cdef Bits *known_bits(Graph *g) noexcept nogil:
     return w.facts
 
 
-cdef void pass_bits(Graph *g) noexcept nogil:
+cdef void use_known(Graph *g) noexcept nogil:
     cdef Work w
     w.g = g
     w.facts = known_bits(g)
     w.nodes = g.nnodes
-    w.need = <uint64_t *>vm_calloc(MOST_NODES, sizeof(uint64_t))
-    w.new_of = <uint32_t *>vm_calloc(MOST_NODES, sizeof(uint32_t))
-    if w.facts != NULL and w.need != NULL and w.new_of != NULL and not g.failed:
+    # Each node becomes one new constant at most.
+    w.new_of = <uint32_t *>vm_calloc(2 * g.nnodes, sizeof(uint32_t))
+    if w.facts != NULL and w.new_of != NULL:
         use_facts(&w)
         replace_all(g, w.new_of)
-    if w.facts != NULL and w.need != NULL and w.new_of != NULL and not g.failed:
-        memset(w.new_of, 0, MOST_NODES * sizeof(uint32_t))
-        w.nodes = g.nnodes
+    else:
+        g.failed = True
+    vm_free(w.facts)
+    vm_free(w.new_of)
+
+
+cdef void use_needed(Graph *g) noexcept nogil:
+    cdef Work w
+    w.g = g
+    w.nodes = g.nnodes
+    w.need = <uint64_t *>vm_calloc(g.nnodes, sizeof(uint64_t))
+    w.new_of = <uint32_t *>vm_calloc(g.nnodes, sizeof(uint32_t))
+    if w.need != NULL and w.new_of != NULL:
         find_needs(&w)
         use_needs(&w)
         replace_all(g, w.new_of)
     else:
         g.failed = True
-    vm_free(w.facts)
     vm_free(w.need)
     vm_free(w.new_of)
+
+
+cdef void pass_bits(Graph *g) noexcept nogil:
+    analyse(g)
+    if not g.failed:
+        use_known(g)
+    if not g.failed:
+        use_needed(g)

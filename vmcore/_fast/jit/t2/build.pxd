@@ -6,8 +6,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from vmcore._fast.jit.t2.ir cimport Graph
 
-# A pure operation at the end of `block`: the node that has its value, which may be an older one of this block or of block
-# 1. 0: failed.
+# A pure operation at the end of `block`: the node that has its value, which may be an older one of this block or of
+# block 1. 0: failed.
 cdef uint32_t make(Graph *g, uint32_t block, uint32_t op, uint8_t type, uint32_t a, uint32_t b, uint32_t c,
                    int64_t imm) noexcept nogil
 cdef uint32_t const_node(Graph *g, int64_t value) noexcept nogil

@@ -14,8 +14,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from vmcore._fast.jit.t2.arith cimport fold_op
 from vmcore._fast.jit.t2.build cimport const_node
 from vmcore._fast.jit.t2.ir cimport (
-    END_BRANCH, END_GOTO, END_LEAVE, MOST_NODES, OP_ARG, OP_CONST, OP_LEAVE_IF, OP_SELECT, T_INT, analyse, burn,
-    edge_arg, is_pure, op_row, operand, remove_node, replace_all, BlockOf, Graph, Node)
+    END_BRANCH, END_GOTO, END_LEAVE, OP_ARG, OP_CONST, OP_LEAVE_IF, OP_SELECT, T_INT, analyse, burn, edge_arg,
+    is_pure, op_row, operand, remove_node, replace_all, BlockOf, Graph, Node)
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
@@ -213,7 +213,8 @@ cdef void pass_constants(Graph *g) noexcept nogil:
     cdef uint32_t i
     cdef uint32_t before = g.nnodes
     cdef uint32_t sweeps = 0
-    cdef uint32_t *new_of = <uint32_t *>vm_calloc(MOST_NODES, sizeof(uint32_t))
+    # Each node becomes one new constant at most.
+    cdef uint32_t *new_of = <uint32_t *>vm_calloc(2 * g.nnodes, sizeof(uint32_t))
     analyse(g)
     f.g = g
     f.of = <Fact *>vm_calloc(g.nnodes, sizeof(Fact))

@@ -4,15 +4,18 @@ A node is alive if it has an effect, or if what is alive uses it: a node, the sn
 value that goes along an edge is alive only if the argument that it becomes is; so arguments that only feed themselves
 around a loop go as well.
 
+A block that only one edge leads to, from a block that goes nowhere else, becomes the end of that block.
+
 Limit: a HOST is kept although nothing is accessed by it, as the guest's access may fault; one that was hoisted is not,
 as the guest has not asked for it yet.
 """
 
 from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memset
 
 from vmcore._fast.jit.t2.ir cimport (
-    MEM_EARLY, OP_ARG, OP_HOST, P_EFFECT, analyse, burn, edge_arg, op_row, remove_node, snap_node, BlockOf, Edge,
-    Graph, Node, Snap)
+    END_GOTO, END_NONE, MEM_EARLY, OP_ARG, OP_HOST, P_EFFECT, analyse, burn, edge_arg, move_to_end, op_row,
+    remove_node, replace_all, snap_node, BlockOf, Edge, Graph, Node, Snap)
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
 
 cdef struct Life:
@@ -130,6 +133,34 @@ cdef void drop_nodes(Life *l, uint32_t block) noexcept nogil:
     g.blocks[block].nargs = args
 
 
+cdef void join_next(Life *l, uint32_t block, uint32_t *new_of) noexcept nogil:
+    # The blocks that can only be reached from this one's end become part of it.
+    cdef Graph *g = l.g
+    cdef BlockOf *b = &g.blocks[block]
+    cdef BlockOf *to
+    cdef uint32_t node, following, i
+    while b.end == END_GOTO and g.blocks[b.edges[0].to].npreds == 1 and burn(g):
+        to = &g.blocks[b.edges[0].to]
+        node = to.first
+        for i in range(to.nargs):
+            following = g.nodes[node].next
+            new_of[node] = edge_arg(g, &b.edges[0], i)
+            remove_node(g, node)
+            node = following
+        while node:
+            following = g.nodes[node].next
+            move_to_end(g, node, block)
+            node = following
+        b.end = to.end
+        b.cond = to.cond
+        b.snap = to.snap
+        b.nedges = to.nedges
+        b.edges = to.edges
+        to.nargs = 0
+        to.nedges = 0
+        to.end = END_NONE
+
+
 cdef void pass_dead(Graph *g) noexcept nogil:
     cdef Life l
     cdef uint32_t i
@@ -147,6 +178,11 @@ cdef void pass_dead(Graph *g) noexcept nogil:
             drop_args(&l, g.order[i])
         for i in range(g.norder):
             drop_nodes(&l, g.order[i])
+        memset(l.work, 0, g.nnodes * sizeof(uint32_t))
+        for i in range(g.norder):
+            join_next(&l, g.order[i], l.work)
+        replace_all(g, l.work)
+        analyse(g)
     else:
         g.failed = True
     vm_free(l.alive)

@@ -4,6 +4,7 @@ WAYS: dict[int, str]
 KINDS: dict[int, str]
 PASSES: tuple[str, ...]
 
+
 class Region:
     @staticmethod
     def from_text(text: str) -> Region: ...

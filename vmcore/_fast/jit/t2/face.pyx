@@ -9,7 +9,7 @@ from vmcore._fast.jit.t2.constants cimport pass_constants
 from vmcore._fast.jit.t2.dead cimport pass_dead
 from vmcore._fast.jit.t2.evaluate cimport LEFT_MEMORY, LEFT_NOT, LEFT_SNAP, LEFT_TO, LEFT_WRONG, evaluate, Run
 from vmcore._fast.jit.t2.gvn cimport pass_gvn
-from vmcore._fast.jit.t2.ir cimport SNAP_NEXT, SNAP_STEP, T_INT, graph_free, graph_init, Graph
+from vmcore._fast.jit.t2.ir cimport SNAP_NEXT, SNAP_STEP, T_INT, analyse, graph_free, graph_init, Graph
 from vmcore._fast.jit.t2.known cimport Bits
 from vmcore._fast.jit.t2.text cimport graph_text, read_graph
 from vmcore._fast.jit.t2.verify cimport verify, Fault
@@ -169,6 +169,7 @@ cdef class Region:
         cdef Bits *facts
         cdef uint32_t i
         with nogil:
+            analyse(&self.g)
             facts = known_bits(&self.g)
         if facts == NULL:
             raise MemoryError("no memory for facts")

@@ -127,8 +127,8 @@ cdef enum Rule:
     R_BITS_FROMBITS
     R_COUNT_OF
 
-# The node that has the value of (op, type, a, b, c), or 0: no rule applies. Operands of what commutes: the caller has put
-# a constant last.
+# The node that has the value of (op, type, a, b, c), or 0: no rule applies. Of what commutes, the caller has put a
+# constant last.
 cdef uint32_t rewrite(Maker *m, uint32_t op, uint8_t type, uint32_t a, uint32_t b, uint32_t c) noexcept nogil
 
 # May the rule be applied? Asked after everything else, and before anything is made.

@@ -15,7 +15,7 @@ from vmcore._fast.jit.t2.fold cimport (
     R_NEG_SUB, R_NOT_NOT, R_NOT_XOR, R_OR_AND, R_OR_NOT, R_OR_ONES, R_OR_OR, R_OR_SELF, R_OR_ZERO, R_SUB_ADD,
     R_SUB_CONST, R_SUB_FROM_ADD, R_SUB_FROM_ZERO, R_SUB_NEG, R_SUB_OF_ADD, R_SUB_SELF, R_SUB_SUB, R_XOR_COMPARE,
     R_XOR_NOT, R_XOR_ONES, R_XOR_SELF, R_XOR_XOR, R_XOR_ZERO, by_const, fire, is_compare, is_number, is_power,
-    low_bits, number, put1, put2, rewrite, value_of, width_of, with_number, zext_of, Maker)
+    low_bits, number, put1, put2, value_of, width_of, with_number, zext_of, Maker)
 from vmcore._fast.jit.t2.fold_bits cimport (
     narrow_operands, negated, of_bswap, of_compare, of_extension, of_float, of_select, of_shift, of_shift32,
     rotation, without_width, zero_bits)
@@ -51,38 +51,38 @@ if len(RULES) != R_COUNT_OF:
 # --- sums -------------------------------------------------------------------------------------------------------------
 
 cdef uint32_t of_add(Maker *m, uint32_t a, uint32_t b) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
-    cdef Node r = m.g.nodes[b]
-    if r.op == OP_CONST:
+    cdef Node left = m.g.nodes[a]
+    cdef Node right = m.g.nodes[b]
+    if right.op == OP_CONST:
         # x + 0 == x
-        if r.imm == 0 and fire(m, R_ADD_ZERO):
+        if right.imm == 0 and fire(m, R_ADD_ZERO):
             return a
         # (x + c) + d == x + (c + d)
         if by_const(m, a, OP_ADD) and fire(m, R_ADD_ADD):
-            return with_number(m, OP_ADD, l.a, value_of(m, l.b) + r.imm)
+            return with_number(m, OP_ADD, left.a, value_of(m, left.b) + right.imm)
         # (c - x) + d == (c + d) - x
-        if l.op == OP_SUB and is_const(m.g, l.a) and fire(m, R_ADD_FROM):
-            return put2(m, OP_SUB, number(m, value_of(m, l.a) + r.imm), l.b)
+        if left.op == OP_SUB and is_const(m.g, left.a) and fire(m, R_ADD_FROM):
+            return put2(m, OP_SUB, number(m, value_of(m, left.a) + right.imm), left.b)
         return 0
     # x + -y == x - y
-    if r.op == OP_NEG and fire(m, R_ADD_NEG):
-        return put2(m, OP_SUB, a, r.a)
-    if l.op == OP_NEG and fire(m, R_ADD_NEG):
-        return put2(m, OP_SUB, b, l.a)
+    if right.op == OP_NEG and fire(m, R_ADD_NEG):
+        return put2(m, OP_SUB, a, right.a)
+    if left.op == OP_NEG and fire(m, R_ADD_NEG):
+        return put2(m, OP_SUB, b, left.a)
     # (x - y) + y == x
-    if l.op == OP_SUB and l.b == b and fire(m, R_ADD_SUB):
-        return l.a
-    if r.op == OP_SUB and r.b == a and fire(m, R_ADD_SUB):
-        return r.a
+    if left.op == OP_SUB and left.b == b and fire(m, R_ADD_SUB):
+        return left.a
+    if right.op == OP_SUB and right.b == a and fire(m, R_ADD_SUB):
+        return right.a
     return 0
 
 
 cdef uint32_t of_sub(Maker *m, uint32_t a, uint32_t b) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
-    cdef Node r = m.g.nodes[b]
+    cdef Node left = m.g.nodes[a]
+    cdef Node right = m.g.nodes[b]
     # x - c == x + -c
-    if r.op == OP_CONST and fire(m, R_SUB_CONST):
-        return with_number(m, OP_ADD, a, <int64_t>(0 - <uint64_t>r.imm))
+    if right.op == OP_CONST and fire(m, R_SUB_CONST):
+        return with_number(m, OP_ADD, a, <int64_t>(0 - <uint64_t>right.imm))
     # x - x == 0
     if a == b and fire(m, R_SUB_SELF):
         return number(m, 0)
@@ -90,39 +90,39 @@ cdef uint32_t of_sub(Maker *m, uint32_t a, uint32_t b) noexcept nogil:
     if is_number(m, a, 0) and fire(m, R_SUB_FROM_ZERO):
         return put1(m, OP_NEG, b)
     # x - -y == x + y
-    if r.op == OP_NEG and fire(m, R_SUB_NEG):
-        return put2(m, OP_ADD, a, r.a)
+    if right.op == OP_NEG and fire(m, R_SUB_NEG):
+        return put2(m, OP_ADD, a, right.a)
     # (x + y) - x == y
-    if l.op == OP_ADD and (l.a == b or l.b == b) and fire(m, R_SUB_ADD):
-        return l.b if l.a == b else l.a
+    if left.op == OP_ADD and (left.a == b or left.b == b) and fire(m, R_SUB_ADD):
+        return left.b if left.a == b else left.a
     # x - (x + y) == -y
-    if r.op == OP_ADD and (r.a == a or r.b == a) and fire(m, R_SUB_OF_ADD):
-        return put1(m, OP_NEG, r.b if r.a == a else r.a)
+    if right.op == OP_ADD and (right.a == a or right.b == a) and fire(m, R_SUB_OF_ADD):
+        return put1(m, OP_NEG, right.b if right.a == a else right.a)
     # x - (x - y) == y
-    if r.op == OP_SUB and r.a == a and fire(m, R_SUB_SUB):
-        return r.b
+    if right.op == OP_SUB and right.a == a and fire(m, R_SUB_SUB):
+        return right.b
     # c - (x + d) == (c - d) - x
-    if l.op == OP_CONST and by_const(m, b, OP_ADD) and fire(m, R_SUB_FROM_ADD):
-        return put2(m, OP_SUB, number(m, l.imm - value_of(m, r.b)), r.a)
+    if left.op == OP_CONST and by_const(m, b, OP_ADD) and fire(m, R_SUB_FROM_ADD):
+        return put2(m, OP_SUB, number(m, left.imm - value_of(m, right.b)), right.a)
     return 0
 
 
 cdef uint32_t of_neg(Maker *m, uint32_t a) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
+    cdef Node left = m.g.nodes[a]
     # --x == x
-    if l.op == OP_NEG and fire(m, R_NEG_NEG):
-        return l.a
+    if left.op == OP_NEG and fire(m, R_NEG_NEG):
+        return left.a
     # -(x - y) == y - x
-    if l.op == OP_SUB and fire(m, R_NEG_SUB):
-        return put2(m, OP_SUB, l.b, l.a)
+    if left.op == OP_SUB and fire(m, R_NEG_SUB):
+        return put2(m, OP_SUB, left.b, left.a)
     # -(x + c) == -c - x
     if by_const(m, a, OP_ADD) and fire(m, R_NEG_ADD):
-        return put2(m, OP_SUB, number(m, <int64_t>(0 - <uint64_t>value_of(m, l.b))), l.a)
+        return put2(m, OP_SUB, number(m, <int64_t>(0 - <uint64_t>value_of(m, left.b))), left.a)
     return 0
 
 
 cdef uint32_t of_mul(Maker *m, uint32_t a, uint32_t b) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
+    cdef Node left = m.g.nodes[a]
     cdef int64_t c = value_of(m, b)
     if not is_const(m.g, b):
         return 0
@@ -140,7 +140,7 @@ cdef uint32_t of_mul(Maker *m, uint32_t a, uint32_t b) noexcept nogil:
         return with_number(m, OP_SHL, a, ctz64(c))
     # (x * c) * d == x * (c * d)
     if by_const(m, a, OP_MUL) and fire(m, R_MUL_MUL):
-        return with_number(m, OP_MUL, l.a, <int64_t>(<uint64_t>value_of(m, l.b) * <uint64_t>c))
+        return with_number(m, OP_MUL, left.a, <int64_t>(<uint64_t>value_of(m, left.b) * <uint64_t>c))
     return 0
 
 
@@ -188,91 +188,91 @@ cdef uint32_t of_div(Maker *m, uint32_t op, uint32_t a, uint32_t b) noexcept nog
 # --- logic ------------------------------------------------------------------------------------------------------------
 
 cdef uint32_t of_and(Maker *m, uint32_t a, uint32_t b) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
-    cdef Node r = m.g.nodes[b]
+    cdef Node left = m.g.nodes[a]
+    cdef Node right = m.g.nodes[b]
     cdef uint64_t mask
-    if r.op == OP_CONST:
+    if right.op == OP_CONST:
         # x & 0 == 0
-        if r.imm == 0 and fire(m, R_AND_ZERO):
+        if right.imm == 0 and fire(m, R_AND_ZERO):
             return b
         # x & c == x, where c has all bits that x may have
         mask = low_bits(64 - zero_bits(m.g, a))
-        if (r.imm & mask) == mask and fire(m, R_AND_COVERS):
+        if (right.imm & mask) == mask and fire(m, R_AND_COVERS):
             return a
         # (x & c) & d == x & (c & d)
         if by_const(m, a, OP_AND) and fire(m, R_AND_AND):
-            return with_number(m, OP_AND, l.a, value_of(m, l.b) & r.imm)
+            return with_number(m, OP_AND, left.a, value_of(m, left.b) & right.imm)
         # extended(x) & c == x & c, where c is within the width
-        if width_of(l.op) and (r.imm & ~low_bits(width_of(l.op))) == 0 and fire(m, R_AND_EXTENDED):
-            return put2(m, OP_AND, l.a, b)
+        if width_of(left.op) and (right.imm & ~low_bits(width_of(left.op))) == 0 and fire(m, R_AND_EXTENDED):
+            return put2(m, OP_AND, left.a, b)
         # x & 0xFF == zero-extended x
-        if r.imm == 0xFF or r.imm == 0xFFFF or r.imm == <int64_t>0xFFFFFFFF:
+        if right.imm == 0xFF or right.imm == 0xFFFF or right.imm == <int64_t>0xFFFFFFFF:
             if fire(m, R_AND_ZEXT):
-                return put1(m, zext_of(64 - clz64(r.imm)), a)
+                return put1(m, zext_of(64 - clz64(right.imm)), a)
         return 0
     # x & x == x
     if a == b and fire(m, R_AND_SELF):
         return a
     # x & ~x == 0
-    if (l.op == OP_NOT and l.a == b or r.op == OP_NOT and r.a == a) and fire(m, R_AND_NOT):
+    if (left.op == OP_NOT and left.a == b or right.op == OP_NOT and right.a == a) and fire(m, R_AND_NOT):
         return number(m, 0)
     # x & (x | y) == x
-    if r.op == OP_OR and (r.a == a or r.b == a) and fire(m, R_AND_OR):
+    if right.op == OP_OR and (right.a == a or right.b == a) and fire(m, R_AND_OR):
         return a
-    if l.op == OP_OR and (l.a == b or l.b == b) and fire(m, R_AND_OR):
+    if left.op == OP_OR and (left.a == b or left.b == b) and fire(m, R_AND_OR):
         return b
     return 0
 
 
 cdef uint32_t of_or(Maker *m, uint32_t a, uint32_t b) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
-    cdef Node r = m.g.nodes[b]
+    cdef Node left = m.g.nodes[a]
+    cdef Node right = m.g.nodes[b]
     cdef uint32_t found
-    if r.op == OP_CONST:
+    if right.op == OP_CONST:
         # x | 0 == x
-        if r.imm == 0 and fire(m, R_OR_ZERO):
+        if right.imm == 0 and fire(m, R_OR_ZERO):
             return a
         # x | -1 == -1
-        if r.imm == -1 and fire(m, R_OR_ONES):
+        if right.imm == -1 and fire(m, R_OR_ONES):
             return b
         # (x | c) | d == x | (c | d)
         if by_const(m, a, OP_OR) and fire(m, R_OR_OR):
-            return with_number(m, OP_OR, l.a, value_of(m, l.b) | r.imm)
+            return with_number(m, OP_OR, left.a, value_of(m, left.b) | right.imm)
         return 0
     # x | x == x
     if a == b and fire(m, R_OR_SELF):
         return a
     # x | ~x == -1
-    if (l.op == OP_NOT and l.a == b or r.op == OP_NOT and r.a == a) and fire(m, R_OR_NOT):
+    if (left.op == OP_NOT and left.a == b or right.op == OP_NOT and right.a == a) and fire(m, R_OR_NOT):
         return number(m, -1)
     # x | (x & y) == x
-    if r.op == OP_AND and (r.a == a or r.b == a) and fire(m, R_OR_AND):
+    if right.op == OP_AND and (right.a == a or right.b == a) and fire(m, R_OR_AND):
         return a
-    if l.op == OP_AND and (l.a == b or l.b == b) and fire(m, R_OR_AND):
+    if left.op == OP_AND and (left.a == b or left.b == b) and fire(m, R_OR_AND):
         return b
     found = rotation(m, a, b)
     return found if found else rotation(m, b, a)
 
 
 cdef uint32_t of_xor(Maker *m, uint32_t a, uint32_t b) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
-    cdef Node r = m.g.nodes[b]
-    if r.op == OP_CONST:
+    cdef Node left = m.g.nodes[a]
+    cdef Node right = m.g.nodes[b]
+    if right.op == OP_CONST:
         # x ^ 0 == x
-        if r.imm == 0 and fire(m, R_XOR_ZERO):
+        if right.imm == 0 and fire(m, R_XOR_ZERO):
             return a
         # x ^ -1 == ~x
-        if r.imm == -1 and fire(m, R_XOR_ONES):
+        if right.imm == -1 and fire(m, R_XOR_ONES):
             return put1(m, OP_NOT, a)
         # (x ^ c) ^ d == x ^ (c ^ d)
         if by_const(m, a, OP_XOR) and fire(m, R_XOR_XOR):
-            return with_number(m, OP_XOR, l.a, value_of(m, l.b) ^ r.imm)
+            return with_number(m, OP_XOR, left.a, value_of(m, left.b) ^ right.imm)
         # ~x ^ c == x ^ ~c
-        if l.op == OP_NOT and fire(m, R_XOR_NOT):
-            return with_number(m, OP_XOR, l.a, ~r.imm)
+        if left.op == OP_NOT and fire(m, R_XOR_NOT):
+            return with_number(m, OP_XOR, left.a, ~right.imm)
         # (x < y) ^ 1 == (x >= y)
-        if r.imm == 1 and is_compare(l.op) and fire(m, R_XOR_COMPARE):
-            return put2(m, negated(l.op), l.a, l.b)
+        if right.imm == 1 and is_compare(left.op) and fire(m, R_XOR_COMPARE):
+            return put2(m, negated(left.op), left.a, left.b)
         return 0
     # x ^ x == 0
     if a == b and fire(m, R_XOR_SELF):
@@ -281,13 +281,13 @@ cdef uint32_t of_xor(Maker *m, uint32_t a, uint32_t b) noexcept nogil:
 
 
 cdef uint32_t of_not(Maker *m, uint32_t a) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
+    cdef Node left = m.g.nodes[a]
     # ~~x == x
-    if l.op == OP_NOT and fire(m, R_NOT_NOT):
-        return l.a
+    if left.op == OP_NOT and fire(m, R_NOT_NOT):
+        return left.a
     # ~(x ^ c) == x ^ ~c
     if by_const(m, a, OP_XOR) and fire(m, R_NOT_XOR):
-        return with_number(m, OP_XOR, l.a, ~value_of(m, l.b))
+        return with_number(m, OP_XOR, left.a, ~value_of(m, left.b))
     return 0
 
 # --- all --------------------------------------------------------------------------------------------------------------

@@ -89,23 +89,25 @@ cdef inline bint opposite(const Maker *m, uint32_t y, uint32_t z, int64_t mask) 
 
 cdef uint32_t rotation(Maker *m, uint32_t down, uint32_t up) noexcept nogil:
     # down | up, if they are the parts of a rotation.
-    cdef Node l = m.g.nodes[down]
-    cdef Node r = m.g.nodes[up]
+    cdef Node left = m.g.nodes[down]
+    cdef Node right = m.g.nodes[up]
     # (x >> y) | (x << -y) == x rotated by y, as shifts are modulo the width; -y may be a constant
-    if l.op == OP_SHR and r.op == OP_SHL and l.a == r.a and opposite(m, l.b, r.b, 63) and fire(m, R_ROTATE):
-        return put2(m, OP_ROTR, l.a, l.b)
-    if l.op != OP_SHR32:
+    if (left.op == OP_SHR and right.op == OP_SHL and left.a == right.a and opposite(m, left.b, right.b, 63)
+            and fire(m, R_ROTATE)):
+        return put2(m, OP_ROTR, left.a, left.b)
+    if left.op != OP_SHR32:
         return 0
     # The same of 32 bits; shifts by a constant are made of the 64-bit operation
-    if r.op == OP_SHL32 and l.a == r.a and opposite(m, l.b, r.b, 31) and fire(m, R_ROTATE32):
-        return put2(m, OP_ROTR32, l.a, l.b)
-    if r.op != OP_SEXT32:
+    if right.op == OP_SHL32 and left.a == right.a and opposite(m, left.b, right.b, 31) and fire(m, R_ROTATE32):
+        return put2(m, OP_ROTR32, left.a, left.b)
+    if right.op != OP_SEXT32:
         return 0
-    r = m.g.nodes[r.a]
+    right = m.g.nodes[right.a]
     # Limit: 0 < y < 32, for y == 0 shifts by 32
-    if (r.op == OP_SHL and l.a == r.a and is_const(m.g, l.b) and is_const(m.g, r.b) and 0 < value_of(m, l.b)
-            and value_of(m, l.b) < 32 and value_of(m, l.b) + value_of(m, r.b) == 32 and fire(m, R_ROTATE32)):
-        return put2(m, OP_ROTR32, l.a, l.b)
+    if (right.op == OP_SHL and left.a == right.a and is_const(m.g, left.b) and is_const(m.g, right.b)
+            and 0 < value_of(m, left.b) and value_of(m, left.b) < 32
+            and value_of(m, left.b) + value_of(m, right.b) == 32 and fire(m, R_ROTATE32)):
+        return put2(m, OP_ROTR32, left.a, left.b)
     return 0
 
 
@@ -113,32 +115,32 @@ cdef uint32_t rotation(Maker *m, uint32_t down, uint32_t up) noexcept nogil:
 
 cdef uint32_t amount_of(Maker *m, uint32_t b, int64_t mask) noexcept nogil:
     # Another node for the amount of a shift modulo mask + 1, or 0.
-    cdef Node r = m.g.nodes[b]
+    cdef Node right = m.g.nodes[b]
     # An amount beyond the width is as good as what is left of it
-    if r.op == OP_CONST and r.imm & ~mask and fire(m, R_SHIFT_MODULO):
-        return number(m, r.imm & mask)
+    if right.op == OP_CONST and right.imm & ~mask and fire(m, R_SHIFT_MODULO):
+        return number(m, right.imm & mask)
     # So is one that was extended, or masked with all bits that count
-    if width_of(r.op) and fire(m, R_SHIFT_AMOUNT):
-        return r.a
-    if by_const(m, b, OP_AND) and (value_of(m, r.b) & mask) == mask and fire(m, R_SHIFT_AMOUNT):
-        return r.a
+    if width_of(right.op) and fire(m, R_SHIFT_AMOUNT):
+        return right.a
+    if by_const(m, b, OP_AND) and (value_of(m, right.b) & mask) == mask and fire(m, R_SHIFT_AMOUNT):
+        return right.a
     return 0
 
 
 cdef uint32_t of_shl(Maker *m, uint32_t a, uint32_t b) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
+    cdef Node left = m.g.nodes[a]
     cdef int64_t by = value_of(m, b)
-    cdef int64_t before = value_of(m, l.b)
+    cdef int64_t before = value_of(m, left.b)
     # (x << c) << d == x << (c + d), 0 from 64
     if by_const(m, a, OP_SHL) and fire(m, R_SHL_SHL):
-        return number(m, 0) if by + before > 63 else with_number(m, OP_SHL, l.a, by + before)
+        return number(m, 0) if by + before > 63 else with_number(m, OP_SHL, left.a, by + before)
     # (x >> c) << c == x & (-1 << c). Limit: c < 32, that the mask fits into an instruction
     if ((by_const(m, a, OP_SHR) or by_const(m, a, OP_SAR)) and before == by and by < 32
             and fire(m, R_SHL_SHR)):
-        return with_number(m, OP_AND, l.a, <int64_t>(~<uint64_t>0 << by))
+        return with_number(m, OP_AND, left.a, <int64_t>(~<uint64_t>0 << by))
     # extended(x) << c == x << c, where all that it extended with is shifted out
-    if width_of(l.op) and by >= 64 - width_of(l.op) and fire(m, R_SHL_EXTENDED):
-        return put2(m, OP_SHL, l.a, b)
+    if width_of(left.op) and by >= 64 - width_of(left.op) and fire(m, R_SHL_EXTENDED):
+        return put2(m, OP_SHL, left.a, b)
     return 0
 
 
@@ -152,52 +154,52 @@ cdef uint32_t extended(Maker *m, uint32_t extension, uint32_t down, uint32_t a, 
 
 
 cdef uint32_t of_shr(Maker *m, uint32_t a, uint32_t b) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
+    cdef Node left = m.g.nodes[a]
     cdef int64_t by = value_of(m, b)
-    cdef int64_t before = value_of(m, l.b)
+    cdef int64_t before = value_of(m, left.b)
     # x >> c == 0, where no bits are left
     if by + zero_bits(m.g, a) >= 64 and fire(m, R_SHR_OUT):
         return number(m, 0)
     # (x >> c) >> d == x >> (c + d); from 64 it was 0 above
     if by_const(m, a, OP_SHR) and by + before < 64 and fire(m, R_SHR_SHR):
-        return with_number(m, OP_SHR, l.a, by + before)
+        return with_number(m, OP_SHR, left.a, by + before)
     if by_const(m, a, OP_SHL):
         # (x << c) >> d == zext(x) << (c - d) or >> (d - c), where 64 - c is a width
         if is_width(64 - before) and fire(m, R_SHR_SHL):
-            return extended(m, zext_of(64 - before), OP_SHR, l.a, before, by)
+            return extended(m, zext_of(64 - before), OP_SHR, left.a, before, by)
         # (x << c) >> c == x & (2**(64 - c) - 1). Limit: c > 32, that the mask fits into an instruction
         if before == by and by > 32 and fire(m, R_SHR_MASK):
-            return with_number(m, OP_AND, l.a, <int64_t>(~<uint64_t>0 >> by))
+            return with_number(m, OP_AND, left.a, <int64_t>(~<uint64_t>0 >> by))
     # The sign of (x >> c), arithmetic, is that of x
     if by_const(m, a, OP_SAR) and by == 63 and fire(m, R_SHR_SIGN):
-        return put2(m, OP_SHR, l.a, b)
+        return put2(m, OP_SHR, left.a, b)
     # zext32(x) >> c == shr32(x, c), for c from 1: it is positive
-    if l.op == OP_ZEXT32 and by < 32 and fire(m, R_SHR_ZEXT32):
-        return put2(m, OP_SHR32, l.a, b)
+    if left.op == OP_ZEXT32 and by < 32 and fire(m, R_SHR_ZEXT32):
+        return put2(m, OP_SHR32, left.a, b)
     return 0
 
 
 cdef uint32_t of_sar(Maker *m, uint32_t a, uint32_t b) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
+    cdef Node left = m.g.nodes[a]
     cdef int64_t by = value_of(m, b)
-    cdef int64_t before = value_of(m, l.b)
+    cdef int64_t before = value_of(m, left.b)
     # Of what is not negative, it is the logical shift
     if zero_bits(m.g, a) and fire(m, R_SAR_POSITIVE):
         return put2(m, OP_SHR, a, b)
     # (x >> c) >> d == x >> (c + d), 63 at most
     if by_const(m, a, OP_SAR) and fire(m, R_SAR_SAR):
-        return with_number(m, OP_SAR, l.a, by + before if by + before < 63 else 63)
+        return with_number(m, OP_SAR, left.a, by + before if by + before < 63 else 63)
     # (x << c) >> d == sext(x) << (c - d) or >> (d - c), where 64 - c is a width
     if by_const(m, a, OP_SHL) and is_width(64 - before) and fire(m, R_SAR_SHL):
-        return extended(m, sext_of(64 - before), OP_SAR, l.a, before, by)
+        return extended(m, sext_of(64 - before), OP_SAR, left.a, before, by)
     # sext32(x) >> c == sar32(x, c), 31 at most
-    if l.op == OP_SEXT32 and fire(m, R_SAR_SEXT32):
-        return with_number(m, OP_SAR32, l.a, by if by < 32 else 31)
+    if left.op == OP_SEXT32 and fire(m, R_SAR_SEXT32):
+        return with_number(m, OP_SAR32, left.a, by if by < 32 else 31)
     return 0
 
 
 cdef uint32_t of_shift(Maker *m, uint32_t op, uint32_t a, uint32_t b) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
+    cdef Node left = m.g.nodes[a]
     cdef uint32_t by = amount_of(m, b, 63)
     if by:
         return put2(m, op, a, by)
@@ -217,15 +219,15 @@ cdef uint32_t of_shift(Maker *m, uint32_t op, uint32_t a, uint32_t b) noexcept n
         return of_sar(m, a, b)
     # Rotations add up, modulo 64
     if by_const(m, a, OP_ROTR) and fire(m, R_ROTR_ROTR):
-        return with_number(m, OP_ROTR, l.a, (value_of(m, l.b) + value_of(m, b)) & 63)
+        return with_number(m, OP_ROTR, left.a, (value_of(m, left.b) + value_of(m, b)) & 63)
     return 0
 
 
 cdef uint32_t of_shift32(Maker *m, uint32_t op, uint32_t a, uint32_t b) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
+    cdef Node left = m.g.nodes[a]
     cdef uint32_t amount = amount_of(m, b, 31)
     cdef int64_t by = value_of(m, b)
-    cdef int64_t before = value_of(m, l.b)
+    cdef int64_t before = value_of(m, left.b)
     if amount:
         return put2(m, op, a, amount)
     # 0 shifted stays 0
@@ -242,17 +244,17 @@ cdef uint32_t of_shift32(Maker *m, uint32_t op, uint32_t a, uint32_t b) noexcept
     # (x >> c) >> d == x >> (c + d): logical, 0 from 32; arithmetic, 31 at most
     if op == OP_SHR32 and by_const(m, a, OP_SHR32) and before & 31 and fire(m, R_SHR32_SHR32):
         before = by + (before & 31)
-        return number(m, 0) if before > 31 else with_number(m, OP_SHR32, l.a, before)
+        return number(m, 0) if before > 31 else with_number(m, OP_SHR32, left.a, before)
     if op == OP_SAR32 and by_const(m, a, OP_SAR32) and fire(m, R_SAR32_SAR32):
         before = by + (before & 31)
-        return with_number(m, OP_SAR32, l.a, before if before < 31 else 31)
+        return with_number(m, OP_SAR32, left.a, before if before < 31 else 31)
     # (x << c) >> c == the extension, where 32 - c is 8 or 16
     if op != OP_ROTR32 and by_const(m, a, OP_SHL) and before == by and (by == 16 or by == 24):
         if fire(m, R_SHIFT32_EXTENDS):
-            return put1(m, sext_of(32 - by) if op == OP_SAR32 else zext_of(32 - by), l.a)
+            return put1(m, sext_of(32 - by) if op == OP_SAR32 else zext_of(32 - by), left.a)
     # Rotations add up, modulo 32
     if op == OP_ROTR32 and by_const(m, a, OP_ROTR32) and fire(m, R_ROTR32_ROTR32):
-        return with_number(m, OP_ROTR32, l.a, (by + before) & 31)
+        return with_number(m, OP_ROTR32, left.a, (by + before) & 31)
     return 0
 
 
@@ -271,7 +273,7 @@ cdef uint32_t without_width(Maker *m, uint32_t op, uint32_t a, uint32_t b) noexc
 
 
 cdef uint32_t of_extension(Maker *m, uint32_t op, uint32_t a) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
+    cdef Node left = m.g.nodes[a]
     cdef uint32_t width = width_of(op)
     cdef bint signed = op <= OP_SEXT32
     # What is extended already
@@ -280,15 +282,15 @@ cdef uint32_t of_extension(Maker *m, uint32_t op, uint32_t a) noexcept nogil:
     if not signed and zero_bits(m.g, a) >= 64 - width and fire(m, R_ZEXT_KNOWN):
         return a
     # Extended from the same width or a wider one: that is not looked at
-    if width_of(l.op) >= width and fire(m, R_EXTEND_EXTENDED):
-        return put1(m, op, l.a)
+    if width_of(left.op) >= width and fire(m, R_EXTEND_EXTENDED):
+        return put1(m, op, left.a)
     if by_const(m, a, OP_AND):
         # zext(x & c) == x & c', where c' is c within the width
         if not signed and fire(m, R_ZEXT_AND):
-            return with_number(m, OP_AND, l.a, value_of(m, l.b) & <int64_t>low_bits(width))
+            return with_number(m, OP_AND, left.a, value_of(m, left.b) & <int64_t>low_bits(width))
         # sext(x & c) == sext(x), where c keeps the width
-        if (value_of(m, l.b) & low_bits(width)) == low_bits(width) and fire(m, R_SEXT_AND):
-            return put1(m, op, l.a)
+        if (value_of(m, left.b) & low_bits(width)) == low_bits(width) and fire(m, R_SEXT_AND):
+            return put1(m, op, left.a)
     return 0
 
 
@@ -306,19 +308,19 @@ cdef inline bint is_bool(const Maker *m, uint32_t node) noexcept nogil:
 
 
 cdef uint32_t of_equal(Maker *m, uint32_t op, uint32_t a, uint32_t b) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
+    cdef Node left = m.g.nodes[a]
     cdef int64_t c = value_of(m, b)
     cdef uint32_t found
     # x - y == 0 is x == y; so is x ^ y == 0
-    if c == 0 and (l.op == OP_SUB or l.op == OP_XOR and not is_const(m.g, l.b)) and fire(m, R_EQ_DIFFERENCE):
-        return put2(m, op, l.a, l.b)
+    if c == 0 and (left.op == OP_SUB or left.op == OP_XOR and not is_const(m.g, left.b)) and fire(m, R_EQ_DIFFERENCE):
+        return put2(m, op, left.a, left.b)
     # x + c == d is x == d - c, x ^ c == d is x == d ^ c, -x == d is x == -d, ~x == d is x == ~d
     if by_const(m, a, OP_ADD) and fire(m, R_EQ_ADD):
-        return with_number(m, op, l.a, <int64_t>(<uint64_t>c - <uint64_t>value_of(m, l.b)))
+        return with_number(m, op, left.a, <int64_t>(<uint64_t>c - <uint64_t>value_of(m, left.b)))
     if by_const(m, a, OP_XOR) and fire(m, R_EQ_XOR):
-        return with_number(m, op, l.a, c ^ value_of(m, l.b))
-    if (l.op == OP_NEG or l.op == OP_NOT) and fire(m, R_EQ_NEG):
-        return with_number(m, op, l.a, ~c if l.op == OP_NOT else <int64_t>(0 - <uint64_t>c))
+        return with_number(m, op, left.a, c ^ value_of(m, left.b))
+    if (left.op == OP_NEG or left.op == OP_NOT) and fire(m, R_EQ_NEG):
+        return with_number(m, op, left.a, ~c if left.op == OP_NOT else <int64_t>(0 - <uint64_t>c))
     # x == c is false where c has a bit that x cannot have
     if <uint64_t>c & ~low_bits(64 - zero_bits(m.g, a)) and fire(m, R_EQ_NEVER):
         return number(m, op == OP_NE)
@@ -327,9 +329,9 @@ cdef uint32_t of_equal(Maker *m, uint32_t op, uint32_t a, uint32_t b) noexcept n
         if (op == OP_EQ) == (c == 1):
             if fire(m, R_EQ_BOOL):
                 return a
-        elif is_compare(l.op) and fire(m, R_EQ_BOOL):
-            found = negated(l.op)
-            return put2(m, found, l.a, l.b)
+        elif is_compare(left.op) and fire(m, R_EQ_BOOL):
+            found = negated(left.op)
+            return put2(m, found, left.a, left.b)
     return 0
 
 
@@ -361,18 +363,18 @@ cdef uint32_t of_compare(Maker *m, uint32_t op, uint32_t a, uint32_t b) noexcept
 
 
 cdef uint32_t of_select(Maker *m, uint8_t type, uint32_t a, uint32_t b, uint32_t c) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
+    cdef Node left = m.g.nodes[a]
     # By a constant: one of them
-    if l.op == OP_CONST and fire(m, R_SELECT_CONST):
-        return b if l.imm else c
+    if left.op == OP_CONST and fire(m, R_SELECT_CONST):
+        return b if left.imm else c
     # x ? y : y == y
     if b == c and fire(m, R_SELECT_SAME):
         return b
     # (x != 0) ? y : z == x ? y : z, (x == 0) ? y : z == x ? z : y
-    if l.op == OP_NE and is_number(m, l.b, 0) and fire(m, R_SELECT_ZERO):
-        return m.put(m, OP_SELECT, type, l.a, b, c)
-    if l.op == OP_EQ and is_number(m, l.b, 0) and fire(m, R_SELECT_ZERO):
-        return m.put(m, OP_SELECT, type, l.a, c, b)
+    if left.op == OP_NE and is_number(m, left.b, 0) and fire(m, R_SELECT_ZERO):
+        return m.put(m, OP_SELECT, type, left.a, b, c)
+    if left.op == OP_EQ and is_number(m, left.b, 0) and fire(m, R_SELECT_ZERO):
+        return m.put(m, OP_SELECT, type, left.a, c, b)
     # x ? 1 : 0 == x where x is 0 or 1; x ? 1 : 0 == (x != 0), x ? 0 : 1 == (x == 0)
     if is_number(m, b, 1) and is_number(m, c, 0) and fire(m, R_SELECT_BOOL):
         return a if is_bool(m, a) else with_number(m, OP_NE, a, 0)
@@ -384,19 +386,19 @@ cdef uint32_t of_select(Maker *m, uint8_t type, uint32_t a, uint32_t b, uint32_t
 # --- floating point, as far as it is about bits -----------------------------------------------------------------------
 
 cdef uint32_t of_float(Maker *m, uint32_t op, uint8_t type, uint32_t a, uint32_t b) noexcept nogil:
-    cdef Node l = m.g.nodes[a]
+    cdef Node left = m.g.nodes[a]
     # A number with its own sign is that number
     if op == OP_FSGNJ and a == b and fire(m, R_SIGN_OWN):
         return a
     # Clean is clean
-    if op == OP_FCLEAN and l.op == OP_FCLEAN and fire(m, R_CLEAN_CLEAN):
+    if op == OP_FCLEAN and left.op == OP_FCLEAN and fire(m, R_CLEAN_CLEAN):
         return a
     # What was boxed is in the box
-    if op == OP_UNBOX and l.op == OP_BOX and fire(m, R_UNBOX_BOX):
-        return l.a
+    if op == OP_UNBOX and left.op == OP_BOX and fire(m, R_UNBOX_BOX):
+        return left.a
     # From bits to a number and back; a single's bits are sign-extended
-    if op == OP_FROMBITS and l.op == OP_BITS and m.g.nodes[l.a].type == type and fire(m, R_FROMBITS_BITS):
-        return l.a
-    if op == OP_BITS and l.op == OP_FROMBITS and fire(m, R_BITS_FROMBITS):
-        return put1(m, OP_SEXT32, l.a) if l.type == T_F32 else l.a
+    if op == OP_FROMBITS and left.op == OP_BITS and m.g.nodes[left.a].type == type and fire(m, R_FROMBITS_BITS):
+        return left.a
+    if op == OP_BITS and left.op == OP_FROMBITS and fire(m, R_BITS_FROMBITS):
+        return put1(m, OP_SEXT32, left.a) if left.type == T_F32 else left.a
     return 0

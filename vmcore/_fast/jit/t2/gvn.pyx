@@ -10,18 +10,19 @@ one node each in block 1, unless they are marked.
 from libc.stdint cimport uint32_t, uint64_t
 
 from vmcore._fast.jit.t2.build cimport const_node, simplify
-from vmcore._fast.jit.t2.ir cimport (
-    MOST_NODES, OP_CONST, analyse, burn, dominates, is_pure, remove_node, replace_all, Graph, Node)
+from vmcore._fast.jit.t2.ir cimport OP_CONST, analyse, burn, dominates, is_pure, remove_node, replace_all, Graph, Node
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
     HEADS = 4096
+    MOST_MADE = 256           # nodes that one simplification makes, and far more than that
 
 cdef struct Numbers:
     Graph *g
     uint32_t *heads           # of chains, by hash
     uint32_t *chain           # the next node of the chain, of each node
     uint32_t *new_of
+    uint32_t room             # nodes that there may be
 
 
 cdef inline uint32_t now(const Numbers *t, uint32_t node) noexcept nogil:
@@ -84,7 +85,7 @@ cdef void visit(Numbers *t, uint32_t node) noexcept nogil:
         return
     if op == OP_CONST or not is_pure(op):
         return
-    found = simplify(g, node)
+    found = simplify(g, node) if g.nnodes + MOST_MADE < t.room else node
     # What it made stands before it.
     made = g.nodes[before].next if before else g.blocks[block].first
     while made != node and not g.failed:
@@ -103,8 +104,9 @@ cdef void pass_gvn(Graph *g) noexcept nogil:
     analyse(g)
     t.g = g
     t.heads = <uint32_t *>vm_calloc(HEADS, sizeof(uint32_t))
-    t.chain = <uint32_t *>vm_calloc(MOST_NODES, sizeof(uint32_t))
-    t.new_of = <uint32_t *>vm_calloc(MOST_NODES, sizeof(uint32_t))
+    t.room = 4 * g.nnodes + 8 * MOST_MADE
+    t.chain = <uint32_t *>vm_calloc(t.room, sizeof(uint32_t))
+    t.new_of = <uint32_t *>vm_calloc(t.room, sizeof(uint32_t))
     if t.heads != NULL and t.chain != NULL and t.new_of != NULL and not g.failed:
         for i in range(g.norder):
             node = g.blocks[g.order[i]].first

@@ -47,7 +47,7 @@ cdef object TOKEN = re.compile(r"\s*(?:([a-z_][a-z0-9_]*|-?0x[0-9a-fA-F]+|-?\d+|
 
 # --- writing ----------------------------------------------------------------------------------------------------------
 
-cdef class Writer:
+cdef class _Writer:
     """One graph, and the numbers of its nodes and blocks."""
 
     cdef const Graph *g
@@ -152,7 +152,7 @@ cdef class Writer:
 
 
 cdef str graph_text(const Graph *g, bint renumber):
-    cdef Writer w = Writer.__new__(Writer)
+    cdef _Writer w = _Writer.__new__(_Writer)
     cdef uint32_t number
     w.g = g
     w.number_all(renumber)
@@ -168,7 +168,7 @@ cdef str graph_text(const Graph *g, bint renumber):
 #
 # A node may be named before it is there, so names are put in last.
 
-cdef class Reader:
+cdef class _Reader:
     """A text, and how far it was read."""
 
     cdef Graph *g
@@ -474,7 +474,7 @@ cdef class Reader:
 
 
 cdef int read_graph(Graph *g, str text) except -1:
-    cdef Reader r = Reader.__new__(Reader)
+    cdef _Reader r = _Reader.__new__(_Reader)
     r.g = g
     r.at = 0
     r.nodes = {}

@@ -79,8 +79,12 @@ cdef uint32_t look_up(const Graph *g, uint32_t block, uint32_t op, uint8_t type,
 
 # --- leaves -----------------------------------------------------------------------------------------------------------
 
+cdef inline bint is_leaf(uint32_t op) noexcept nogil:
+    return op == OP_CONST or op == OP_ENTRY or op == OP_BASE
+
+
 cdef uint32_t leaf(Graph *g, uint32_t op, uint8_t type, int64_t imm, bint behind_fpu) noexcept nogil:
-    # The youngest comes first in block 1: whatever is there may use it.
+    # They come first in block 1, in the order in which they are made: whatever is there may use them.
     cdef uint32_t node, place
     if not table_ready(g):
         return 0
@@ -88,10 +92,12 @@ cdef uint32_t leaf(Graph *g, uint32_t op, uint8_t type, int64_t imm, bint behind
     if node:
         return node
     place = g.blocks[1].first
-    if behind_fpu:
+    if behind_fpu and g.has_fpu:
         while place and g.nodes[place].op != OP_FPU:
             place = g.nodes[place].next
         place = g.nodes[place].next if place else g.blocks[1].first
+    while place and is_leaf(g.nodes[place].op):
+        place = g.nodes[place].next
     if place:
         node = insert_before(g, place, op, type, 0, 0, 0, imm)
     else:
@@ -154,8 +160,8 @@ cdef uint32_t better(Maker *m, uint32_t op, uint8_t type, uint32_t *a, uint32_t 
     cdef Graph *g = m.g
     cdef uint32_t found
     cdef uint32_t swapped
-    if op_row(op).props & P_COMMUTES and (is_const(g, a[0]) > is_const(g, b[0])
-                                          or (is_const(g, a[0]) == is_const(g, b[0]) and a[0] > b[0])):
+    if (op_row(op).props & P_COMMUTES and g.burnt < g.fuel
+            and (is_const(g, a[0]) > is_const(g, b[0]) or is_const(g, a[0]) == is_const(g, b[0]) and a[0] > b[0])):
         swapped = a[0]
         a[0] = b[0]
         b[0] = swapped

@@ -20,7 +20,6 @@ cdef enum:
     NO_REGISTER = -1
     XMM0 = 0
     XMM1 = 1
-    NOT_PLACED = 0xFFFFFFFF
 
 # What lies out of line.
 cdef enum Aside:
@@ -103,11 +102,11 @@ cdef inline bint is_imm32(const Code *c, uint32_t node) noexcept nogil:
 
 # Its general register.
 cdef inline int register_of(const Code *c, uint32_t node) noexcept nogil:
-    return c.places[node] if c.places[node] < AT_XMM else NO_REGISTER
+    return <int>c.places[node] if c.places[node] < AT_XMM else <int>NO_REGISTER
 
 # Its xmm register.
 cdef inline int xmm_of(const Code *c, uint32_t node) noexcept nogil:
-    return c.places[node] - AT_XMM if AT_XMM <= c.places[node] < AT_SLOT else NO_REGISTER
+    return <int>c.places[node] - AT_XMM if AT_XMM <= c.places[node] < AT_SLOT else <int>NO_REGISTER
 
 # Where it is in memory: base register and displacement. NO_REGISTER: it is not.
 cdef inline int home_of(const Code *c, uint32_t node, int32_t *disp) noexcept nogil:
@@ -124,10 +123,10 @@ cdef inline int home_of(const Code *c, uint32_t node, int32_t *disp) noexcept no
 
 # Where to compute a result: its own register, or rax (xmm0).
 cdef inline int target_of(const Code *c, uint32_t node) noexcept nogil:
-    return c.places[node] if c.places[node] < AT_XMM else RAX
+    return <int>c.places[node] if c.places[node] < AT_XMM else <int>RAX
 
 cdef inline int target_xmm(const Code *c, uint32_t node) noexcept nogil:
-    return xmm_of(c, node) if xmm_of(c, node) >= 0 else XMM0
+    return xmm_of(c, node) if xmm_of(c, node) >= 0 else <int>XMM0
 
 # Its value into register `to`. Leaves the flags alone.
 cdef void load_to(Code *c, uint32_t node, int to) noexcept nogil

@@ -28,7 +28,7 @@ cdef inline void land8(Code *c, uint8_t *field) noexcept nogil:
 
 cdef void emit_from_int(Code *c, uint32_t node) noexcept nogil:
     cdef const Node *n = node_of(c, node)
-    cdef bint is_signed = n.flags & MEM_SIGNED
+    cdef bint is_signed = (n.flags & MEM_SIGNED) != 0
     cdef int form = F_CVTSI2SS if n.type == T_F32 else F_CVTSI2SD
     cdef int to = target_xmm(c, node)
     cdef int32_t disp = 0

@@ -50,6 +50,15 @@ cdef void collect(const Code *c, uint32_t node, Sum *s) noexcept nogil:
             s.n += 1
 
 
+cdef inline void swap(Sum *s) noexcept nogil:
+    cdef uint32_t term = s.terms[0]
+    cdef uint32_t scale = s.scales[0]
+    s.terms[0] = s.terms[1]
+    s.scales[0] = s.scales[1]
+    s.terms[1] = term
+    s.scales[1] = scale
+
+
 cdef int add(Code *c, uint32_t node, int w, int to) noexcept nogil:
     cdef Sum s
     cdef int one, two
@@ -73,18 +82,17 @@ cdef int add(Code *c, uint32_t node, int w, int to) noexcept nogil:
         return to
     if s.scales[0]:
         # The one that is scaled is the index.
-        s.terms[0], s.terms[1] = s.terms[1], s.terms[0]
-        s.scales[0], s.scales[1] = s.scales[1], s.scales[0]
+        swap(&s)
     one = register_of(c, s.terms[0])
     two = register_of(c, s.terms[1])
     if s.scales[1] == 0 and imm == 0:
         if two == to and one != to:
-            s.terms[0], s.terms[1] = s.terms[1], s.terms[0]
+            swap(&s)
             one, two = two, one
         if one == to or one < 0 or two < 0:
             if one < 0 and two >= 0:
                 # The one in memory is added.
-                s.terms[0], s.terms[1] = s.terms[1], s.terms[0]
+                swap(&s)
             load_to(c, s.terms[0], to)
             op_with(c, F_ADD, w, to, s.terms[1])
             return to

@@ -35,6 +35,8 @@ from vmcore.errors import ConfigError
 cdef enum:
     OWN_TYPE = 0xFF           # the node says it
 
+cdef object LEAST = -0x8000000000000000
+cdef object MOST = 0xFFFFFFFFFFFFFFFF
 cdef tuple TYPES = ("none", "int", "f64", "f32")
 cdef tuple KINDS = ("next", "step")
 cdef dict OPERATIONS = {op_row(op).name.decode(): op for op in range(1, OP_COUNT_OF)}
@@ -67,7 +69,7 @@ cdef class Writer:
             self.blocks[i] = len(self.blocks) + 1 if renumber else i
             node = self.g.blocks[i].first
             while node:
-                if not self.is_plain(node):
+                if self.g.nodes[node].type and not self.is_plain(node):
                     self.nodes[node] = len(self.nodes) + 1 if renumber else node
                 node = self.g.nodes[node].next
 
@@ -282,9 +284,9 @@ cdef class Reader:
         kind = KINDS.index(token)
         off = self.integer(0, 4095)
         if self.have("count"):
-            count = self.integer(0, 2**31)
+            count = self.integer(0, 0x7FFFFFFF)
         if self.have("insn"):
-            insn = self.integer(0, 2**31)
+            insn = self.integer(0, 0x7FFFFFFF)
         self.want(":")
         regs = []
         while not self.have("]"):
@@ -458,7 +460,7 @@ cdef class Reader:
         if self.have("region"):
             while True:
                 if self.have("insns"):
-                    self.g.insns = self.integer(0, 2**31)
+                    self.g.insns = self.integer(0, 0x7FFFFFFF)
                 elif self.have("fpu"):
                     self.g.has_fpu = True
                 else:

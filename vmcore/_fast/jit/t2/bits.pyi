@@ -1,0 +1,1 @@
+"""Known bits and needed bits; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""Known bits; nothing of it is for Python."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.regions import MASK, Machine, check, straight
+from support.emitted import MASK, Machine, check, straight
 
 BINARY = (
     "add", "sub", "mul", "and", "or", "xor", "shl", "shr", "sar", "rotr", "mulh", "mulhu", "mulhsu", "div", "divu",
@@ -61,3 +61,41 @@ def test_two_operands(machine: Machine, op: str, values: list[int], seed: int, k
 @given(VALUES, VALUES, SEEDS, st.sampled_from(["v110", "v105"]))
 def test_one_operand(machine: Machine, op: str, one: int, two: int, seed: int, operand: str) -> None:
     check(machine, straight(f"  v1 = {op} {operand}", {"x10": "v1", "x20": "v1"}), registers([one, two]), seed)
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> str:
+    """Up to 24 operations on one another, of the kinds that are covered by others above all."""
+    known = ["v110", "v111", "v112", "v105", "v106", "v128"]
+    lines = []
+    for number in range(1, draw(st.integers(2, 24))):
+        pick = st.sampled_from(known[-6:]) | st.sampled_from(known)
+        small = st.sampled_from(("-1", "0", "1", "8", "100", "-2048", "255", "65535", "0x7fffffff", "-0x80000000"))
+        kind = draw(st.sampled_from(("binary", "binary", "number", "shift", "word", "unary", "compare", "select")))
+        a, b, c = draw(pick), draw(pick), draw(pick)
+        if kind == "binary":
+            text = f"{draw(st.sampled_from(BINARY))} {a}, {b}"
+        elif kind == "number":
+            text = f"{draw(st.sampled_from(('add', 'sub', 'and', 'or', 'xor', 'mul', 'eq', 'ne')))} {a}, {draw(small)}"
+        elif kind == "shift":
+            text = f"{draw(st.sampled_from(('shl', 'shr', 'sar')))} {a}, {draw(st.integers(0, 4))}"
+        elif kind == "word":
+            text = f"{draw(st.sampled_from(('sext32', 'zext32')))} {a}"
+        elif kind == "unary":
+            text = f"{draw(st.sampled_from(UNARY))} {a}"
+        elif kind == "compare":
+            text = f"{draw(st.sampled_from(('eq', 'ne', 'lt', 'ltu', 'geu', 'ge')))} {a}, {b}"
+        else:
+            text = f"select.int {a}, {b}, {c}"
+        lines.append(f"  v{number} = {text}")
+        known.append(f"v{number}")
+    results = draw(st.lists(st.sampled_from(("x10", "x11", "x5", "x6", "x20", "x2", "x31")), min_size=1, unique=True))
+    chosen = {name: draw(st.sampled_from(known[-4:]) | st.sampled_from(known)) for name in results}
+    chosen.setdefault("x16", known[-1])
+    return straight("\n".join(lines), chosen)
+
+
+@settings(max_examples=400, deadline=None)
+@given(programs(), st.lists(VALUES, min_size=7, max_size=7), SEEDS, st.booleans())
+def test_operations_on_one_another(machine: Machine, text: str, values: list[int], seed: int, select: bool) -> None:
+    check(machine, text, registers(values), seed, select=select)

@@ -14,7 +14,8 @@ from vmcore._fast.jit.t2.ir cimport (
     NODE_COVERED, NODE_REMAT, OP_ADD, OP_BASE, OP_CONST, OP_ENTRY, Graph, Node)
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_HOME, PLACE_TEMP, Move, memory_of
 from vmcore._fast.jit.x64.asm cimport (
-    F_LEA, F_MOV, F_MOVAPS, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOV_MR, RAX, RBP, RDX, Asm, x_mov_imm, x_patch32, x_rm, x_rr)
+    F_LEA, F_MOV, F_MOVAPS, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOV_MR, RAX, RBP, RDX, Asm, x_mov_imm, x_patch32, x_patch8, x_rm,
+    x_rr)
 
 cdef enum:
     NO_REGISTER = -1
@@ -186,6 +187,11 @@ cdef void put_xmm(Code *c, uint32_t node, int reg) noexcept nogil
 cdef inline void land(Code *c, uint8_t *field) noexcept nogil:
     if not c.a.full:
         x_patch32(field, c.a.at)
+
+# ... a short one.
+cdef inline void land8(Code *c, uint8_t *field) noexcept nogil:
+    if not c.a.full and not x_patch8(field, c.a.at):
+        c.failed = True
 
 # A node as something to move from.
 cdef void source_of(Code *c, uint32_t node, Move *m) noexcept nogil

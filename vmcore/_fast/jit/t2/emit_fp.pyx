@@ -6,9 +6,11 @@ results differ in their NaNs only, which OP_FCLEAN puts right. Scratch: xmm0, xm
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
+from vmcore._fast.hart.fpregs cimport DYNAMIC
+from vmcore._fast.hart.softcore cimport RTZ
 from vmcore._fast.jit.convention cimport at_mxcsr
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_NODE, XMM0, XMM1, Away, Code, away, home_of, load_to, load_xmm, node_of, op_xmm, put, put_xmm, register_of,
+    ASIDE_NODE, XMM0, XMM1, Away, Code, away, home_of, land8, load_to, load_xmm, node_of, op_xmm, put, put_xmm, register_of,
     target_of, target_xmm, use, use_xmm, xmm_of)
 from vmcore._fast.jit.t2.emit_fp_int cimport emit_from_int, emit_to_int, from_int_aside, to_int_aside
 from vmcore._fast.jit.t2.ir cimport *
@@ -19,7 +21,7 @@ from vmcore._fast.jit.x64.asm cimport (
     F_PCMPEQD, F_PSLLQ_I, F_PSRLQ_I, F_SAR_I, F_SHL_I, F_SHR_I, F_SQRTSD, F_SQRTSS, F_STMXCSR, F_SUBSD, F_SUBSS,
     F_UCOMISD, F_UCOMISS, F_UNPCKLPS, F_VFMADD231SD, F_VFMADD231SS, F_VFMSUB231SD, F_VFMSUB231SS, F_VFNMADD231SD,
     F_VFNMADD231SS, F_VFNMSUB231SD, F_VFNMSUB231SS, F_XOR, F_XORPS, RAX, RBP, RDX, x_jcc, x_jcc8, x_jmp8, x_jmp_to,
-    x_mov_imm, x_patch8, x_rm, x_rmi, x_rr, x_rri, x_setcc, x_vrm, x_vrr)
+    x_mov_imm, x_rm, x_rmi, x_rr, x_rri, x_setcc, x_vrm, x_vrr)
 
 
 cdef inline bint is_single(const Code *c, uint32_t node) noexcept nogil:
@@ -161,8 +163,7 @@ cdef void choose_aside(Code *c, uint32_t node, uint8_t *back) noexcept nogil:
     load_xmm(c, n.b, XMM1)
     x_rr(&c.a, F_ANDPS if n.op == OP_FMAX else F_ORPS, 0, XMM0, XMM1)
     done[0] = x_jmp8(&c.a)
-    if not c.a.full:
-        x_patch8(nans, c.a.at)
+    land8(c, nans)
     # The one that is no NaN. The comparison has raised invalid if one was signalling.
     load_xmm(c, n.a, XMM0)
     x_rr(&c.a, compare, 0, XMM0, XMM0)
@@ -171,9 +172,8 @@ cdef void choose_aside(Code *c, uint32_t node, uint8_t *back) noexcept nogil:
     x_rr(&c.a, compare, 0, XMM0, XMM0)
     done[2] = x_jcc8(&c.a, CC_NP)
     canonical(c, XMM0, single)
-    if not c.a.full:
-        for i in range(3):
-            x_patch8(done[i], c.a.at)
+    for i in range(3):
+        land8(c, done[i])
     if to != XMM0:
         x_rr(&c.a, F_MOVAPS, 0, to, XMM0)
     x_jmp_to(&c.a, back)
@@ -308,10 +308,17 @@ cdef void from_bits(Code *c, uint32_t node) noexcept nogil:
     put_xmm(c, node, to)
 
 
+cdef inline bint rounds(uint32_t op) noexcept nogil:
+    return OP_FADD <= op <= OP_FNMADD or op == OP_F32_F64 or op == OP_F_INT or op == OP_INT_F
+
+
 cdef void emit_fp(Code *c, uint32_t node) noexcept nogil:
     cdef uint32_t op = node_of(c, node).op
     cdef bint single = is_single(c, node)
-    if op == OP_FSQRT:
+    if rounds(op) and node_of(c, node).mode != DYNAMIC and not (op == OP_INT_F and node_of(c, node).mode == RTZ):
+        # MXCSR has the guest's mode, and no other.
+        c.failed = True
+    elif op == OP_FSQRT:
         unary(c, node, F_SQRTSS if single else F_SQRTSD)
     elif OP_FADD <= op <= OP_FDIV:
         arithmetic(c, node)

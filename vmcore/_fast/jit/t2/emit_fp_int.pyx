@@ -9,26 +9,21 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from vmcore._fast.hart.softcore cimport RTZ
 from vmcore._fast.jit.convention cimport at_mxcsr
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_NODE, XMM0, XMM1, Away, Code, away, home_of, load_to, load_xmm, node_of, op_xmm, put, put_xmm, register_of,
+    ASIDE_NODE, XMM0, XMM1, Away, Code, away, home_of, land8, load_to, load_xmm, node_of, op_xmm, put, put_xmm, register_of,
     target_of, target_xmm, use, xmm_of)
 from vmcore._fast.jit.t2.ir cimport MEM_SIGNED, T_F32, Node
 from vmcore._fast.jit.x64.asm cimport (
     CC_AE, CC_B, CC_E, CC_NO, CC_NS, CC_O, CC_P, CC_S, F_ADDSD, F_ADDSS, F_AND_I, F_BTC_I, F_CMP, F_CMP_I, F_CVTSD2SI,
     F_CVTSI2SD, F_CVTSI2SS, F_CVTSS2SI, F_CVTTSD2SI, F_CVTTSS2SI, F_LDMXCSR, F_MOV, F_MOVD_RX, F_MOVQ_RX, F_MOVQ_XR,
     F_MOVSXD, F_OR, F_OR8_MI, F_SHR_I, F_STMXCSR, F_SUBSD, F_SUBSS, F_TEST, F_UCOMISD, F_UCOMISS, F_XOR, F_XORPS, RAX,
-    RBP, RDX, x_jcc, x_jcc8, x_jmp8, x_jmp_to, x_mov_imm, x_patch8, x_rm, x_rmi, x_rr, x_rri)
-
-
-cdef inline void land8(Code *c, uint8_t *field) noexcept nogil:
-    if not c.a.full:
-        x_patch8(field, c.a.at)
+    RBP, RDX, x_jcc, x_jcc8, x_jcc_to, x_jmp8, x_jmp_to, x_mov_imm, x_rm, x_rmi, x_rr, x_rri)
 
 
 # --- from integers ----------------------------------------------------------------------------------------------------
 
 cdef void emit_from_int(Code *c, uint32_t node) noexcept nogil:
     cdef const Node *n = node_of(c, node)
-    cdef bint is_signed = n.flags & MEM_SIGNED
+    cdef bint is_signed = (n.flags & MEM_SIGNED) != 0
     cdef int form = F_CVTSI2SS if n.type == T_F32 else F_CVTSI2SD
     cdef int to = target_xmm(c, node)
     cdef int32_t disp = 0
@@ -165,7 +160,6 @@ cdef void unsigned_aside(Code *c, uint32_t node, uint8_t *back) noexcept nogil:
     cdef const Node *n = node_of(c, node)
     cdef bint single = is_single(c, n)
     cdef int compare = F_UCOMISS if single else F_UCOMISD
-    cdef uint8_t *fits
     cdef uint8_t *small
     cdef uint8_t *large
     cdef uint8_t *done
@@ -174,11 +168,11 @@ cdef void unsigned_aside(Code *c, uint32_t node, uint8_t *back) noexcept nogil:
     convert(c, n, 1)
     if n.size == 8:
         x_rr(&c.a, F_TEST, 1, RAX, RAX)
-        fits = x_jcc8(&c.a, CC_NS)
+        x_jcc_to(&c.a, CC_NS, back)
     else:
         x_rr(&c.a, F_MOV, 0, RDX, RAX)
         x_rr(&c.a, F_CMP, 1, RDX, RAX)
-        fits = x_jcc8(&c.a, CC_E)
+        x_jcc_to(&c.a, CC_E, back)
     x_rm(&c.a, F_LDMXCSR, 0, 0, RBP, at_mxcsr())
     load_xmm(c, n.a, XMM0)
     if n.size == 8:
@@ -213,7 +207,6 @@ cdef void unsigned_aside(Code *c, uint32_t node, uint8_t *back) noexcept nogil:
     land8(c, nan)
     if done != NULL:
         land8(c, done)
-    land8(c, fits)
     x_jmp_to(&c.a, back)
 
 

@@ -141,7 +141,7 @@ cdef inline void access(Code *c, int form, int w, int reg, int base, int index, 
 
 cdef void load(Code *c, uint32_t node) noexcept nogil:
     cdef const Node *n = node_of(c, node)
-    cdef bint is_signed = n.flags & MEM_SIGNED
+    cdef bint is_signed = (n.flags & MEM_SIGNED) != 0
     cdef int base = 0
     cdef int index = 0
     cdef int32_t disp = 0

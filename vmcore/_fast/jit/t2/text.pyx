@@ -40,9 +40,6 @@ cdef tuple KINDS = ("next", "step")
 cdef dict OPERATIONS = {op_row(op).name.decode(): op for op in range(1, OP_COUNT_OF)}
 cdef dict MARKS = {"write": MEM_WRITE, "signed": MEM_SIGNED, "early": MEM_EARLY, "covered": NODE_COVERED,
                    "remat": NODE_REMAT}
-# Python's numbers: as an expression in C these would wrap.
-cdef object LEAST = -0x8000_0000_0000_0000
-cdef object MOST = 0xFFFF_FFFF_FFFF_FFFF
 cdef object TOKEN = re.compile(r"\s*(?:([a-z_][a-z0-9_]*|-?0x[0-9a-fA-F]+|-?\d+|[=.,()@:#\[\]])|(\S))")
 
 

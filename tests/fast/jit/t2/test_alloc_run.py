@@ -8,8 +8,8 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
-from support.graphs import random_region
 from support.emitted import DATA, DATA_SIZE, PAGE, Machine
+from support.graphs import random_region
 
 from vmcore._fast.jit.t2.emitface import Emitted, evaluated
 from vmcore.errors import ConfigError, VmError

@@ -14,7 +14,6 @@ from support.graphs import random_region
 from vmcore._fast.jit.t2.emitface import Emitted, evaluated
 from vmcore.errors import ConfigError, VmError
 
-
 BUDGET = 3000
 # Compiled code is given that many instructions less: what it can execute between two polls.
 SLACK = 96

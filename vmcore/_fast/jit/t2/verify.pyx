@@ -165,8 +165,6 @@ cdef bint check_node(Check *k, uint32_t node, uint32_t place) noexcept nogil:
     cdef uint32_t i
     if n.op == OP_NONE or n.op >= OP_COUNT_OF:
         return wrong(k, "there is no such operation")
-    if not check_fpu(k, node, place):
-        return False
     row = op_row(n.op)
     if n.type > T_F32 or (row.type == ANY_TYPE and n.type == T_NONE) or (row.type != ANY_TYPE and row.type != n.type):
         return wrong(k, "a result has another type")
@@ -178,6 +176,8 @@ cdef bint check_node(Check *k, uint32_t node, uint32_t place) noexcept nogil:
             break
         elif not check_use(k, operand(n, i), place, operand_type(g, n, i)):
             return False
+    if not check_fpu(k, node, place):
+        return False
     if row.props & P_LEAVES:
         if not check_snap(k, n.snap, place):
             return False

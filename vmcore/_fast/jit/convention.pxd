@@ -3,7 +3,7 @@
 #
 #   rbp          hart + HART_BIAS, so that the budget and x0 to x30 are reached with a displacement of one byte
 #   r14          hart.tlb_r
-#   rsp          a multiple of 16
+#   rsp          a multiple of 16, with FRAME_BYTES above it for whoever runs (jit/t2/moves.pxd)
 #   rax rcx rdx  scratch
 #   the others   pinned guest registers, see HOST_OF
 #   xmm0 xmm1    scratch
@@ -51,10 +51,14 @@ cdef enum:
     STUB_OP = 4
     STUB_FP = 5               # call; edx: info. Makes fp_live; or leaves like STEP
     STUB_CLEAN = 6            # call; edx: what may be loose (jit/block.pxd). Makes NaNs canonical; rax kept
-    STUB_COUNT = 7
+    # call; rax: address, rdx: record of the access (jit/t2/record.pxd). Returns when the TLB has an entry, all registers
+    # but rax and rdx are kept; or leaves like STEP
+    STUB_T2_MISS = 7
+    STUB_COUNT = 8
     FN_MISS = 16
     FN_OP = 17
     FN_FP = 18
+    FN_T2_MISS = 19
 
 # Info about an instruction: half its offset in the page, instructions since the last poll before it, what it accesses.
 cdef enum:

@@ -13,14 +13,16 @@ from vmcore._fast.hart.state cimport (
     CODE_SLACK, EXIT_NEXT, EXIT_STEP, Hart, Op, deadline_moved, handler_t, is_wanted, vmcore_leave)
 from vmcore._fast.hart.trap cimport due_interrupt
 from vmcore._fast.jit.convention cimport (
-    FN_FP, FN_MISS, FN_OP, HART_BIAS, HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT, INFO_OFF_MASK,
+    FN_FP, FN_MISS, FN_OP, FN_T2_MISS, HART_BIAS, HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT, INFO_OFF_MASK,
     NUM_PINNED, NUM_PINNED_F, NUM_VOLATILE, PINNED, PINNED_F, STUB_CLEAN, STUB_COUNT, STUB_FP, STUB_MISS, STUB_NEXT,
-    STUB_NEXT_RAX, STUB_OP, STUB_STEP, XMM_OF, at_acc_addr, at_budget, at_exit_info, at_exit_kind, at_exit_pc, at_f,
+    STUB_NEXT_RAX, STUB_OP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_acc_addr, at_budget, at_exit_info, at_exit_kind, at_exit_pc, at_f,
     at_fp_live, at_mxcsr, at_page_base, at_stub, at_tlb, at_x)
+from vmcore._fast.jit.t2.moves cimport FRAME_BYTES
+from vmcore._fast.jit.t2.record cimport SAVED_BYTES, SAVED_XMM, on_t2_miss
 from vmcore._fast.jit.x64.asm cimport (
     CC_E, CC_NE, CC_NP, F_ADD, F_ADD_I, F_AND_I, F_CMP8_MI, F_CMP_I, F_LDMXCSR, F_LEA, F_MOV, F_MOVSD_LOAD,
     F_MOVSD_STORE, F_MOVQ_XR, F_MOV_MI, F_MOV_MR, F_RET, F_SHR_I, F_STMXCSR, F_SUB_I, F_SUB_MR, F_TEST, F_TEST_I,
-    F_UCOMISD, F_UCOMISS, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Asm, x_call_m, x_jcc, x_jcc8,
+    F_UCOMISD, F_UCOMISS, R10, R11, R12, R13, R14, R15, R8, R9, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Asm, x_call_m, x_jcc, x_jcc8,
     x_jmp_r, x_jmp_to, x_mov_imm, x_patch32, x_patch8, x_plain, x_pop, x_push, x_rm, x_rmi, x_rr, x_rri, x_rx)
 
 cdef extern from *:
@@ -151,6 +153,51 @@ cdef inline void call_c(Asm *a, uint32_t fn) noexcept nogil:
     x_rri(a, F_ADD_I, 1, 0, RSP, 8)
 
 
+cdef inline void move_saved(Asm *a, int form) noexcept nogil:
+    cdef uint32_t i
+    for i in range(NUM_PINNED_F):
+        x_rm(a, form, 0, XMM_OF[PINNED_F[i]], RSP, 8 * (SAVED_XMM + XMM_OF[PINNED_F[i]]))
+
+
+cdef void write_t2_miss(Asm *a, uint8_t *step) noexcept nogil:
+    # An access of a region missed. The guest's registers are anywhere: all of the host's are there to be looked at, and
+    # those that the C function may change come back from there.
+    cdef uint32_t volatile_ = 1 << RCX | 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R11
+    cdef uint32_t seen = volatile_ | 1 << RBX | 1 << R12 | 1 << R13 | 1 << R15
+    cdef uint8_t *field
+    cdef int i
+    x_rri(a, F_SUB_I, 1, 0, RSP, SAVED_BYTES)
+    for i in range(16):
+        if seen >> i & 1:
+            x_rm(a, F_MOV_MR, 1, i, RSP, 8 * i)
+    field = unless_live(a)
+    move_saved(a, F_MOVSD_STORE)
+    x_patch32(field, a.at)
+    x_rm(a, F_LEA, 1, RDI, RBP, -HART_BIAS())
+    x_rr(a, F_MOV, 1, RSI, RAX)
+    x_rr(a, F_MOV, 1, RCX, RSP)
+    x_call_m(a, RBP, at_stub(FN_T2_MISS))
+    for i in range(16):
+        if volatile_ >> i & 1:
+            x_rm(a, F_MOV, 1, i, RSP, 8 * i)
+    field = unless_live(a)
+    move_saved(a, F_MOVSD_LOAD)
+    x_patch32(field, a.at)
+    x_rri(a, F_ADD_I, 1, 0, RSP, SAVED_BYTES)
+    x_rr(a, F_TEST, 0, RAX, RAX)
+    field = x_jcc(a, CC_NE)
+    x_plain(a, F_RET, 0)
+    # The hart has the guest's registers now; the way out takes those that are pinned from where they belong.
+    x_patch32(field, a.at)
+    x_rri(a, F_ADD_I, 1, 0, RSP, 8)
+    restore(a, NUM_PINNED)
+    field = unless_live(a)
+    move_fp(a, F_MOVSD_LOAD)
+    x_patch32(field, a.at)
+    x_rm(a, F_MOV, 1, RDX, RBP, at_exit_info())
+    x_jmp_to(a, step)
+
+
 cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table) noexcept nogil:
     # `delta`: from where they are written to where they run. table[n] is set for each STUB_*; table[STUB_COUNT] is the
     # way in: enter(hart, code).
@@ -168,7 +215,7 @@ cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table) noexcept nogil:
     x_push(a, R13)
     x_push(a, R14)
     x_push(a, R15)
-    x_rri(a, F_SUB_I, 1, 0, RSP, 8)
+    x_rri(a, F_SUB_I, 1, 0, RSP, FRAME_BYTES + 8)
     x_rm(a, F_LEA, 1, RBP, RDI, HART_BIAS())
     x_rr(a, F_MOV, 1, RAX, RSI)
     x_rm(a, F_MOV, 1, R14, RBP, at_tlb())
@@ -183,7 +230,7 @@ cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table) noexcept nogil:
     x_rmi(a, F_MOV_MI, 0, 0, RBP, at_mxcsr() + 4, 0x1F80)
     x_rm(a, F_LDMXCSR, 0, 0, RBP, at_mxcsr() + 4)
     x_patch32(field, a.at)
-    x_rri(a, F_ADD_I, 1, 0, RSP, 8)
+    x_rri(a, F_ADD_I, 1, 0, RSP, FRAME_BYTES + 8)
     x_pop(a, R15)
     x_pop(a, R14)
     x_pop(a, R13)
@@ -282,6 +329,8 @@ cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table) noexcept nogil:
     x_patch32(field, a.at)
     x_rri(a, F_ADD_I, 1, 0, RSP, 8)
     x_jmp_to(a, step)
+    table[STUB_T2_MISS] = <uint64_t>a.at + delta
+    write_t2_miss(a, step)
     # NaNs of the registers in edx become canonical ones.
     table[STUB_CLEAN] = <uint64_t>a.at + delta
     for i in range(2 * 16):
@@ -304,3 +353,4 @@ cdef void install_stubs(Hart *hart, const uint64_t *table) noexcept nogil:
     hart.stubs[FN_MISS] = <void *>on_miss
     hart.stubs[FN_OP] = <void *>on_op
     hart.stubs[FN_FP] = <void *>on_fp
+    hart.stubs[FN_T2_MISS] = <void *>on_t2_miss

@@ -1,0 +1,1 @@
+"""Allocation; nothing of it is for Python."""

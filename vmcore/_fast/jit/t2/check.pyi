@@ -1,0 +1,1 @@
+"""The check of an allocation; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""What emitters of operations share; nothing of it is for Python."""

@@ -1,0 +1,16 @@
+# Register allocation by colouring (Chaitin-Briggs, with iterated coalescing).
+#
+# The interference graph is a square matrix of bits and nothing else: with rows of at most 63 words, the union of two
+# rows, the neighbours of significant degree and the two conservative tests are a few operations on words each, cheaper
+# than lists of neighbours.
+
+from libc.stdint cimport int8_t
+
+from vmcore._fast.jit.t2.ir cimport Graph
+from vmcore._fast.jit.t2.live cimport Live
+
+cdef enum:
+    MOST_COLOURED = 4000      # live ranges
+
+# The register of each range, NO_REG for those that have to be spilled: into `regs`. -1: no memory.
+cdef int colour_ranges(const Live *lv, const Graph *g, int8_t *regs) noexcept nogil

@@ -1,0 +1,1 @@
+"""Colouring; nothing of it is for Python."""

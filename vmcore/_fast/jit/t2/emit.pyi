@@ -1,0 +1,1 @@
+"""Emission of a region; nothing of it is for Python."""

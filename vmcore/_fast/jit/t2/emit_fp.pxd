@@ -1,0 +1,9 @@
+# Emission of floating-point operations.
+
+from libc.stdint cimport uint32_t
+
+from vmcore._fast.jit.t2.code cimport Away, Code
+
+cdef void emit_fp(Code *c, uint32_t node) noexcept nogil
+# What a node has out of line.
+cdef void fp_aside(Code *c, uint32_t node, const Away *w) noexcept nogil

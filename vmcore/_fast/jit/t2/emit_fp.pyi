@@ -1,0 +1,1 @@
+"""Emission of floating point; nothing of it is for Python."""

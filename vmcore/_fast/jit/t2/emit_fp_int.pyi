@@ -1,0 +1,1 @@
+"""Emission of conversions; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""Emission of arithmetic; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""Emission of accesses to memory; nothing of it is for Python."""

@@ -1,0 +1,206 @@
+"""Leaving a region: exits and side tables."""
+
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from vmcore._fast.hart.state cimport ACC_READ, ACC_WRITE, L1_MASK
+from vmcore._fast.jit.block cimport Link
+from vmcore._fast.jit.convention cimport (
+    HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_FP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_budget, at_l1, at_l1_tag,
+    at_page_base, at_stub)
+from vmcore._fast.jit.t2.alloc cimport AT_XMM
+from vmcore._fast.jit.t2.code cimport (
+    ASIDE_EXIT, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, Away, Code, Wait, away, make_moves, node_of, one_more,
+    source_of)
+from vmcore._fast.jit.t2.emit_mem cimport host_address
+from vmcore._fast.jit.t2.ir cimport (
+    F_REGISTERS, MEM_EARLY, MEM_WRITE, SNAP_STEP, Node, Snap, snap_node, snap_reg)
+from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST, PLACE_HOME, Move
+from vmcore._fast.jit.t2.record cimport RECORD_EARLY, RECORD_HEAD
+from vmcore._fast.jit.x64.asm cimport (
+    ASM_SLACK, CC_L, CC_NE, F_AND_I, F_CMP, F_LEA, F_MOV, F_MOV_MR, F_SHR_I, F_SUB_I, F_XOR, RAX, RBP, RCX, RDX,
+    x64_put16, x64_put32, x64_put64, x_call_m, x_jcc, x_jmp, x_jmp_m, x_jmp_to, x_jmp_x, x_lea_rip, x_mov_imm, x_nops,
+    x_patch32, x_rm, x_rmi, x_rr, x_rri, x_rx)
+
+
+cdef uint16_t boundary_of(uint32_t r) noexcept nogil:
+    if r >= F_REGISTERS:
+        if XMM_OF[r - F_REGISTERS] >= 0:
+            return <uint16_t>(AT_XMM + XMM_OF[r - F_REGISTERS])
+    elif HOST_OF[r] >= 0:
+        return <uint16_t>HOST_OF[r]
+    return <uint16_t>(PLACE_HOME + r)
+
+
+cdef uint32_t snap_moves(Code *c, uint32_t snap, uint32_t n) noexcept nogil:
+    cdef const Snap *s = &c.g.snaps[snap]
+    cdef uint32_t i
+    for i in range(s.nregs):
+        if n >= MOST_MOVES:
+            c.failed = True
+            return 0
+        c.moves[n].to = boundary_of(snap_reg(c.g, s, i))
+        source_of(c, snap_node(c.g, s, i), &c.moves[n])
+        n += 1
+    return n
+
+
+cdef inline uint32_t info_of(const Snap *s) noexcept nogil:
+    return s.off >> 1 | s.count << INFO_COUNT_SHIFT
+
+
+cdef inline void count_off(Code *c, uint32_t count, uint32_t kind, uint32_t what) noexcept nogil:
+    # Subtract what was executed; where the budget is used up, or raised, leave altogether.
+    if count:
+        x_rmi(&c.a, F_SUB_I, 1, 0, RBP, at_budget(), count)
+        away(c, x_jcc(&c.a, CC_L), kind, what)
+
+
+cdef void link_to(Code *c, uint32_t off) noexcept nogil:
+    # A jump to another place of the page. Where another hart may be executing it while it is linked, its displacement
+    # lies in one aligned word of eight bytes (jit/block.pxd).
+    cdef uint32_t at
+    cdef uint8_t *field
+    cdef Link *link
+    if c.parallel:
+        at = (<uint32_t>(c.a.at - c.a.start) + 1) & 7
+        if at > 4:
+            x_nops(&c.a, 8 - at)
+    field = x_jmp(&c.a)
+    link = <Link *>one_more(c, <void **>&c.links, &c.nlinks, 3, sizeof(Link))
+    if link != NULL:
+        link.field = <uint32_t>(field - c.a.start)
+        link.off = off
+    away(c, field, ASIDE_NEXT, off)
+
+
+cdef void emit_exit(Code *c, uint32_t snap, bint polled) noexcept nogil:
+    cdef const Snap *s = &c.g.snaps[snap]
+    make_moves(c, snap_moves(c, snap, 0), False)
+    if s.kind == SNAP_STEP and not polled:
+        x_mov_imm(&c.a, RDX, info_of(s))
+        x_jmp_m(&c.a, RBP, at_stub(STUB_STEP))
+    elif polled:
+        away(c, x_jmp(&c.a), ASIDE_NEXT, s.off)
+    else:
+        count_off(c, s.count, ASIDE_NEXT, s.off)
+        link_to(c, s.off)
+
+
+cdef void emit_leave_to(Code *c, uint32_t target, uint32_t snap) noexcept nogil:
+    # As go_rax() of jit/block.pyx.
+    c.moves[0].to = RAX
+    source_of(c, target, &c.moves[0])
+    make_moves(c, snap_moves(c, snap, 1), True)
+    count_off(c, c.g.snaps[snap].count, ASIDE_NEXT_RAX, 0)
+    x_rr(&c.a, F_MOV, 0, RCX, RAX)
+    x_rri(&c.a, F_SHR_I, 0, 0, RCX, 12)
+    x_rr(&c.a, F_XOR, 0, RCX, RAX)
+    x_rri(&c.a, F_AND_I, 0, 0, RCX, L1_MASK << 1)
+    x_rr(&c.a, F_MOV, 1, RDX, RAX)
+    x_rm(&c.a, F_XOR, 1, RDX, RBP, at_l1_tag())
+    x_rx(&c.a, F_CMP, 1, RDX, RBP, RCX, 3, at_l1())
+    away(c, x_jcc(&c.a, CC_NE), ASIDE_NEXT_RAX, 0)
+    x_rri(&c.a, F_AND_I, 1, 0, RAX, -4096)
+    x_rm(&c.a, F_MOV_MR, 1, RAX, RBP, at_page_base())
+    x_jmp_x(&c.a, RBP, RCX, 3, at_l1() + 8)
+
+
+cdef void miss_aside(Code *c, uint32_t host, const Away *w) noexcept nogil:
+    cdef uint8_t *back = w.back
+    cdef Wait *table
+    host_address(c, host, RAX)
+    table = <Wait *>one_more(c, <void **>&c.tables, &c.ntables, 2, sizeof(Wait))
+    if table != NULL:
+        table.field = x_lea_rip(&c.a, RDX)
+        table.what = host
+    x_call_m(&c.a, RBP, at_stub(STUB_T2_MISS))
+    x_jmp_to(&c.a, back)
+
+
+cdef void fpu_aside(Code *c, uint32_t snap, const Away *w) noexcept nogil:
+    # Nothing has been moved yet. Or T0 executes the first instruction.
+    cdef uint8_t *back = w.back
+    x_mov_imm(&c.a, RDX, info_of(&c.g.snaps[snap]))
+    x_call_m(&c.a, RBP, at_stub(STUB_FP))
+    x_jmp_to(&c.a, back)
+
+
+# --- exits that are alike ---------------------------------------------------------------------------------------------
+
+cdef bint same_snap(const Code *c, uint32_t one, uint32_t two, bint polled) noexcept nogil:
+    cdef const Snap *s = &c.g.snaps[one]
+    cdef const Snap *t = &c.g.snaps[two]
+    cdef uint32_t i
+    if one == two:
+        return True
+    if s.off != t.off or s.nregs != t.nregs:
+        return False
+    if not polled and (s.count != t.count or s.kind != t.kind):
+        return False
+    for i in range(s.nregs):
+        if c.g.pool[s.regs + i] != c.g.pool[t.regs + i]:
+            return False
+    return True
+
+
+cdef Away *find_exit(Code *c, const Away *like) noexcept nogil:
+    cdef Away *w
+    cdef uint32_t i
+    for i in range(c.naways):
+        w = &c.aways[i]
+        if w == like:
+            return NULL
+        if w.kind != like.kind or w.at == NULL:
+            continue
+        if w.kind == ASIDE_NEXT_RAX or (w.kind == ASIDE_NEXT and w.what == like.what):
+            return w
+        if (w.kind == ASIDE_EXIT or w.kind == ASIDE_POLLED) and same_snap(c, w.what, like.what,
+                                                                           w.kind == ASIDE_POLLED):
+            return w
+    return NULL
+
+
+# --- side tables ------------------------------------------------------------------------------------------------------
+
+cdef void emit_record(Code *c, uint32_t host) noexcept nogil:
+    cdef const Node *n = node_of(c, host)
+    cdef const Snap *s = &c.g.snaps[n.snap]
+    cdef uint32_t access = (ACC_WRITE if n.flags & MEM_WRITE else ACC_READ) >> 3 | 1
+    cdef uint8_t *at = c.a.at
+    cdef Move move
+    cdef uint32_t npairs = 0
+    cdef uint32_t nvalues = 0
+    cdef uint64_t values[64]
+    cdef uint32_t i, r
+    if c.a.end - at < RECORD_HEAD + 10 * 64 + ASM_SLACK:
+        c.a.full = 1
+        return
+    x64_put32(at, info_of(s) | access << INFO_ACC_SHIFT)
+    x64_put16(at + 4, n.size)
+    at[6] = RECORD_EARLY if n.flags & MEM_EARLY else 0
+    for i in range(s.nregs):
+        r = snap_reg(c.g, s, i)
+        source_of(c, snap_node(c.g, s, i), &move)
+        if move.source == PLACE_HOME + r or npairs >= 64:
+            continue
+        if move.source == PLACE_CONST or move.source == PLACE_BASE:
+            values[nvalues] = <uint64_t>move.value
+            nvalues += 1
+        at[RECORD_HEAD + 2 * npairs] = <uint8_t>r
+        at[RECORD_HEAD + 2 * npairs + 1] = <uint8_t>move.source
+        npairs += 1
+    at[7] = <uint8_t>npairs
+    at += RECORD_HEAD + 2 * npairs
+    for i in range(nvalues):
+        x64_put64(at, values[i])
+        at += 8
+    c.a.at = at
+
+
+cdef void emit_tables(Code *c) noexcept nogil:
+    cdef uint32_t i
+    for i in range(c.ntables):
+        if not c.a.full:
+            x_patch32(c.tables[i].field, c.a.at)
+        emit_record(c, c.tables[i].what)

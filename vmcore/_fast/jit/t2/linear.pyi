@@ -1,0 +1,1 @@
+"""Linear scan; nothing of it is for Python."""

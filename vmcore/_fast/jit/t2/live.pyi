@@ -1,0 +1,1 @@
+"""Live ranges; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""Parallel moves of emitted code; nothing of it is for Python."""

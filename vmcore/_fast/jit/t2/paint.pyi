@@ -1,0 +1,1 @@
+"""Choosing registers; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""Side tables of accesses; nothing of it is for Python."""

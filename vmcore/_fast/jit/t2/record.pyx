@@ -1,0 +1,73 @@
+"""Side tables of accesses: reading them, and what is done where an access misses the TLB."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from vmcore._fast.hart.state cimport ACC_WRITE, PRIV_M, Hart
+from vmcore._fast.hart.translate cimport data_priv
+from vmcore._fast.jit.convention cimport FN_MISS, INFO_ACC_SHIFT
+from vmcore._fast.jit.t2.alloc cimport AT_SLOT, AT_XMM
+from vmcore._fast.jit.t2.ir cimport F_REGISTERS
+from vmcore._fast.jit.t2.moves cimport PLACE_BASE, PLACE_CONST, PLACE_HOME
+from vmcore._fast.memory.mmu cimport WANT_R, WANT_W
+from vmcore._fast.memory.tlb2 cimport tlb2_find
+
+ctypedef uint64_t (*miss_t)(Hart *hart, uint64_t gva, uint64_t info) noexcept nogil
+
+cdef enum:
+    MOST_REGISTERS = 64
+
+
+cdef void restore_guest(Hart *hart, const uint8_t *record, const uint64_t *saved) noexcept nogil:
+    cdef uint64_t values[MOST_REGISTERS]
+    cdef const uint8_t *pair = record + RECORD_HEAD
+    cdef uint32_t n = record[7]
+    cdef const uint8_t *more = pair + 2 * n
+    cdef uint64_t extra = 0
+    cdef uint32_t i, place, r
+    # All are read before the first is written: a register may be what another one was.
+    for i in range(n):
+        place = pair[2 * i + 1]
+        if place == PLACE_CONST or place == PLACE_BASE:
+            memcpy(&extra, more, 8)
+            more += 8
+            values[i] = extra if place == PLACE_CONST else extra + hart.page_base
+        elif place >= PLACE_HOME + F_REGISTERS:
+            values[i] = hart.f[place - PLACE_HOME - F_REGISTERS]
+        elif place >= PLACE_HOME:
+            values[i] = hart.x[place - PLACE_HOME]
+        elif place >= AT_SLOT:
+            values[i] = saved[SAVED_SLOTS + place - AT_SLOT]
+        else:
+            # General registers and behind them xmm registers, as the places are.
+            values[i] = saved[place]
+    for i in range(n):
+        r = pair[2 * i]
+        if r >= F_REGISTERS:
+            hart.f[r - F_REGISTERS] = values[i]
+        else:
+            hart.x[r] = values[i]
+
+
+cdef bint is_known(Hart *hart, uint64_t gva, bint write) noexcept nogil:
+    # Would translating it leave the page tables as they are, and not fault?
+    cdef uint32_t priv = data_priv(hart)
+    if priv == PRIV_M or hart.walk.levels == 0:
+        return True
+    hart.walk.priv = priv
+    return tlb2_find(&hart.tlb2, &hart.walk, gva, (hart.satp >> 44) & 0xFFFF, WANT_W if write else WANT_R)
+
+
+cdef uint64_t on_t2_miss(Hart *hart, uint64_t gva, const uint8_t *record, const uint64_t *saved) noexcept nogil:
+    cdef uint32_t info = 0
+    cdef uint16_t span = 0
+    memcpy(&info, record, 4)
+    memcpy(&span, record + 4, 2)
+    # What lies in two pages has no entry. T0 executes the first of such accesses, block code the others.
+    if (gva & 4095) + span <= 4096:
+        if not record[6] & RECORD_EARLY or is_known(hart, gva, info >> INFO_ACC_SHIFT & ACC_WRITE >> 3):
+            if (<miss_t>hart.stubs[FN_MISS])(hart, gva, info) == 0:
+                return 0
+    restore_guest(hart, record, saved)
+    hart.exit_info = info
+    return 1

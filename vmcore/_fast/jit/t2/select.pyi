@@ -1,0 +1,1 @@
+"""Selection of instructions for a region; nothing of it is for Python."""

@@ -1,0 +1,261 @@
+"""Selection: which nodes become part of the instruction of their only user.
+
+A node can be covered if it has one use, in the same block. It is worked out where its user stands then, which is later:
+so its operands live longer, and a check of the TLB may only be covered if nothing happens in between.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+from vmcore._fast.jit.t2.ir cimport *
+
+
+cdef inline bint is_one_of_compares(uint32_t op) noexcept nogil:
+    return OP_EQ <= op <= OP_GEU
+
+
+cdef inline bint is_imm32(const Graph *g, uint32_t node) noexcept nogil:
+    return g.nodes[node].op == OP_CONST and g.nodes[node].imm == <int32_t>g.nodes[node].imm
+
+
+cdef inline bint is_free(const Graph *g, uint32_t node, uint32_t block) noexcept nogil:
+    # Nobody else wants it.
+    cdef const Node *n = &g.nodes[node]
+    return n.uses == 1 and n.block == block and n.flags & (NODE_COVERED | NODE_REMAT) == 0
+
+
+cdef inline void cover(Graph *g, uint32_t node) noexcept nogil:
+    g.nodes[node].flags |= NODE_COVERED
+
+
+# --- constants --------------------------------------------------------------------------------------------------------
+
+cdef inline bint takes_constant(const Node *n, uint32_t i, int64_t value) noexcept nogil:
+    # Is a register of its own of no use to a constant that is operand i of n?
+    cdef uint32_t op = n.op
+    if i == 1 and (OP_SHL <= op <= OP_ROTR or OP_SHL32 <= op <= OP_ROTR32):
+        return True
+    if value != <int32_t>value:
+        return False
+    if OP_ADD <= op <= OP_ROTR or OP_SHL32 <= op <= OP_ROTR32 or is_one_of_compares(op):
+        return True
+    return (op == OP_STORE and i == 2) or (op == OP_SELECT and i)
+
+
+cdef void look_at_constants(Graph *g) noexcept nogil:
+    # A constant that every user takes as it is has no register, nor has an address in the page that hardly anything but
+    # exits reads. `spare` counts the nodes that would need it in a register.
+    cdef uint32_t i, k, operand_
+    cdef Node *n
+    cdef Node *o
+    for i in range(1, g.nnodes):
+        g.nodes[i].spare = 0
+        g.nodes[i].flags &= ~<uint32_t>(NODE_COVERED | NODE_REMAT)
+    for i in range(1, g.nnodes):
+        n = &g.nodes[i]
+        if n.op == OP_NONE:
+            continue
+        for k in range(3):
+            operand_ = operand(n, k)
+            if operand_ == 0:
+                continue
+            o = &g.nodes[operand_]
+            if o.op == OP_CONST:
+                if not takes_constant(n, k, o.imm):
+                    o.spare += 1
+            elif n.op != OP_EQ and n.op != OP_NE:
+                o.spare += 1
+    for i in range(1, g.nnodes):
+        n = &g.nodes[i]
+        if n.spare == 0 and (n.op == OP_CONST or (n.op == OP_ADD and g.nodes[n.a].op == OP_BASE
+                                                  and is_imm32(g, n.b))):
+            n.flags |= NODE_REMAT
+
+
+# --- patterns ---------------------------------------------------------------------------------------------------------
+
+cdef inline bint is_word(const Graph *g, uint32_t node) noexcept nogil:
+    # Is it surely the sign extension of its own lower half?
+    cdef const Node *n = &g.nodes[node]
+    cdef uint32_t op = n.op
+    if op == OP_CONST:
+        return n.imm == <int32_t>n.imm
+    if op == OP_LOAD:
+        return n.type == T_INT and (n.size <= 2 or (n.size == 4 and n.flags & MEM_SIGNED))
+    if op == OP_ZEXT32:
+        return False
+    return OP_SHL32 <= op <= OP_ZEXT16 or OP_CLZ <= op <= OP_POPCNT32 or is_one_of_compares(op)
+
+
+cdef void cover_compare(Graph *g, uint32_t node, uint32_t block) noexcept nogil:
+    cdef Node *n = &g.nodes[node]
+    if (n.op == OP_EQ or n.op == OP_NE) and g.nodes[n.a].op == OP_AND and is_imm32(g, n.b) and \
+            g.nodes[n.b].imm == 0 and is_free(g, n.a, block):
+        cover(g, n.a)
+        return
+    # Of two sign-extended words the lower halves compare as the whole does, signed or not.
+    if is_word(g, n.a) and is_word(g, n.b):
+        if g.nodes[n.a].op == OP_SEXT32 and is_free(g, n.a, block):
+            cover(g, n.a)
+        if g.nodes[n.b].op == OP_SEXT32 and is_free(g, n.b, block):
+            cover(g, n.b)
+
+
+cdef void cover_condition(Graph *g, uint32_t node, uint32_t block) noexcept nogil:
+    cdef uint32_t op = g.nodes[node].op
+    if not is_free(g, node, block):
+        return
+    if is_one_of_compares(op):
+        cover(g, node)
+        cover_compare(g, node, block)
+    elif op == OP_AND:
+        cover(g, node)
+
+
+cdef inline bint is_scaled(const Graph *g, uint32_t node) noexcept nogil:
+    cdef const Node *n = &g.nodes[node]
+    return n.op == OP_SHL and is_imm32(g, n.b) and 1 <= g.nodes[n.b].imm <= 3
+
+
+cdef void cover_sum(Graph *g, uint32_t node, uint32_t block) noexcept nogil:
+    # What one lea does: base + index << scale + constant.
+    cdef Node *n = &g.nodes[node]
+    if is_imm32(g, n.b):
+        if g.nodes[n.a].op == OP_ADD and is_free(g, n.a, block) and g.nodes[g.nodes[n.a].a].op != OP_CONST and \
+                g.nodes[g.nodes[n.a].b].op != OP_CONST:
+            cover(g, n.a)
+            cover_sum(g, n.a, block)
+    elif is_scaled(g, n.b) and is_free(g, n.b, block):
+        cover(g, n.b)
+    elif is_scaled(g, n.a) and is_free(g, n.a, block):
+        cover(g, n.a)
+
+
+cdef inline bint has_narrow_form(const Graph *g, uint32_t node) noexcept nogil:
+    # Can its lower 32 bits be computed from those of its operands, by the same instruction?
+    cdef uint32_t op = g.nodes[node].op
+    if OP_ADD <= op <= OP_XOR or op == OP_NEG or op == OP_NOT:
+        return True
+    return op == OP_SHL and is_imm32(g, g.nodes[node].b) and 0 < g.nodes[g.nodes[node].b].imm < 32
+
+
+cdef inline uint32_t kept_bits(uint32_t op) noexcept nogil:
+    # How many of the lowest bits an extension leaves as they are.
+    if op == OP_SEXT8 or op == OP_ZEXT8:
+        return 8
+    if op == OP_SEXT16 or op == OP_ZEXT16:
+        return 16
+    return 32 if op == OP_SEXT32 or op == OP_ZEXT32 else 0
+
+
+cdef void cover_host(Graph *g, uint32_t node, uint32_t block) noexcept nogil:
+    # A check of the TLB for one access alone: nothing may happen between the two but what can wait until after both, or
+    # is done before.
+    cdef uint32_t host = g.nodes[node].a
+    cdef uint32_t at
+    if g.nodes[host].op != OP_HOST or not is_free(g, host, block):
+        return
+    at = g.nodes[host].next
+    while at and at != node:
+        if not is_pure(g.nodes[at].op) and g.nodes[at].op != OP_LOAD:
+            return
+        at = g.nodes[at].next
+    if at == 0:
+        return
+    # Next to each other: its snapshot reads nothing later than it would have.
+    move_before(g, host, node)
+    cover(g, host)
+
+
+cdef void cover_operands(Graph *g, uint32_t node, uint32_t block) noexcept nogil:
+    cdef Node *n = &g.nodes[node]
+    cdef uint32_t op = n.op
+    if op == OP_ADD:
+        cover_sum(g, node, block)
+    elif op == OP_SEXT32 or op == OP_ZEXT32:
+        if has_narrow_form(g, n.a) and is_free(g, n.a, block):
+            cover(g, n.a)
+            if g.nodes[n.a].op == OP_ADD:
+                cover_sum(g, n.a, block)
+    elif op == OP_AND:
+        if g.nodes[n.b].op == OP_NOT and is_free(g, n.b, block):
+            cover(g, n.b)
+        elif g.nodes[n.a].op == OP_NOT and is_free(g, n.a, block) and g.nodes[n.b].op != OP_CONST:
+            cover(g, n.a)
+    elif is_one_of_compares(op):
+        cover_compare(g, node, block)
+    elif op == OP_SELECT or op == OP_LEAVE_IF:
+        cover_condition(g, n.a, block)
+    elif op == OP_LOAD:
+        cover_host(g, node, block)
+    elif op == OP_STORE:
+        if g.nodes[n.c].type == T_INT and 8 * <uint32_t>n.size <= kept_bits(g.nodes[n.c].op) and \
+                is_free(g, n.c, block):
+            cover(g, n.c)
+        cover_host(g, node, block)
+
+
+cdef void select_nodes(Graph *g) noexcept nogil:
+    cdef uint32_t i, block, node, before
+    look_at_constants(g)
+    for i in range(g.norder):
+        block = g.order[i]
+        if g.blocks[block].end == END_BRANCH:
+            cover_condition(g, g.blocks[block].cond, block)
+        # Users first: what is covered covers nothing by itself.
+        node = g.blocks[block].last
+        while node:
+            if g.nodes[node].flags & (NODE_COVERED | NODE_REMAT) == 0:
+                cover_operands(g, node, block)
+            # A check that was moved stands before it now.
+            before = g.nodes[node].prev
+            node = before
+
+
+# --- what is read -----------------------------------------------------------------------------------------------------
+
+cdef uint32_t add_reads(const Graph *g, uint32_t node, uint32_t *reads, uint32_t n) noexcept nogil:
+    cdef const Node *o = &g.nodes[node]
+    cdef uint32_t i
+    if node == 0 or o.flags & NODE_REMAT:
+        return n
+    if o.flags & NODE_COVERED:
+        for i in range(3):
+            n = add_reads(g, operand(o, i), reads, n)
+        return n
+    if n < MOST_READS:
+        reads[n] = node
+    return n + 1
+
+
+cdef uint32_t reads_of(const Graph *g, uint32_t node, uint32_t *reads) noexcept nogil:
+    cdef uint32_t n = 0
+    cdef uint32_t i
+    for i in range(3):
+        n = add_reads(g, operand(&g.nodes[node], i), reads, n)
+    return n if n < MOST_READS else MOST_READS
+
+
+cdef uint32_t reads_of_end(const Graph *g, uint32_t block, uint32_t *reads) noexcept nogil:
+    return add_reads(g, g.blocks[block].cond, reads, 0)
+
+
+cdef uint32_t wants_register_of(const Graph *g, uint32_t node) noexcept nogil:
+    cdef const Node *n = &g.nodes[node]
+    cdef uint32_t op = n.op
+    cdef uint32_t wish = n.a
+    if (op == OP_SEXT32 or op == OP_ZEXT32) and g.nodes[n.a].flags & NODE_COVERED and g.nodes[n.a].op != OP_ADD:
+        n = &g.nodes[n.a]
+        wish = n.a
+    elif OP_ADD <= op <= OP_XOR:
+        if g.nodes[n.a].flags & NODE_COVERED or g.nodes[n.b].flags & NODE_COVERED:
+            wish = 0
+    elif op == OP_SHL or op == OP_SHR or op == OP_SAR:
+        if g.nodes[n.b].op != OP_CONST:
+            wish = 0
+    elif op == OP_SELECT or OP_FMADD <= op <= OP_FNMADD:
+        wish = n.c
+    elif not (op == OP_NEG or op == OP_NOT or op == OP_BSWAP or OP_FADD <= op <= OP_FDIV or op == OP_FCLEAN):
+        wish = 0
+    if g.nodes[wish].flags & (NODE_COVERED | NODE_REMAT):
+        return 0
+    return wish

@@ -288,6 +288,7 @@ cdef class Core:
         self.memory.mem = NULL
         self.clock.clock.ntimers = 0
         drop_all(self.sys)
+        tier_close(self.sys)
         cache_close(self.sys)
         free_banks(&self.sys.mem)
         vm_free(self.sys.probes)
@@ -312,6 +313,7 @@ cdef class Core:
                           hint="Release them (del, or memoryview.release) before closing the machine")
         self.closed = True
         drop_all(self.sys)
+        tier_close(self.sys)
         cache_close(self.sys)
         free_banks(&self.sys.mem)
         self.hooks.clear()
@@ -997,6 +999,7 @@ cdef class Core:
         figures["t0_insns"] = figures["instructions"] - figures["t1_insns"]
         if s.cache != NULL:
             figures.update(cache_figures(s))
+            figures.update(tier_figures(s))
         if self.store is not None:
             held = self.store.figures()
             figures.update(l3_pages=held.pages, l3_bytes=held.held_bytes, l3_disk_bytes=held.disk_bytes,

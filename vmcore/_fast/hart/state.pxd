@@ -342,6 +342,8 @@ ctypedef uint32_t (*compile_t)(Hart *hart, CodeBundle *bundle, uint32_t off) noe
 ctypedef void (*recall_t)(System *sys, CodeBundle *bundle) noexcept nogil
 # The bundle goes: forget its compiled code.
 ctypedef void (*forget_t)(System *sys, CodeBundle *bundle) noexcept nogil
+# A hart's budget was used up at `pc`.
+ctypedef void (*sample_t)(Hart *hart, gva_t pc) noexcept nogil
 ctypedef void (*enter_t)(Hart *hart, uint64_t code) noexcept nogil
 
 # What the harts of a machine share. One thread only, that which runs the machine, but for what parallel harts need.
@@ -383,6 +385,7 @@ cdef struct System:
     recall_t recall
     forget_t forget
     enter_t enter_code
+    sample_t sample           # NULL: nobody wants to know
     void *cache
     uint64_t code_base
     uint32_t hot_after        # executions of a block's start before it is compiled

@@ -29,6 +29,7 @@ cdef enum:
     END_NEXT = 4              # what comes next is compiled already
     END_PROBE = 5
     END_T0 = 6                # an instruction that T0 executes
+    END_REGION = 7            # no block at all, but a region (t2/)
 
 # What lies out of line.
 cdef enum Away:

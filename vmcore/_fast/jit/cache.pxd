@@ -11,6 +11,9 @@ from vmcore._fast.jit.image cimport Compiled, Link
 from vmcore._fast.jit.l3 cimport Table
 from vmcore._fast.memory.tlb cimport TlbEntry
 
+cdef enum:
+    MOST_REFUSED = 8
+
 # What is known of a page's blocks: it is made, linked, moved and dropped as a whole.
 cdef struct PageBlocks:
     Compiled *blocks
@@ -23,6 +26,14 @@ cdef struct PageBlocks:
     uint32_t code_bytes       # each block rounded up to CODE_UNIT
     uint32_t shared           # instructions that the store is known to have
     uint8_t probed            # there were probes when it was compiled
+    # T2 (t2/tier.pyx): how often a hart was seen in the page lately, and the number of the last time; whether a region
+    # of it is being compiled; how many were, or were tried; and where none is to be had.
+    uint8_t sightings
+    uint8_t waiting
+    uint8_t tries
+    uint8_t nrefused
+    uint16_t refused[MOST_REFUSED]
+    uint64_t seen_at
 
 # Code that is ready to be put in place.
 cdef struct Made:
@@ -76,6 +87,7 @@ cdef struct CodeCache:
     uint64_t l3_insns
     uint64_t share_after      # blocks after which pages are handed to the store next
     uint64_t cool_after       # blocks after which heat is halved next
+    void *tier                # T2, NULL: there is none (t2/tier.pxd)
     Stress stress
     Block block
     uint8_t stage[1 << 15]
@@ -94,5 +106,7 @@ cdef void cache_close(System *sys) noexcept nogil
 # Make room: `left` bytes of code at most, what was entered most, are kept and moved together. No hart may be inside
 # compiled code.
 cdef void cache_evict(System *sys, uint64_t left) noexcept nogil
+# What the code of a machine depends on besides its page.
+cdef uint32_t image_flags(const System *sys) noexcept nogil
 # What there is, for people.
 cdef dict cache_figures(System *sys)

@@ -13,7 +13,7 @@ from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.hart.codepage cimport recode
 from vmcore._fast.hart.state cimport BUNDLE_DROPPED, CODE_UNIT, L1_SIZE, CodeBundle, Hart, System, enter_t, no_code_tag
 from vmcore._fast.hart.translate cimport forget_code
-from vmcore._fast.jit.block cimport Block, translate_block
+from vmcore._fast.jit.block cimport END_REGION, Block, translate_block
 from vmcore._fast.jit.codebuf cimport (
     CODE_NONE, CODE_SEGMENT_SIZE, CodeSegment, CodeStats, code_begin_write, code_end_write, code_generation,
     code_method, code_rw_delta, code_segment_free, code_segment_new, code_stats)
@@ -204,7 +204,8 @@ cdef bint is_probed_in(const System *sys, const Image *image) noexcept nogil:
         return False
     for i in range(image.nblocks):
         block = &image_blocks(image)[i]
-        off = block.off
+        # A region may hold anything of its page.
+        off = block.off if block.why != END_REGION else 0
         while off <= block.end and off < PAGE_BYTES:
             if (sys.probe_map[off >> 4] >> ((off >> 1) & 7)) & 1:
                 return True
@@ -241,7 +242,7 @@ cdef bint install(System *sys, CodeBundle *bundle, const Image *image) noexcept 
 
 # --- the third level --------------------------------------------------------------------------------------------------
 
-cdef inline uint32_t image_flags(const System *sys) noexcept nogil:
+cdef uint32_t image_flags(const System *sys) noexcept nogil:
     return (IMAGE_HARTS if sys.nharts > 1 else 0) | (IMAGE_PARALLEL if sys.parallel else 0)
 
 

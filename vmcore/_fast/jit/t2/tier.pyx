@@ -1,0 +1,210 @@
+"""When a region is compiled, and how it takes the place of block code.
+
+No code counts. Wherever a hart's budget is used up, every few million instructions, it is seen where it was: a page
+that is met again and again holds what is worth more. A compile thread gets a copy of the page, and of what is known of
+it, finds the loop around that place and compiles it; the machine fetches the result when it is seen next.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+from vmcore._fast.defs cimport gva_t, vmcore_load32, vmcore_lock, vmcore_store64, vmcore_unlock
+from vmcore._fast.hart.codepage cimport find_bundle, recode
+from vmcore._fast.hart.state cimport FETCH_SIZE, CodeBundle, FetchEntry, Hart, System
+from vmcore._fast.jit.block cimport END_REGION
+from vmcore._fast.jit.cache cimport MOST_REFUSED, CodeCache, Made, PageBlocks, image_flags, put_code
+from vmcore._fast.jit.image cimport Compiled
+from vmcore._fast.jit.t2.compile cimport compile_region, region_host, workshop_close, workshop_open
+from vmcore._fast.jit.t2.jobs cimport (
+    Job, client_close, client_open, job_fetch, job_free, job_new, job_push)
+from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+
+cdef enum:
+    ENOUGH = 3                # sightings of a page, none more than FORGOTTEN sightings of anything after the one before
+    FORGOTTEN = 64
+    MOST_TRIES = 24           # regions of a page, those that came to nothing among them
+
+
+cdef inline void set_bit(uint8_t *bits, uint32_t half) noexcept nogil:
+    bits[half >> 3] |= <uint8_t>(1 << (half & 7))
+
+
+cdef Job *describe(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
+    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
+    cdef Compiled *one
+    cdef Job *job = job_new()
+    cdef uint32_t i, half
+    if job == NULL:
+        return NULL
+    memcpy(job.page, bundle.saved, sizeof(job.page))
+    for i in range(u.nblocks):
+        one = &u.blocks[i]
+        if one.why == END_REGION:
+            set_bit(job.taken, one.off >> 1)
+            continue
+        for half in range(one.off >> 1, min(one.end, 4096) >> 1):
+            set_bit(job.warm, half)
+    for i in range(u.nrefused):
+        set_bit(job.taken, u.refused[i] >> 1)
+    job.gpa = bundle.gpa
+    job.isa = hart.isa
+    job.flags = image_flags(hart.sys)
+    job.sample = off
+    job.fuel = (<Tier *>(<CodeCache *>hart.sys.cache).tier).fuel
+    return job
+
+
+cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
+    # What came of a job: into its page, if that is still what it was.
+    cdef Tier *t = <Tier *>(<CodeCache *>sys.cache).tier
+    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
+    cdef Made made
+    if u == NULL or memcmp(bundle.saved, job.page, sizeof(job.page)) != 0:
+        t.n_stale += 1
+        return False
+    t.ns += job.ns
+    if job.refused:
+        t.n_refused += 1
+        if u.nrefused < MOST_REFUSED:
+            u.refused[u.nrefused] = <uint16_t>job.header
+            u.nrefused += 1
+        return False
+    if sys.nprobes:
+        # Regions know nothing of probes.
+        return False
+    made.code = job.code
+    made.size = job.size
+    made.start = job.header
+    made.end = 4096
+    made.insns = job.insns
+    made.why = END_REGION
+    made.nlinks = job.nlinks
+    made.links = job.links
+    if not put_code(sys, bundle, &made):
+        return False
+    t.n_regions += 1
+    t.n_insns += job.insns
+    t.n_bytes += job.size
+    t.n_nodes += job.nodes
+    t.n_spilled += job.spilled
+    # ORDER: the code is there before harts are told to look.
+    vmcore_store64(&t.serial, t.serial + 1)
+    return True
+
+
+cdef void fetch(System *sys) noexcept nogil:
+    cdef Tier *t = <Tier *>(<CodeCache *>sys.cache).tier
+    cdef CodeBundle *bundle
+    cdef Job *job = job_fetch(t.client)
+    while job != NULL:
+        bundle = find_bundle(sys, job.gpa)
+        if bundle != NULL:
+            if bundle.blocks != NULL:
+                (<PageBlocks *>bundle.blocks).waiting = False
+            settle(sys, bundle, job)
+        job_free(job)
+        job = job_fetch(t.client)
+
+
+cdef inline void look_again(Hart *hart, Tier *t) noexcept nogil:
+    # The L1 table and the operations that lead to code may lead to what was replaced.
+    cdef uint64_t serial = t.serial
+    if t.seen[hart.index] != serial:
+        t.seen[hart.index] = serial
+        recode(hart)
+
+
+cdef void sample(Hart *hart, gva_t pc) noexcept nogil:
+    cdef System *sys = hart.sys
+    cdef Tier *t = <Tier *>(<CodeCache *>sys.cache).tier
+    cdef const FetchEntry *f = &hart.fetches[(pc >> 12) & (FETCH_SIZE - 1)]
+    cdef CodeBundle *bundle = NULL
+    cdef PageBlocks *u
+    cdef Job *job
+    if sys.parallel:
+        vmcore_lock(&sys.code_lock)
+    if vmcore_load32(&t.client.ready):
+        fetch(sys)
+    if f.page == pc & ~<uint64_t>4095 and f.ctx == hart.fetch_ctx and f.code != NULL:
+        bundle = f.code.bundle
+    if bundle != NULL and bundle.blocks != NULL and not bundle.dead and sys.nprobes == 0:
+        u = <PageBlocks *>bundle.blocks
+        t.n_samples += 1
+        if t.n_samples - u.seen_at > FORGOTTEN:
+            u.sightings = 0
+        u.seen_at = t.n_samples
+        u.sightings += 1
+        if u.sightings >= ENOUGH and not u.waiting and u.tries < MOST_TRIES:
+            u.sightings = 0
+            u.tries += 1
+            job = describe(hart, bundle, pc & 4095)
+            if job != NULL:
+                u.waiting = True
+                if not job_push(t.client, job):
+                    u.waiting = False
+                    job_free(job)
+    look_again(hart, t)
+    if sys.parallel:
+        vmcore_unlock(&sys.code_lock)
+
+
+cdef bint tier_compile_now(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
+    cdef System *sys = hart.sys
+    cdef Tier *t = <Tier *>(<CodeCache *>sys.cache).tier
+    cdef Job *job
+    cdef bint done = False
+    cdef uint32_t i
+    if bundle.blocks == NULL:
+        return False
+    if t.shop == NULL:
+        t.shop = workshop_open()
+    job = describe(hart, bundle, off)
+    if t.shop != NULL and job != NULL:
+        compile_region(t.shop, job)
+        done = settle(sys, bundle, job)
+        for i in range(sys.nharts):
+            look_again(sys.harts[i], t)
+    job_free(job)
+    return done
+
+
+cdef bint tier_open(System *sys) noexcept nogil:
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    cdef Tier *t
+    if c == NULL or not region_host():
+        return False
+    t = <Tier *>vm_calloc(1, sizeof(Tier))
+    if t == NULL:
+        return False
+    t.client = client_open()
+    if t.client == NULL:
+        vm_free(t)
+        return False
+    t.fuel = ~<uint64_t>0
+    c.tier = t
+    sys.sample = sample
+    return True
+
+
+cdef void tier_close(System *sys) noexcept nogil:
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    cdef Tier *t
+    if c == NULL or c.tier == NULL:
+        return
+    t = <Tier *>c.tier
+    sys.sample = NULL
+    client_close(t.client)
+    workshop_close(t.shop)
+    vm_free(t)
+    c.tier = NULL
+
+
+cdef dict tier_figures(System *sys):
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    cdef Tier *t
+    if c == NULL or c.tier == NULL:
+        return {}
+    t = <Tier *>c.tier
+    return {"t2_samples": t.n_samples, "t2_regions": t.n_regions, "t2_compiled": t.n_insns, "t2_code_bytes": t.n_bytes,
+            "t2_refused": t.n_refused, "t2_stale": t.n_stale, "t2_compile_ns": t.ns, "t2_nodes": t.n_nodes,
+            "t2_spilled": t.n_spilled}

@@ -21,7 +21,7 @@ cdef struct Check:
     uint32_t *place           # of each node: its number in its block, from 1; 0: not in a block
     uint32_t node             # which is looked at
     uint32_t block
-    uint32_t fpu              # the node that makes floating point possible
+    uint32_t fpu              # the first node that makes floating point possible
 
 
 cdef bint wrong(Check *k, const char *what) noexcept nogil:
@@ -148,12 +148,11 @@ cdef bint is_floating(const Graph *g, const Node *n) noexcept nogil:
 
 
 cdef bint check_fpu(Check *k, uint32_t node, uint32_t place) noexcept nogil:
+    # Where a region makes floating point possible, that comes before all of it.
     cdef Graph *g = k.g
-    if g.nodes[node].op == OP_FPU:
-        if k.block != 1 or k.fpu:
-            return wrong(k, "floating point is made possible twice, or in another block")
-        k.fpu = node
-    elif is_floating(g, &g.nodes[node]) and (k.fpu == 0 or k.block == 1 and k.place[k.fpu] >= place):
+    if g.nodes[node].op == OP_FPU and (k.block != 1 or k.fpu != node):
+        return wrong(k, "floating point is made possible twice, or in another block")
+    if k.fpu and is_floating(g, &g.nodes[node]) and k.block == 1 and k.place[k.fpu] >= place:
         return wrong(k, "something floating comes before it is possible")
     return True
 
@@ -208,6 +207,8 @@ cdef bint check_list(Check *k) noexcept nogil:
             return wrong(k, "a node is in two places")
         if g.nodes[node].block != k.block or g.nodes[node].prev != before:
             return wrong(k, "a node does not know its place")
+        if g.nodes[node].op == OP_FPU and k.fpu == 0:
+            k.fpu = node
         if g.nodes[node].op == OP_ARG:
             if not in_args or g.nodes[node].imm != place:
                 return wrong(k, "the arguments of a block are out of order")

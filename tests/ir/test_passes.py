@@ -89,6 +89,8 @@ WRONG = {
     "refers to what is remembered": "b1:\n  v1 = tag\n  v2 = add v1, 1\n  leave [next 0:]\n",
     "half of what it remembers": "b1:\n  v1 = tag\n  v2 = host 8, v1 size 8 [next 0:]\n  leave [next 0:]\n",
     "remembers something else": "b1:\n  v1 = tag\n  v2 = host 8, v1, v1 size 8 [next 0:]\n  leave [next 0:]\n",
+    "before it is possible": "region fpu\nb1:\n  v1 = frombits.f64 0\n  fpu [next 0:]\n  leave [next 0:]\n",
+    "possible twice": "region fpu\nb1:\n  fpu [next 0:]\n  fpu [next 0:]\n  leave [next 0:]\n",
     "no such rounding mode": "region fpu\nb1:\n  fpu [next 0:]\n  v1 = entry f1\n  v2 = fadd.f64 v1, v1 mode 5\n"
                              "  leave [next 0:]\n",
 }  # fmt: skip

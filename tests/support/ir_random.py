@@ -67,6 +67,8 @@ class Writer:
             elif kind < 0.09:
                 self.lines.append(f"  leave_if {self.made(f'ltu {self.value()}, 3')} {self.snap()}")
             elif kind < 0.14:
+                self.idiom()
+            elif kind < 0.19:
                 self.values.append(self.made(f"select.int {self.value()}, {self.value()}, {self.value()}"))
             else:
                 self.expression()
@@ -75,6 +77,18 @@ class Writer:
         op = self.rng.choice(COMMON if self.rng.random() < 0.6 else UNARY + BINARY)
         operands = [self.value()] if op in UNARY else [self.value(), self.value()]
         self.values.append(self.made(f"{op} {', '.join(operands)}"))
+
+    def idiom(self) -> None:
+        """Rotations and extensions as compilers write them."""
+        value, by = self.value(), self.rng.randint(1, 31)
+        if self.rng.random() < 0.5:
+            down = self.made(f"shr32 {value}, {by}")
+            up = self.made(f"shl {value}, {32 - by}")
+            both = self.made(f"{self.rng.choice(('or', 'xor', 'add'))} {down}, {up}")
+        else:
+            up = self.made(f"shl {value}, {self.rng.choice((32, 48, 56))}")
+            both = self.made(f"{self.rng.choice(('shr', 'sar'))} {up}, {self.rng.choice((30, 32, 48, 56))}")
+        self.values.append(self.made(f"sext32 {both}") if self.rng.random() < 0.7 else both)
 
     def access(self) -> None:
         size = self.rng.choice((1, 2, 4, 8))

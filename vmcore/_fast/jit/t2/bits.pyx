@@ -15,8 +15,8 @@ from vmcore._fast.jit.t2.fold cimport low_bits, width_of
 from vmcore._fast.jit.t2.ir cimport (
     OP_ADD, OP_AND, OP_ARG, OP_BSWAP, OP_CLZ32, OP_CONST, OP_DIV32, OP_FROMBITS, OP_F_INT, OP_MUL, OP_NEG, OP_NOT,
     OP_OR, OP_POPCNT32, OP_REMU32, OP_ROTR, OP_ROTR32, OP_SAR, OP_SELECT, OP_SEXT32, OP_SHL, OP_SHL32, OP_SHR,
-    OP_STORE, OP_SUB, OP_XOR, T_F32, T_INT, analyse, burn, edge_arg, is_pure, op_row, operand, replace_all,
-    snap_node, BlockOf, Graph, Node, Snap)
+    OP_SHR32, OP_STORE, OP_SUB, OP_XOR, OP_ZEXT32, T_F32, T_INT, analyse, burn, edge_arg, insert_before, is_pure,
+    op_row, operand, replace_all, snap_node, BlockOf, Graph, Node, Snap)
 from vmcore._fast.jit.t2.known cimport bits_of, common_bits, within, Bits
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
@@ -251,27 +251,55 @@ cdef uint32_t unneeded(const Graph *g, uint32_t node, uint64_t need) noexcept no
     return n.a if need & c == 0 else 0
 
 
+cdef inline uint32_t lower_half(const Graph *g, uint32_t node) noexcept nogil:
+    # What has the same lower half.
+    return g.nodes[node].a if g.nodes[node].op == OP_SEXT32 or g.nodes[node].op == OP_ZEXT32 else node
+
+
+cdef uint32_t half_rotation(Graph *g, uint32_t node, uint32_t down, uint32_t up) noexcept nogil:
+    # shr32(x, c) | x << (32 - c), and the same with ^ and +, is in its lower half x rotated by c: compilers write it with
+    # a shift of 64 bits. Limit: 0 < c < 32. A new node before `node`, or 0.
+    cdef const Node *n = &g.nodes[down]
+    cdef const Node *m = &g.nodes[up]
+    cdef int64_t by = g.nodes[n.b].imm
+    if (n.op != OP_SHR32 or m.op != OP_SHL or g.nodes[n.b].op != OP_CONST or g.nodes[m.b].op != OP_CONST
+            or by <= 0 or by >= 32 or g.nodes[m.b].imm != 32 - by
+            or lower_half(g, n.a) != lower_half(g, m.a) or not burn(g)):
+        return 0
+    return insert_before(g, node, OP_ROTR32, T_INT, n.a, n.b, 0, 0)
+
+
+cdef void use_need(Work *w, uint32_t node) noexcept nogil:
+    cdef Graph *g = w.g
+    cdef Node *n = &g.nodes[node]
+    cdef uint64_t need = w.need[node]
+    cdef uint32_t inner = g.nodes[n.a].a
+    cdef uint32_t found = unneeded(g, node, need)
+    if found:
+        if burn(g):
+            w.new_of[node] = found
+        return
+    if need and need & ~low_bits(32) == 0 and (n.op == OP_OR or n.op == OP_XOR or n.op == OP_ADD):
+        found = half_rotation(g, node, n.a, n.b)
+        w.new_of[node] = found if found else half_rotation(g, node, g.nodes[node].b, g.nodes[node].a)
+        n = &g.nodes[node]
+    # ext(x + c) + d, where the extension does not matter here, though elsewhere: two constants meet.
+    if (n.op == OP_ADD and g.nodes[n.b].op == OP_CONST and g.nodes[inner].op == OP_ADD
+            and g.nodes[g.nodes[inner].b].op == OP_CONST
+            and unneeded(g, n.a, operand_need(g, n, 0, need)) == inner and burn(g)):
+        n.a = inner
+
+
 cdef void use_needs(Work *w) noexcept nogil:
     cdef Graph *g = w.g
-    cdef uint32_t i, node, inner, found
-    cdef Node *n
+    cdef uint32_t i, node, following
     for i in range(g.norder):
         node = g.blocks[g.order[i]].first
         while node:
-            n = &g.nodes[node]
-            inner = g.nodes[n.a].a
-            if node >= w.nodes or n.type != T_INT:
-                node = n.next
-                continue
-            found = unneeded(g, node, w.need[node])
-            if found and burn(g):
-                w.new_of[node] = found
-            elif (n.op == OP_ADD and g.nodes[n.b].op == OP_CONST and g.nodes[inner].op == OP_ADD
-                    and g.nodes[g.nodes[inner].b].op == OP_CONST
-                    and unneeded(g, n.a, operand_need(g, n, 0, w.need[node])) == inner and burn(g)):
-                # ext(x + c) + d, where the extension does not matter here, though elsewhere: two constants meet.
-                n.a = inner
-            node = n.next
+            following = g.nodes[node].next
+            if node < w.nodes and g.nodes[node].type == T_INT:
+                use_need(w, node)
+            node = following
 
 
 cdef Bits *known_bits(Graph *g) noexcept nogil:
@@ -304,7 +332,8 @@ cdef void use_needed(Graph *g) noexcept nogil:
     w.g = g
     w.nodes = g.nnodes
     w.need = <uint64_t *>vm_calloc(g.nnodes, sizeof(uint64_t))
-    w.new_of = <uint32_t *>vm_calloc(g.nnodes, sizeof(uint32_t))
+    # Each node becomes one new node at most.
+    w.new_of = <uint32_t *>vm_calloc(2 * g.nnodes, sizeof(uint32_t))
     if w.need != NULL and w.new_of != NULL:
         find_needs(&w)
         use_needs(&w)

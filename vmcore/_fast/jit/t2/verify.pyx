@@ -6,9 +6,9 @@ from libc.string cimport memset
 from vmcore._fast.jit.t2.ir cimport (
     END_BRANCH, END_GOTO, END_LEAVE, END_LEAVE_TO, END_NONE, F_REGISTERS, MEM_WRITE, OP_ADDEND, OP_ARG, OP_BASE,
     OP_BITS, OP_BOX, OP_COUNT_OF, OP_ENTRY, OP_F32_F64, OP_F64_F32, OP_FADD, OP_FCLEAN, OP_FEQ, OP_FLE, OP_FMAX,
-    OP_FROMBITS, OP_FSGNJ, OP_F_INT, OP_HOST, OP_INT_F, OP_LOAD, OP_NONE, OP_SELECT, OP_STORE, OP_TAG, OP_UNBOX,
-    P_LEAVES, SNAP_STEP, T_F32, T_F64, T_INT, T_NONE, analyse, dominates, edge_arg, op_row, operand, snap_node,
-    snap_reg, BlockOf, Edge, Graph, Node, OpRow, Snap)
+    OP_FPU, OP_FROMBITS, OP_FSGNJ, OP_F_INT, OP_HOST, OP_INT_F, OP_LOAD, OP_NONE, OP_SELECT, OP_STORE, OP_TAG,
+    OP_UNBOX, P_LEAVES, SNAP_STEP, T_F32, T_F64, T_INT, T_NONE, analyse, dominates, edge_arg, op_row, operand,
+    snap_node, snap_reg, BlockOf, Edge, Graph, Node, OpRow, Snap)
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
@@ -21,6 +21,7 @@ cdef struct Check:
     uint32_t *place           # of each node: its number in its block, from 1; 0: not in a block
     uint32_t node             # which is looked at
     uint32_t block
+    uint32_t fpu              # the first node that makes floating point possible
 
 
 cdef bint wrong(Check *k, const char *what) noexcept nogil:
@@ -142,6 +143,20 @@ cdef bint check_float(Check *k, const Node *n) noexcept nogil:
     return True
 
 
+cdef bint is_floating(const Graph *g, const Node *n) noexcept nogil:
+    return n.type == T_F64 or n.type == T_F32 or g.nodes[n.a].type == T_F64 or g.nodes[n.a].type == T_F32
+
+
+cdef bint check_fpu(Check *k, uint32_t node, uint32_t place) noexcept nogil:
+    # Where a region makes floating point possible, that comes before all of it.
+    cdef Graph *g = k.g
+    if g.nodes[node].op == OP_FPU and (k.block != 1 or k.fpu != node):
+        return wrong(k, "floating point is made possible twice, or in another block")
+    if k.fpu and is_floating(g, &g.nodes[node]) and k.block == 1 and k.place[k.fpu] >= place:
+        return wrong(k, "something floating comes before it is possible")
+    return True
+
+
 cdef bint check_node(Check *k, uint32_t node, uint32_t place) noexcept nogil:
     cdef Graph *g = k.g
     cdef const Node *n = &g.nodes[node]
@@ -160,6 +175,8 @@ cdef bint check_node(Check *k, uint32_t node, uint32_t place) noexcept nogil:
             break
         elif not check_use(k, operand(n, i), place, operand_type(g, n, i)):
             return False
+    if not check_fpu(k, node, place):
+        return False
     if row.props & P_LEAVES:
         if not check_snap(k, n.snap, place):
             return False
@@ -190,6 +207,8 @@ cdef bint check_list(Check *k) noexcept nogil:
             return wrong(k, "a node is in two places")
         if g.nodes[node].block != k.block or g.nodes[node].prev != before:
             return wrong(k, "a node does not know its place")
+        if g.nodes[node].op == OP_FPU and k.fpu == 0:
+            k.fpu = node
         if g.nodes[node].op == OP_ARG:
             if not in_args or g.nodes[node].imm != place:
                 return wrong(k, "the arguments of a block are out of order")

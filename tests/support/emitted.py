@@ -74,7 +74,9 @@ class Machine:
         """Give its memory back."""
         self.core.close()
 
-    def run(self, region: Emitted, regs: Sequence[int], *, frm: int = 0, budget: int = 50_000, **how: Any) -> dict[str, Any]:
+    def run(
+        self, region: Emitted, regs: Sequence[int], *, frm: int = 0, budget: int = 50_000, **how: Any
+    ) -> dict[str, Any]:
         """Run until compiled code is left, and return what the hart is like then."""
         core = self.core
         for number in range(1, 32):
@@ -98,15 +100,15 @@ class Machine:
 
 
 def check(machine: Machine, text: str, regs: Sequence[int], seed: int, *, memory: bytes = b"", frm: int = 0,
-          select: bool = True) -> dict[str, Any]:
+          select: bool = True, how: str = "scatter") -> dict[str, Any]:
     """Run a graph both ways, from the same state, and compare everything; return what the evaluator found."""
-    region = Emitted(text, seed=seed, select=select)
+    region = Emitted(text, seed=seed, select=select, how=how)
     expected = evaluated(text, list(regs), page=PAGE, memory=memory, base=DATA, frm=frm)
     assert expected["how"] in ("snap", "to"), expected["what"]
     if memory:
         machine.core.memory.write(DATA, memory)
     found = machine.run(region, regs, frm=frm)
-    context = f"seed {seed}\n{region.text()}\n{region.place_of()}\n{region.bytes().hex()}"
+    context = f"seed {seed}, {how}\n{region.text()}\n{region.place_of()}\n{region.bytes().hex()}"
     assert found["stopped"], context
     assert found["pc"] == expected["pc"], context
     for number in range(64):

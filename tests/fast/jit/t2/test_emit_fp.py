@@ -183,10 +183,13 @@ def test_operations_on_one_another(machine: Machine, values: list[int], seed: in
         names = [known[-1 - pick % min(len(known), 5)] for pick in picks]
         count = 3 if op in ("fmadd", "fnmsub") else 2
         if op == "fsgnjx":
-            # Signs are looked at of what is clean.
-            lines.append(f"  v{number + 40} = fclean.f64 {names[0]}\n  v{number + 65} = fclean.f64 {names[1]}")
-            names = [f"v{number + 40}", f"v{number + 65}"]
+            # Signs are looked at of what is clean, as what was there at the entry is.
+            for i, name in enumerate(names[:2]):
+                if name in known[4:]:
+                    lines.append(f"  v{number + 40 + 25 * i} = fclean.f64 {name}")
+                    names[i] = f"v{number + 40 + 25 * i}"
         lines.append(f"  v{number} = {op}.f64 {', '.join(names[:count])} mode 7")
         known.append(f"v{number}")
-    text = both("\n".join(lines), "f64", known[-1])
+    lines.append("  v39 = fadd.f64 v142, " + known[-1] + " mode 7")
+    text = both("\n".join(lines), "f64", "v39")
     check(machine, text, registers(values), seed, frm=frm, how=how)

@@ -51,7 +51,7 @@ cdef inline uint64_t draw(uint64_t *state) noexcept nogil:
     return state[0] * 0x2545F4914F6CDD1Du >> 33
 
 
-cdef class Scatter:
+cdef class _Scatter:
     """Places for the nodes of one graph."""
 
     cdef Graph *g
@@ -212,7 +212,7 @@ cdef class Emitted:
             raise VmError("the region cannot be emitted")
 
     cdef int scatter(self, seed) except -1:
-        cdef Scatter scatter = Scatter()
+        cdef _Scatter scatter = _Scatter()
         self.places.room = self.g.nnodes
         self.places.at = <uint8_t *>vm_calloc(self.g.nnodes, 1)
         scatter.g = &self.g

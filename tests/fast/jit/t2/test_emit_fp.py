@@ -109,6 +109,21 @@ def test_comparisons(machine: Machine, op: str, type_: str, data: st.DataObject,
 
 
 @pytest.mark.parametrize("type_", ["f64", "f32"])
+@pytest.mark.parametrize("op", ["feq", "flt", "fle"])
+@settings(max_examples=60, deadline=None)
+@given(st.data(), SEEDS, st.sampled_from("phms"), st.sampled_from(("", "v2 = eq v1, 0", "v2 = ne v1, 0")), HOW)
+def test_a_branch_by_a_comparison(machine: Machine, op: str, type_: str, data: st.DataObject, seed: int, places: str,
+                                  between: str, how: str) -> None:
+    values = data.draw(st.lists(DOUBLES if type_ == "f64" else BOXES, min_size=6, max_size=6))
+    first, names = operands(type_, places, 2)
+    body = f"{first}  v1 = {op} {', '.join(names)}\n  {between}"
+    text = straight(body, {"x10": "v9"}, fpu=True)
+    ways = f"  branch {'v2' if between else 'v1'}, b2, b3\nb2:\n  goto b4(v110)\nb3:\n  goto b4(v105)\nb4(v9.int):\n"
+    text = text.replace("  leave", ways + "  leave")
+    check(machine, text, registers(values), seed, how=how)
+
+
+@pytest.mark.parametrize("type_", ["f64", "f32"])
 @pytest.mark.parametrize("size", [4, 8])
 @pytest.mark.parametrize("sign", ["signed", ""])
 @settings(max_examples=100, deadline=None)

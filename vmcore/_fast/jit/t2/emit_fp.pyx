@@ -182,6 +182,13 @@ cdef void choose_aside(Code *c, uint32_t node, uint8_t *back) noexcept nogil:
 
 # --- comparisons ------------------------------------------------------------------------------------------------------
 
+cdef int emit_order(Code *c, uint32_t node) noexcept nogil:
+    # b is compared with a: "above" is false for what is unordered, "below" would be true.
+    cdef const Node *n = node_of(c, node)
+    op_xmm(c, F_COMISS if is_single(c, n.a) else F_COMISD, use_xmm(c, n.b, XMM0), n.a)
+    return CC_A if n.op == OP_FLT else CC_AE
+
+
 cdef void compare(Code *c, uint32_t node) noexcept nogil:
     cdef const Node *n = node_of(c, node)
     cdef bint single = is_single(c, n.a)
@@ -193,9 +200,7 @@ cdef void compare(Code *c, uint32_t node) noexcept nogil:
         x_setcc(&c.a, CC_E, RDX)
         x_rr(&c.a, F_AND, 0, RAX, RDX)
     else:
-        # b is compared with a: "above" is false for what is unordered, "below" would be true.
-        op_xmm(c, F_COMISS if single else F_COMISD, use_xmm(c, n.b, XMM0), n.a)
-        x_setcc(&c.a, CC_A if n.op == OP_FLT else CC_AE, RAX)
+        x_setcc(&c.a, emit_order(c, node), RAX)
     x_rr(&c.a, F_MOVZX8, 0, to, RAX)
     put(c, node, to)
 

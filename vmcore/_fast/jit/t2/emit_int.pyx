@@ -11,6 +11,7 @@ from vmcore._fast.jit.t2.code cimport (
     ASIDE_DIVIDE, NO_REGISTER, Away, Code, away, home_of, is_covered, is_imm32, is_number, land8, load_to, node_of,
     op_from, op_with, put, register_of, target_of, use)
 from vmcore._fast.jit.t2.emit_bits cimport compute_bits
+from vmcore._fast.jit.t2.emit_fp cimport emit_order
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.moves cimport PLACE_TEMP, memory_of
 from vmcore._fast.jit.x64.asm cimport (
@@ -449,9 +450,9 @@ cdef int compare(Code *c, uint32_t node) noexcept nogil:
     cdef int w = 1
     cdef int32_t disp = 0
     cdef int base
-    if is_covered(c, a) and node_of(c, a).op == OP_AND:
-        # The opposite of a condition has the next number, or the one before.
-        return test_bits(c, a) ^ (cc == CC_E)
+    if is_covered(c, a) and node_of(c, a).op != OP_SEXT32:
+        # It is zero, or is not. The opposite of a condition has the next number, or the one before.
+        return emit_condition(c, a) ^ (cc == CC_E)
     if is_stripped(c, a) or is_stripped(c, b):
         # Two sign-extended words: their lower halves are compared.
         w = 0
@@ -483,6 +484,8 @@ cdef int emit_condition(Code *c, uint32_t node) noexcept nogil:
     cdef int32_t disp = 0
     cdef int base
     if is_covered(c, node):
+        if node_of(c, node).op == OP_FLT or node_of(c, node).op == OP_FLE:
+            return emit_order(c, node)
         return test_bits(c, node) if node_of(c, node).op == OP_AND else compare(c, node)
     base = home_of(c, node, &disp)
     if base >= 0:

@@ -6,6 +6,7 @@ from vmcore._fast.run import Core
 PLACES: dict[str, int]
 WAYS: dict[int, str]
 
+
 class Emitted:
     def __init__(
         self, text: str, seed: int = 1, select: bool = True, how: str = "scatter", parallel: bool = False
@@ -15,6 +16,7 @@ class Emitted:
     def text(self) -> str: ...
     def place_of(self) -> dict[int, int]: ...
     def put(self, core: Core, gpa: int) -> None: ...
+
 
 def evaluated(
     text: str,

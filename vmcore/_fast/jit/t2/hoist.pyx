@@ -133,6 +133,29 @@ cdef uint32_t snap_before(Hoist *h, uint32_t header, uint32_t before) noexcept n
     return snap
 
 
+# --- what may move ------------------------------------------------------------------------------------------------------
+
+cdef bint is_free(const Graph *g, const Node *n) noexcept nogil:
+    # Becomes part of what uses it, or of nothing.
+    return n.op == OP_CONST or (n.op == OP_ADD and is_const(g, n.b))
+
+
+cdef bint may_move(const Graph *g, const Node *n, uint32_t header) noexcept nogil:
+    # A HOST out of the loop?
+    return n.op == OP_HOST and is_invariant(g, n.a, header) and in_every_turn(g, n.block, header)
+
+
+cdef bint is_same(const Graph *g, const Node *n, uint32_t header) noexcept nogil:
+    # A pure node with the same operands in every turn?
+    cdef uint32_t k
+    if not is_pure(n.op) or is_free(g, n):
+        return False
+    for k in range(op_row(n.op).args):
+        if not is_invariant(g, operand(n, k), header):
+            return False
+    return True
+
+
 # --- HOSTs ------------------------------------------------------------------------------------------------------------
 
 cdef uint32_t outermost(Hoist *h, uint32_t node) noexcept nogil:
@@ -141,7 +164,7 @@ cdef uint32_t outermost(Hoist *h, uint32_t node) noexcept nogil:
     cdef const Node *n = &g.nodes[node]
     cdef uint32_t header = g.blocks[n.block].loop
     cdef uint32_t found = 0
-    while header and is_invariant(g, n.a, header) and in_every_turn(g, n.block, header):
+    while header and may_move(g, n, header):
         if h.loops[header].snap and h.loops[header].hosts < MOST_HOSTS:
             found = header
         header = loop_around(g, header)
@@ -172,27 +195,15 @@ cdef inline bint is_dear(uint32_t op) noexcept nogil:
     return op == OP_MUL or OP_MULH <= op <= OP_REMU or OP_DIV32 <= op <= OP_REMU32 or OP_CLZ <= op <= OP_ORCB
 
 
-cdef bint is_free(const Graph *g, const Node *n) noexcept nogil:
-    # Becomes part of what uses it, or of nothing.
-    return n.op == OP_CONST or (n.op == OP_ADD and is_const(g, n.b))
-
-
 cdef void hoist_pure(Hoist *h, uint32_t node) noexcept nogil:
     cdef Graph *g = h.g
     cdef const Node *n = &g.nodes[node]
     cdef uint32_t header = g.blocks[n.block].loop
     cdef uint32_t found = 0
-    cdef uint32_t i
-    while header:
-        for i in range(op_row(n.op).args):
-            if not is_invariant(g, operand(n, i), header):
-                break
-        else:
-            if block_before(g, header) and (is_dear(n.op) or h.loops[header].alive < ROOMY):
-                found = header
-            header = loop_around(g, header)
-            continue
-        break
+    while header and is_same(g, n, header):
+        if block_before(g, header) and (is_dear(n.op) or h.loops[header].alive < ROOMY):
+            found = header
+        header = loop_around(g, header)
     if found and burn(g):
         h.loops[found].alive += 1
         move_to_end(g, node, block_before(g, found))
@@ -224,26 +235,17 @@ cdef void count_alive(Hoist *h) noexcept nogil:
 
 # --- all of it --------------------------------------------------------------------------------------------------------
 
-cdef bint worth_it(Hoist *h, uint32_t header, bint hosts_alone) noexcept nogil:
+cdef bint worth_it(const Graph *g, uint32_t header, bint hosts_alone) noexcept nogil:
     # Is there anything in it that might move?
-    cdef Graph *g = h.g
-    cdef uint32_t i, k, node
-    cdef const Node *n
+    cdef uint32_t i, node
     for i in range(g.norder):
         if not in_loop(g, g.order[i], header):
             continue
         node = g.blocks[g.order[i]].first
         while node:
-            n = &g.nodes[node]
-            if n.op == OP_HOST and is_invariant(g, n.a, header):
+            if may_move(g, &g.nodes[node], header) or (not hosts_alone and is_same(g, &g.nodes[node], header)):
                 return True
-            if is_pure(n.op) and not is_free(g, n) and not hosts_alone:
-                for k in range(op_row(n.op).args):
-                    if not is_invariant(g, operand(n, k), header):
-                        break
-                else:
-                    return True
-            node = n.next
+            node = g.nodes[node].next
     return False
 
 
@@ -254,7 +256,7 @@ cdef void make_blocks(Hoist *h) noexcept nogil:
     cdef uint32_t before = g.nblocks
     for header in range(1, before):
         if g.blocks[header].order and g.blocks[header].loop == header and block_before(g, header) == 0:
-            if worth_it(h, header, False) and burn(g):
+            if worth_it(g, header, False) and burn(g):
                 if make_block_before(g, header) == 0:
                     return
                 analyse(g)
@@ -266,7 +268,7 @@ cdef void find_states(Hoist *h) noexcept nogil:
     cdef uint32_t i, header, before
     for i in range(g.norder):
         header = g.order[i]
-        if g.blocks[header].loop != header or not worth_it(h, header, True):
+        if g.blocks[header].loop != header or not worth_it(g, header, True):
             continue
         before = block_before(g, header)
         if before:
@@ -283,7 +285,7 @@ cdef void hoist_all(Hoist *h) noexcept nogil:
             following = g.nodes[node].next
             if g.nodes[node].op == OP_HOST:
                 hoist_host(h, node)
-            elif is_pure(g.nodes[node].op) and not is_free(g, &g.nodes[node]):
+            else:
                 hoist_pure(h, node)
             node = following
 

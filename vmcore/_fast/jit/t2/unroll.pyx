@@ -243,6 +243,14 @@ cdef inline uint32_t uncounted(const Unroll *u, uint32_t k, uint32_t i) noexcept
     return turns(u, k)
 
 
+cdef void count_at_end(Graph *g, uint32_t block, uint32_t more) noexcept nogil:
+    cdef uint32_t last = g.blocks[block].last
+    if last and g.nodes[last].op == OP_COUNT:
+        g.nodes[last].imm += more
+    else:
+        append(g, block, OP_COUNT, T_NONE, 0, 0, 0, more)
+
+
 cdef void copy_nodes(Unroll *u, uint32_t k, uint32_t i) noexcept nogil:
     cdef Graph *g = u.g
     cdef uint32_t node = g.blocks[u.members[i]].first
@@ -271,7 +279,7 @@ cdef void copy_nodes(Unroll *u, uint32_t k, uint32_t i) noexcept nogil:
                 g.nodes[u.now[k][node]].snap = copy
         node = g.nodes[node].next
     if i >= u.inside and more and g.blocks[u.members[i]].end == END_GOTO:
-        append(g, u.copies[k][i], OP_COUNT, T_NONE, 0, 0, 0, more)
+        count_at_end(g, u.copies[k][i], more)
 
 
 cdef uint32_t copy_of(const Unroll *u, uint32_t k, uint32_t block) noexcept nogil:
@@ -359,7 +367,7 @@ cdef void drop_poll(Unroll *u) noexcept nogil:
             snap = snap_in_copy(u, 0, g.blocks[u.members[i]].snap, more)
             g.blocks[u.members[i]].snap = snap
         elif g.blocks[u.members[i]].end == END_GOTO:
-            append(g, u.members[i], OP_COUNT, T_NONE, 0, 0, 0, more)
+            count_at_end(g, u.members[i], more)
     remove_node(g, u.poll)
 
 

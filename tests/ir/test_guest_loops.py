@@ -14,8 +14,8 @@ from vmcore._fast.jit.t2.face import PASSES
 from vmcore._fast.jit.t2.liftface import Former
 
 #: Passes in an order that lets each find something to do.
-ALL = ["fold", "constants", "gvn", "bits", "dead", "unroll", "fold", "constants", "gvn", "dead", "share", "hoist",
-       "share", "pair", "bits", "dead"]  # fmt: skip
+ALL = ["fold", "constants", "gvn", "bits", "dead", "unroll", "fold", "constants", "gvn", "dead", "share", "forward",
+       "hoist", "share", "strength", "gvn", "pair", "bits", "sink", "dead"]  # fmt: skip
 #: Those that do nothing else.
 OVER_LOOPS = ("share", "hoist", "pair", "unroll")
 

@@ -143,7 +143,10 @@ class Program:
 
     def access(self) -> None:
         source = self.source
-        at = {"rs1": source.choice(POINTERS), "imm": 4 * source.randrange(-12, 12) + (source.randrange(8) == 0)}
+        # Often where something was accessed before.
+        far = 1 if source.randrange(2) else 12
+        base = source.choice(POINTERS[:1] if source.randrange(2) else POINTERS)
+        at = {"rs1": base, "imm": 4 * source.randrange(-far, far) + (source.randrange(8) == 0)}
         if source.randrange(2):
             self.put(source.choice(list(LOADS)), rd=source.choice((0, *FREE)), **at)
         else:

@@ -1,8 +1,8 @@
 """Motion out of loops.
 
-*Pure nodes* whose operands are made outside of a loop are moved before it, out of as many loops as possible: what is dear
-always, the rest while the loop has registers to spare, for what was worked out and used up in it is alive all through it
-from then on. Sums with a constant stay: they cost nothing where they become part of an address.
+*Pure nodes* whose operands are made outside of a loop are moved before it, out of as many loops as possible: what is
+dear always, the rest while the loop has registers to spare, for what was worked out and used up in it is alive all
+through it from then on. Sums with a constant stay: they cost nothing where they become part of an address.
 
 *HOSTs* whose address is made outside of a loop are asked for before it, if they are executed in every turn (another one
 might be for an address that nobody means to access, and keep everybody from entering the loop). They are asked for
@@ -21,7 +21,7 @@ from libc.stdint cimport uint32_t
 from vmcore._fast.jit.convention cimport NUM_PINNED, NUM_PINNED_F, PINNED, PINNED_F
 from vmcore._fast.jit.t2.build cimport entry_node
 from vmcore._fast.jit.t2.ir cimport (
-    F_REGISTERS, MEM_EARLY, OP_ADD, OP_ADDEND, OP_ARG, OP_BASE, OP_CLZ, OP_CONST, OP_DIV, OP_ENTRY, OP_FPU,
+    F_REGISTERS, MEM_EARLY, OP_ADD, OP_ADDEND, OP_ARG, OP_BASE, OP_CLZ, OP_CONST, OP_ENTRY, OP_FPU,
     OP_HOST, OP_MUL, OP_MULH, OP_ORCB, OP_POLL, OP_REMU, OP_DIV32, OP_REMU32, OP_TAG, P_LEAVES, SNAP_NEXT, analyse,
     burn, is_const, is_pure, move_to_end, new_snap, op_row, operand, snap_node, snap_reg, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport (
@@ -133,7 +133,7 @@ cdef uint32_t snap_before(Hoist *h, uint32_t header, uint32_t before) noexcept n
     return snap
 
 
-# --- what may move ------------------------------------------------------------------------------------------------------
+# --- what may move ----------------------------------------------------------------------------------------------------
 
 cdef bint is_free(const Graph *g, const Node *n) noexcept nogil:
     # Becomes part of what uses it, or of nothing.

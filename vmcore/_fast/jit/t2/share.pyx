@@ -6,9 +6,10 @@ can do for both:
 - If its range covers the other's, it is simply used instead. What was found inside a region stays true until the region
   is left, and wherever the root is computed again the first HOST is executed again before the second one is reached.
 - Otherwise its range is widened to cover both, if it does not become much wider, and where the second one is reached
-  only through blocks that the first one's leads straight to. All of a HOST's range is in one page, so whatever the guest may do in a part of
-  it, it may do in all of it. Only where the range runs over the end of a page that the first access does not is the
-  region left without need: with the state before the first access, from where other code goes on.
+  only through blocks that the first one's leads straight to. All of a HOST's range is in one page, so whatever the
+  guest may do in a part of it, it may do in all of it. Only where the range runs over the end of a page that the first
+  access does not is the region left without need: with the state before the first access, from where other code goes
+  on.
 
 A HOST for reads is never used for writes. One for writes is used for reads: a page-table entry that lets write and not
 read is reserved and faults, as is such a PMP entry (csr.pyx keeps the old one); both kinds of entries of the TLB have

@@ -17,8 +17,8 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memset
 
 from vmcore._fast.jit.t2.ir cimport (
-    END_BRANCH, END_GOTO, OP_ARG, OP_CONST, OP_COUNT, OP_HOST, OP_POLL, T_NONE, analyse, append, burn, dominates, edge_arg,
-    new_block, pool_take, remove_node, snap_node, BlockOf, Edge, Graph, Node)
+    END_BRANCH, END_GOTO, OP_ARG, OP_CONST, OP_COUNT, OP_HOST, OP_POLL, T_NONE, analyse, append, burn, dominates,
+    edge_arg, new_block, pool_take, remove_node, snap_node, BlockOf, Edge, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport copy_node, copy_snap, in_loop, is_innermost, split_edge
 from vmcore._fast.jit.t2.repair cimport (
     Versions, use_versions, versions_clear, versions_free, versions_init)

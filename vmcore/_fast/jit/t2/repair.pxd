@@ -5,8 +5,8 @@ from libc.stdint cimport uint8_t, uint32_t
 from vmcore._fast.jit.t2.ir cimport Graph
 
 # A value of which blocks have versions of their own: at the end of block b it is out[b], where that is not 0, and at
-# its beginning within[b], once that was asked for. The caller fills in `out` for the blocks in which it is made, and for
-# those where it is known without looking.
+# its beginning within[b], once that was asked for. The caller fills in `out` for the blocks in which it is made, and
+# for those where it is known without looking.
 cdef struct Versions:
     Graph *g
     uint32_t *out             # of each block

@@ -74,7 +74,9 @@ class Machine:
         """Give its memory back."""
         self.core.close()
 
-    def run(self, region: Emitted, regs: Sequence[int], *, frm: int = 0, budget: int = 50_000, **how: Any) -> dict[str, Any]:
+    def run(
+        self, region: Emitted, regs: Sequence[int], *, frm: int = 0, budget: int = 50_000, **how: Any
+    ) -> dict[str, Any]:
         """Run until compiled code is left, and return what the hart is like then."""
         core = self.core
         for number in range(1, 32):
@@ -98,15 +100,15 @@ class Machine:
 
 
 def check(machine: Machine, text: str, regs: Sequence[int], seed: int, *, memory: bytes = b"", frm: int = 0,
-          select: bool = True) -> dict[str, Any]:
+          select: bool = True, how: str = "scatter") -> dict[str, Any]:
     """Run a graph both ways, from the same state, and compare everything; return what the evaluator found."""
-    region = Emitted(text, seed=seed, select=select)
+    region = Emitted(text, seed=seed, select=select, how=how)
     expected = evaluated(text, list(regs), page=PAGE, memory=memory, base=DATA, frm=frm)
     assert expected["how"] in ("snap", "to"), expected["what"]
     if memory:
         machine.core.memory.write(DATA, memory)
     found = machine.run(region, regs, frm=frm)
-    context = f"seed {seed}\n{region.text()}\n{region.place_of()}\n{region.bytes().hex()}"
+    context = f"seed {seed}, {how}\n{region.text()}\n{region.place_of()}\n{region.bytes().hex()}"
     assert found["stopped"], context
     assert found["pc"] == expected["pc"], context
     for number in range(64):
@@ -116,3 +118,55 @@ def check(machine: Machine, text: str, regs: Sequence[int], seed: int, *, memory
     if memory:
         assert machine.core.memory.read(DATA, len(memory)) == expected["memory"], context
     return expected
+
+
+# --- lifted graphs ----------------------------------------------------------------------------------------------------
+
+TYPES = ("none", "int", "f64", "f32")
+#: Operations whose result is of the type that the node says.
+OPEN = frozenset(("select", "load", "fadd", "fsub", "fmul", "fdiv", "fsqrt", "fmadd", "fmsub", "fnmsub", "fnmadd",
+                  "fmin", "fmax", "fsgnj", "fsgnjn", "fsgnjx", "fclean", "frombits", "f_int"))  # fmt: skip
+ENDS = {1: "goto", 2: "branch", 3: "leave", 4: "leave_to"}
+
+
+def register_name(number: int) -> str:
+    return f"x{number}" if number < 32 else f"f{number - 32}"
+
+
+def snap_text(snap: Mapping[str, Any] | None) -> str:
+    if snap is None:
+        return ""
+    regs = " ".join(f"{register_name(number)}=v{node}" for number, node in snap["regs"].items())
+    return f"[{'step' if snap['kind'] else 'next'} {snap['off']} count {snap['count']}: {regs}]"
+
+
+def node_text(number: int, node: Mapping[str, Any]) -> str:
+    op = node["op"]
+    if op == "const":
+        return f"  v{number} = const {node['imm']}"
+    if op == "entry":
+        return f"  v{number} = entry {register_name(node['imm'])}"
+    head = f"  v{number} = " if TYPES[node["type"]] != "none" else "  "
+    kind = f".{TYPES[node['type']]}" if op in OPEN else ""
+    values = ", ".join(f"v{node[name]}" for name in "abc" if node[name])
+    marks = f" # {node['imm']}" if node["imm"] else ""
+    marks += f" size {node['size']}" if node["size"] else ""
+    marks += f" mode {node['mode']}" if node["mode"] else ""
+    marks += "".join(f" {name}" for bit, name in ((1, "write"), (2, "signed"), (4, "early")) if node["flags"] & bit)
+    return f"{head}{op}{kind} {values}{marks} {snap_text(node['snap'])}"
+
+
+def text_of(graph: Mapping[str, Any]) -> str:
+    """Return a lifted graph (:mod:`vmcore._fast.jit.t2.liftface`) as text."""
+    nodes = graph["nodes"]
+    lines = [f"region insns {graph['insns']}" + (" fpu" if graph["fpu"] else "")]
+    for number, block in graph["blocks"].items():
+        args = [f"v{node}.{TYPES[nodes[node]['type']]}" for node in block["nodes"] if nodes[node]["op"] == "arg"]
+        lines.append(f"b{number}" + (f"({', '.join(args)})" if args else "") + f" @{block['off']}:")
+        lines += [node_text(node, nodes[node]) for node in block["nodes"] if nodes[node]["op"] != "arg"]
+        edges = [f"b{to}" + (f"({', '.join(f'v{node}' for node in given)})" if given else "")
+                 for to, given in block["edges"]]
+        cond = [f"v{block['cond']}"] if block["cond"] else []
+        end = ENDS[block["end"]]
+        lines.append(f"  {end} " + ", ".join(cond + edges) + (" " + snap_text(block["snap"])))
+    return "\n".join(lines) + "\n"

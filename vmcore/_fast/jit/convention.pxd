@@ -51,8 +51,8 @@ cdef enum:
     STUB_OP = 4
     STUB_FP = 5               # call; edx: info. Makes fp_live; or leaves like STEP
     STUB_CLEAN = 6            # call; edx: what may be loose (jit/block.pxd). Makes NaNs canonical; rax kept
-    # call; rax: address, rdx: record of the access (jit/t2/record.pxd). Returns when the TLB has an entry, all registers
-    # but rax and rdx are kept; or leaves like STEP
+    # call; rax: address, rdx: record of the access (jit/t2/record.pxd). Returns when the TLB has an entry, all
+    # registers but rax and rdx are kept; or leaves like STEP
     STUB_T2_MISS = 7
     STUB_COUNT = 8
     FN_MISS = 16

@@ -13,17 +13,18 @@ from vmcore._fast.hart.state cimport (
     CODE_SLACK, EXIT_NEXT, EXIT_STEP, Hart, Op, deadline_moved, handler_t, is_wanted, vmcore_leave)
 from vmcore._fast.hart.trap cimport due_interrupt
 from vmcore._fast.jit.convention cimport (
-    FN_FP, FN_MISS, FN_OP, FN_T2_MISS, HART_BIAS, HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT, INFO_OFF_MASK,
-    NUM_PINNED, NUM_PINNED_F, NUM_VOLATILE, PINNED, PINNED_F, STUB_CLEAN, STUB_COUNT, STUB_FP, STUB_MISS, STUB_NEXT,
-    STUB_NEXT_RAX, STUB_OP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_acc_addr, at_budget, at_exit_info, at_exit_kind, at_exit_pc, at_f,
-    at_fp_live, at_mxcsr, at_page_base, at_stub, at_tlb, at_x)
+    FN_FP, FN_MISS, FN_OP, FN_T2_MISS, HART_BIAS, HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT,
+    INFO_OFF_MASK, NUM_PINNED, NUM_PINNED_F, NUM_VOLATILE, PINNED, PINNED_F, STUB_CLEAN, STUB_COUNT, STUB_FP, STUB_MISS,
+    STUB_NEXT, STUB_NEXT_RAX, STUB_OP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_acc_addr, at_budget, at_exit_info,
+    at_exit_kind, at_exit_pc, at_f, at_fp_live, at_mxcsr, at_page_base, at_stub, at_tlb, at_x)
 from vmcore._fast.jit.t2.moves cimport FRAME_BYTES
 from vmcore._fast.jit.t2.record cimport SAVED_BYTES, SAVED_XMM, on_t2_miss
 from vmcore._fast.jit.x64.asm cimport (
     CC_E, CC_NE, CC_NP, F_ADD, F_ADD_I, F_AND_I, F_CMP8_MI, F_CMP_I, F_LDMXCSR, F_LEA, F_MOV, F_MOVSD_LOAD,
     F_MOVSD_STORE, F_MOVQ_XR, F_MOV_MI, F_MOV_MR, F_RET, F_SHR_I, F_STMXCSR, F_SUB_I, F_SUB_MR, F_TEST, F_TEST_I,
-    F_UCOMISD, F_UCOMISS, R10, R11, R12, R13, R14, R15, R8, R9, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Asm, x_call_m, x_jcc, x_jcc8,
-    x_jmp_r, x_jmp_to, x_mov_imm, x_patch32, x_patch8, x_plain, x_pop, x_push, x_rm, x_rmi, x_rr, x_rri, x_rx)
+    F_UCOMISD, F_UCOMISS, R10, R11, R12, R13, R14, R15, R8, R9, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Asm, x_call_m,
+    x_jcc, x_jcc8, x_jmp_r, x_jmp_to, x_mov_imm, x_patch32, x_patch8, x_plain, x_pop, x_push, x_rm, x_rmi, x_rr, x_rri,
+    x_rx)
 
 cdef extern from *:
     void full_fence "__sync_synchronize"() nogil

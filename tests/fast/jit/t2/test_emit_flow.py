@@ -14,6 +14,7 @@ from vmcore._fast.jit.t2.emitface import PLACES, Emitted, order
 VALUES = st.sampled_from((0, 1, 2, 3, 63, 1 << 31, 1 << 32, 1 << 63, MASK)) | st.integers(0, MASK)
 SEEDS = st.integers(1, (1 << 32) - 1)
 SMALL = st.integers(0, 9)
+HOW = st.sampled_from(("scatter", "colouring", "scan"))
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +79,9 @@ def branching(condition: str, *, cold: bool = False) -> str:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(VALUES, min_size=4, max_size=4), SEEDS, st.booleans(),
        st.sampled_from(("v110, v111", "v110, v106", "v105, v106", "v105, v111", "v110, 3", "v105, -1", "0, v106",
-                        "v110, 0", "v105, 0x1234567890", "w", "half", "bits", "bit", "sign")))
+                        "v110, 0", "v105, 0x1234567890", "w", "half", "bits", "bit", "sign")), HOW)
 def test_a_branch_goes_where_it_should(machine: Machine, op: str, values: list[int], seed: int, cold: bool,
-                                       operands: str) -> None:
+                                       operands: str, how: str) -> None:
     condition = f"  v1 = {op} {operands}"
     if operands == "w":
         condition = f"  v2 = sext32 v110\n  v3 = sext32 v106\n  v1 = {op} v2, v3"
@@ -92,7 +93,7 @@ def test_a_branch_goes_where_it_should(machine: Machine, op: str, values: list[i
         condition = "  v1 = and v105, 0x8000000000"
     elif operands == "sign":
         condition = "  v1 = and v110, -0x80000000"
-    check(machine, branching(condition, cold=cold), registers(values), seed)
+    check(machine, branching(condition, cold=cold), registers(values), seed, how=how)
 
 
 @settings(max_examples=60, deadline=None)
@@ -112,27 +113,29 @@ def test_a_condition_leaves(machine: Machine, values: list[int], seed: int) -> N
 def loop(rotated: bool, swap: bool, step: int = 5) -> str:
     """Sum x5 times something, with arguments that change places each time."""
     nodes, named = entries(more=(5, 6, 7, 28))
-    poll = snapshot({"x10": "v10", "x5": "v11", "x11": "v12", "x12": "v13"}, named, off=HEADER, count=0)
     next_poll = snapshot({"x10": "v20", "x5": "v21", "x11": "v13" if swap else "v12", "x12": "v12" if swap else "v13"},
                          named, off=HEADER, count=0)
     again = f"v20, v21, {'v13, v12' if swap else 'v12, v13'}"
     body = "  v20 = add v10, v12\n  v21 = sub v11, 1\n"
     done = f"b4:\n  leave {snapshot({'x10': 'v10', 'x5': 'v11', 'x11': 'v12', 'x12': 'v13'}, named)}\n"
-    head = f"region insns 3\nb1 @{HEADER}:\n{nodes}\n  goto b2(v110, v105, v111, v112)\nb2(v10.int, v11.int, v12.int, v13.int):\n"
+    head = (f"region insns 3\nb1 @{HEADER}:\n{nodes}\n  goto b2(v110, v105, v111, v112)\n"
+            f"b2(v10.int, v11.int, v12.int, v13.int):\n")
     if rotated:
         leave = snapshot({"x10": "v20", "x5": "v21", "x11": "v12", "x12": "v13"}, named)
         return (f"{head}{body}  poll # {step} {next_poll}\n  v30 = ne v21, 0\n  branch v30, b2({again}), b4\n"
                 f"b4:\n  leave {leave}\n")
-    return (f"{head}  v30 = eq v11, 0\n  branch v30, b4, b3\nb3:\n{body}  poll # {step} {next_poll}\n  goto b2({again})\n{done}")
+    return (f"{head}  v30 = eq v11, 0\n  branch v30, b4, b3\nb3:\n{body}  poll # {step} {next_poll}\n"
+            f"  goto b2({again})\n{done}")
 
 
 @pytest.mark.parametrize("swap", [False, True])
 @pytest.mark.parametrize("rotated", [False, True])
 @settings(max_examples=60, deadline=None)
-@given(st.lists(VALUES, min_size=7, max_size=7), st.integers(1, 50), SEEDS)
-def test_a_loop_goes_round(machine: Machine, rotated: bool, swap: bool, values: list[int], times: int, seed: int) -> None:
+@given(st.lists(VALUES, min_size=7, max_size=7), st.integers(1, 50), SEEDS, HOW)
+def test_a_loop_goes_round(machine: Machine, rotated: bool, swap: bool, values: list[int], times: int, seed: int,
+                           how: str) -> None:
     values[1] = times
-    result = check(machine, loop(rotated, swap), registers(values), seed)
+    result = check(machine, loop(rotated, swap), registers(values), seed, how=how)
     assert result["executed"] == 5 * times + 3
 
 
@@ -167,14 +170,16 @@ def test_leaving_to_an_address(machine: Machine, values: list[int], seed: int, h
 def test_registers_change_places(machine: Machine, values: list[int], permutation: list[int], seed: int) -> None:
     nodes, named = entries(more=(5, 6, 7, 28))
     moved = {f"x{to}": named[source] for to, source in zip((*PINNED, 5, 6, 7, 28), permutation, strict=True)}
-    check(machine, f"region insns 3\nb1 @{HEADER}:\n{nodes}\n  leave {snapshot(moved, named)}\n", registers(values), seed)
+    text = f"region insns 3\nb1 @{HEADER}:\n{nodes}\n  leave {snapshot(moved, named)}\n"
+    check(machine, text, registers(values), seed)
 
 
 def test_links_lie_in_one_word_where_harts_are_parallel() -> None:
     nodes, named = entries(more=(5,))
     for count in range(8):
         more = "".join(f"  v{number} = add v110, {number}\n" for number in range(1, count + 1))
-        text = f"region insns 3\nb1 @{HEADER}:\n{nodes}\n{more}  leave {snapshot({'x10': f'v{count}'} if count else {}, named)}\n"
+        leave = snapshot({"x10": f"v{count}"} if count else {}, named)
+        text = f"region insns 3\nb1 @{HEADER}:\n{nodes}\n{more}  leave {leave}\n"
         for seed in range(1, 9):
             links = Emitted(text, seed=seed, parallel=True).figures()["links"]
             assert [off for _, off in links] == [AWAY]
@@ -183,9 +188,10 @@ def test_links_lie_in_one_word_where_harts_are_parallel() -> None:
 
 def test_exits_that_are_alike_are_one() -> None:
     nodes, named = entries(more=(5, 6))
-    exits = "".join(f"  v{number} = eq v110, {number}\n  leave_if v{number} {snapshot({'x11': 'v105'}, named)}\n"
+    state = {"x11": "v105"}
+    exits = "".join(f"  v{number} = eq v110, {number}\n  leave_if v{number} {snapshot(state, named)}\n"
                     for number in range(1, 9))
-    one = "".join(f"  v{number} = eq v110, {number}\n  leave_if v{number} {snapshot({'x11': 'v105'}, named, count=number)}\n"
+    one = "".join(f"  v{number} = eq v110, {number}\n  leave_if v{number} {snapshot(state, named, count=number)}\n"
                   for number in range(1, 9))
     end = f"  leave {snapshot({}, named)}\n"
     shared = Emitted(f"region insns 3\nb1 @{HEADER}:\n{nodes}\n{exits}{end}")

@@ -12,6 +12,7 @@ from support.emitted import DATA, DATA_SIZE, HEADER, MASK, PINNED_F, Machine, ch
 
 SEEDS = st.integers(1, (1 << 32) - 1)
 MODES = st.integers(0, 3)
+HOW = st.sampled_from(("scatter", "colouring", "scan"))
 
 
 def double(value: float) -> int:
@@ -23,11 +24,12 @@ def single(value: float) -> int:
 
 
 CORNERS_64 = (
-    0, 1 << 63, double(1.0), double(-1.0), double(0.5), double(-0.5), double(1.5), double(2.0**31), double(2.0**32 - 0.5),
-    double(2.0**32), double(-(2.0**31) - 0.5), double(2.0**63), double(-(2.0**63)), double(2.0**64), double(2.0**70), 1,
-    double(-0.2), double(2.0**64 - 2048), double(2.0**63 + 2048), double(2.0**32 - 1), double(-(2.0**70)),
-    0x7FEF_FFFF_FFFF_FFFF, 0x0010_0000_0000_0000, 0x7FF0_0000_0000_0000, 0xFFF0_0000_0000_0000, 0x7FF8_0000_0000_0000,
-    0x7FF0_0000_0000_0001, 0xFFF8_0000_0000_0123, double(3e9), double(-3e9), double(1e300),
+    0, 1 << 63, double(1.0), double(-1.0), double(0.5), double(-0.5), double(1.5), double(2.0**31),
+    double(2.0**32 - 0.5), double(2.0**32), double(-(2.0**31) - 0.5), double(2.0**63), double(-(2.0**63)),
+    double(2.0**64), double(2.0**70), 1, double(-0.2), double(2.0**64 - 2048), double(2.0**63 + 2048),
+    double(2.0**32 - 1), double(-(2.0**70)), 0x7FEF_FFFF_FFFF_FFFF, 0x0010_0000_0000_0000, 0x7FF0_0000_0000_0000,
+    0xFFF0_0000_0000_0000, 0x7FF8_0000_0000_0000, 0x7FF0_0000_0000_0001, 0xFFF8_0000_0000_0123, double(3e9),
+    double(-3e9), double(1e300),
 )
 CORNERS_32 = (
     0, 1 << 31, single(1.0), single(-1.0), single(0.5), single(-0.7), single(2.0**31), single(2.0**32), single(2.0**63),
@@ -107,6 +109,21 @@ def test_comparisons(machine: Machine, op: str, type_: str, data: st.DataObject,
 
 
 @pytest.mark.parametrize("type_", ["f64", "f32"])
+@pytest.mark.parametrize("op", ["feq", "flt", "fle"])
+@settings(max_examples=60, deadline=None)
+@given(st.data(), SEEDS, st.sampled_from("phms"), st.sampled_from(("", "v2 = eq v1, 0", "v2 = ne v1, 0")), HOW)
+def test_a_branch_by_a_comparison(machine: Machine, op: str, type_: str, data: st.DataObject, seed: int, places: str,
+                                  between: str, how: str) -> None:
+    values = data.draw(st.lists(DOUBLES if type_ == "f64" else BOXES, min_size=6, max_size=6))
+    first, names = operands(type_, places, 2)
+    body = f"{first}  v1 = {op} {', '.join(names)}\n  {between}"
+    text = straight(body, {"x10": "v9"}, fpu=True)
+    ways = f"  branch {'v2' if between else 'v1'}, b2, b3\nb2:\n  goto b4(v110)\nb3:\n  goto b4(v105)\nb4(v9.int):\n"
+    text = text.replace("  leave", ways + "  leave")
+    check(machine, text, registers(values), seed, how=how)
+
+
+@pytest.mark.parametrize("type_", ["f64", "f32"])
 @pytest.mark.parametrize("size", [4, 8])
 @pytest.mark.parametrize("sign", ["signed", ""])
 @settings(max_examples=100, deadline=None)
@@ -115,16 +132,17 @@ def test_to_integers(machine: Machine, type_: str, size: int, sign: str, data: s
                      places: str, mode: int) -> None:
     values = data.draw(st.lists(DOUBLES if type_ == "f64" else BOXES, min_size=6, max_size=6))
     first, names = operands(type_, places, 1)
-    check(machine, straight(f"{first}  v1 = int_f {names[0]} size {size} mode {mode} {sign}", {"x10": "v1", "x5": "v1"},
-                            fpu=True), registers(values), seed, frm=frm)
+    body = f"{first}  v1 = int_f {names[0]} size {size} mode {mode} {sign}"
+    check(machine, straight(body, {"x10": "v1", "x5": "v1"}, fpu=True), registers(values), seed, frm=frm)
 
 
 @pytest.mark.parametrize("type_", ["f64", "f32"])
 @pytest.mark.parametrize("size", [4, 8])
 @pytest.mark.parametrize("sign", ["signed", ""])
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from((0, 1, MASK, 1 << 31, (1 << 31) - 1, 1 << 32, 1 << 63, (1 << 63) + 1025, (1 << 53) + 1, MASK - 1))
-       | st.integers(0, MASK), SEEDS, MODES, st.sampled_from(("v110", "v105", "-3", "0x123456789abcdef")))
+@given(st.sampled_from((0, 1, MASK, 1 << 31, (1 << 31) - 1, 1 << 32, 1 << 63, (1 << 63) + 1025, (1 << 53) + 1,
+                        MASK - 1)) | st.integers(0, MASK), SEEDS, MODES,
+       st.sampled_from(("v110", "v105", "-3", "0x123456789abcdef")))
 def test_from_integers(machine: Machine, type_: str, size: int, sign: str, value: int, seed: int, frm: int,
                        operand: str) -> None:
     check(machine, both(f"  v1 = f_int.{type_} {operand} size {size} mode 7 {sign}", type_),
@@ -133,15 +151,19 @@ def test_from_integers(machine: Machine, type_: str, size: int, sign: str, value
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(DOUBLES | BOXES | NOT_BOXED, min_size=6, max_size=6), SEEDS, MODES, st.sampled_from((
-    "v1 = unbox v142\n  v2 = box v1", "v1 = unbox v160\n  v2 = box v1", "v1 = bits v142\n  v2 = frombits.f64 v1",
-    "v1 = bits v160\n  v2 = frombits.f64 v1", "v2 = frombits.f64 v110", "v2 = frombits.f64 v105",
-    "v1 = frombits.f32 v105\n  v2 = box v1", "v3 = f32_f64 v142 mode 7\n  v1 = fclean.f32 v3\n  v2 = box v1",
-    "v1 = f32_f64 v160 mode 7\n  v3 = fclean.f32 v1\n  v2 = box v3", "v1 = unbox v142\n  v3 = f64_f32 v1 mode 7\n  v2 = fclean.f64 v3",
-    "v1 = unbox v160\n  v3 = f64_f32 v1 mode 7\n  v2 = fclean.f64 v3", "v1 = unbox v142\n  v3 = bits v1\n  v2 = frombits.f64 v3",
-    "v1 = unbox v160\n  v3 = bits v1\n  v2 = frombits.f64 v3", "v2 = fclean.f64 v142", "v2 = fclean.f64 v160",
-)))
-def test_bits_and_boxes(machine: Machine, values: list[int], seed: int, frm: int, body: str) -> None:
-    check(machine, straight("  " + body, {"f10": "v2", "f20": "v2"}, fpu=True), registers(values, values), seed, frm=frm)
+    "v1 = unbox {}\n  v2 = box v1",
+    "v1 = bits {}\n  v2 = frombits.f64 v1",
+    "v2 = frombits.f64 {int}",
+    "v1 = frombits.f32 {int}\n  v2 = box v1",
+    "v3 = f32_f64 {} mode 7\n  v1 = fclean.f32 v3\n  v2 = box v1",
+    "v1 = unbox {}\n  v3 = f64_f32 v1 mode 7\n  v2 = fclean.f64 v3",
+    "v1 = unbox {}\n  v3 = bits v1\n  v2 = frombits.f64 v3",
+)), st.sampled_from((("v142", "v110"), ("v160", "v105"))))
+def test_bits_and_boxes(machine: Machine, values: list[int], seed: int, frm: int, body: str,
+                        operand: tuple[str, str]) -> None:
+    body = body.format(operand[0], int=operand[1])
+    text = straight("  " + body, {"f10": "v2", "f20": "v2"}, fpu=True)
+    check(machine, text, registers(values, values), seed, frm=frm)
 
 
 @settings(max_examples=80, deadline=None)
@@ -167,19 +189,22 @@ def test_loads_and_stores(machine: Machine, at: int, seed: int, what: tuple[int,
 @settings(max_examples=100, deadline=None)
 @given(st.lists(DOUBLES, min_size=6, max_size=6), SEEDS, MODES, st.lists(st.tuples(
     st.sampled_from(("fadd", "fsub", "fmul", "fmadd", "fnmsub", "fmax", "fsgnjx", "fdiv")), st.integers(0, 40),
-    st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=20))
+    st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=20), HOW)
 def test_operations_on_one_another(machine: Machine, values: list[int], seed: int, frm: int,
-                                   program: list[tuple[str, int, int, int]]) -> None:
+                                   program: list[tuple[str, int, int, int]], how: str) -> None:
     known = ["v142", "v143", "v160", "v140"]
     lines = []
     for number, (op, *picks) in enumerate(program, 1):
         names = [known[-1 - pick % min(len(known), 5)] for pick in picks]
         count = 3 if op in ("fmadd", "fnmsub") else 2
         if op == "fsgnjx":
-            # Signs are looked at of what is clean.
-            lines.append(f"  v{number + 40} = fclean.f64 {names[0]}\n  v{number + 65} = fclean.f64 {names[1]}")
-            names = [f"v{number + 40}", f"v{number + 65}"]
+            # Signs are looked at of what is clean, as what was there at the entry is.
+            for i, name in enumerate(names[:2]):
+                if name in known[4:]:
+                    lines.append(f"  v{number + 40 + 25 * i} = fclean.f64 {name}")
+                    names[i] = f"v{number + 40 + 25 * i}"
         lines.append(f"  v{number} = {op}.f64 {', '.join(names[:count])} mode 7")
         known.append(f"v{number}")
-    text = both("\n".join(lines), "f64", known[-1])
-    check(machine, text, registers(values), seed, frm=frm)
+    lines.append("  v39 = fadd.f64 v142, " + known[-1] + " mode 7")
+    text = both("\n".join(lines), "f64", "v39")
+    check(machine, text, registers(values), seed, frm=frm, how=how)

@@ -22,6 +22,7 @@ NUMBERS = (0, 1, 2, 7, 31, 32, 63, 64, 255, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0x
            MASK, MASK - 1, MASK ^ 0x7FFF_FFFF, 0x1234_5678_9ABC_DEF0)
 VALUES = st.sampled_from(NUMBERS) | st.integers(0, MASK)
 SEEDS = st.integers(1, (1 << 32) - 1)
+HOW = st.sampled_from(("scatter", "scatter", "colouring", "scan"))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,8 @@ def registers(values: list[int]) -> list[int]:
 
 @pytest.mark.parametrize("op", BINARY)
 @settings(max_examples=60, deadline=None)
-@given(st.lists(VALUES, min_size=4, max_size=4), SEEDS, st.sampled_from(["rr", "rh", "hr", "hh", "rn", "nr", "hn", "same"]))
+@given(st.lists(VALUES, min_size=4, max_size=4), SEEDS,
+       st.sampled_from(["rr", "rh", "hr", "hh", "rn", "nr", "hn", "same"]))
 def test_two_operands(machine: Machine, op: str, values: list[int], seed: int, kind: str) -> None:
     number = str(signed(values[2]))
     operands = {
@@ -96,6 +98,7 @@ def programs(draw: st.DrawFn) -> str:
 
 
 @settings(max_examples=400, deadline=None)
-@given(programs(), st.lists(VALUES, min_size=7, max_size=7), SEEDS, st.booleans())
-def test_operations_on_one_another(machine: Machine, text: str, values: list[int], seed: int, select: bool) -> None:
-    check(machine, text, registers(values), seed, select=select)
+@given(programs(), st.lists(VALUES, min_size=7, max_size=7), SEEDS, st.booleans(), HOW)
+def test_operations_on_one_another(machine: Machine, text: str, values: list[int], seed: int, select: bool,
+                                   how: str) -> None:
+    check(machine, text, registers(values), seed, select=select, how=how)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.emitted import (
-    AWAY, DATA, DATA_SIZE, HEADER, MASK, PAGE, Machine, check, entries, snapshot, straight)
+from support.emitted import AWAY, DATA, DATA_SIZE, HEADER, MASK, PAGE, Machine, check, entries, snapshot, straight
 
 from vmcore._fast.jit.t2.emitface import Emitted
 
 SEEDS = st.integers(1, (1 << 32) - 1)
+HOW = st.sampled_from(("scatter", "colouring", "scan"))
 MEMORY = bytes((number * 37 + (number >> 8) * 11) & 0xFF for number in range(DATA_SIZE))
 #: Nobody has memory there.
 NOWHERE = 0x4000_0000
@@ -35,9 +35,9 @@ def registers(**given_: int) -> list[int]:
 @pytest.mark.parametrize("size", [1, 2, 4, 8])
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, DATA_SIZE - 16), SEEDS, st.booleans(), st.integers(-2048, 2047), st.sampled_from((110, 105)),
-       st.sampled_from(("v111", "v106", "5", "-1", "0x123456789abcdef", "s8", "z16", "s32")))
+       st.sampled_from(("v111", "v106", "5", "-1", "0x123456789abcdef", "s8", "z16", "s32")), HOW)
 def test_a_load_and_a_store(machine: Machine, size: int, at: int, seed: int, is_signed: bool, imm: int, base: int,
-                            value: str) -> None:
+                            value: str, how: str) -> None:
     if (at & 4095) + size > 4096:
         at -= size
     sign = "signed" if is_signed and size < 8 else ""
@@ -46,9 +46,11 @@ def test_a_load_and_a_store(machine: Machine, size: int, at: int, seed: int, is_
     step = snapshot({}, entries(more=(5, 6, 7, 28))[1], "step", HEADER + 4, 1)
     body = (f"  v1 = host v{base} # {imm} size {size} {step}\n  v2 = load.int v1, v{base} # {imm} size {size} {sign}\n"
             f"{first}"
-            f"  v3 = host v{base} # {imm} size {size} write {step}\n  store v3, v{base}, {stored} # {imm} size {size}\n")
+            f"  v3 = host v{base} # {imm} size {size} write {step}\n"
+            f"  store v3, v{base}, {stored} # {imm} size {size}\n")
     text = straight(body, {"x12": "v2", "x7": "v2"})
-    check(machine, text, registers(x10=(DATA + at - imm) & MASK, x5=(DATA + at - imm) & MASK), seed, memory=MEMORY)
+    regs = registers(x10=(DATA + at - imm) & MASK, x5=(DATA + at - imm) & MASK)
+    check(machine, text, regs, seed, memory=MEMORY, how=how)
 
 
 @settings(max_examples=80, deadline=None)
@@ -90,8 +92,8 @@ def test_what_has_no_entry_leaves_with_the_state_before_it(machine: Machine, ear
 
 
 @settings(max_examples=60, deadline=None)
-@given(SEEDS, st.integers(1, 4096), st.booleans(), st.integers(0, 3))
-def test_a_check_that_remembers(machine: Machine, seed: int, times: int, write: bool, flush: int) -> None:
+@given(SEEDS, st.integers(1, 4096), st.booleans(), st.integers(0, 3), HOW)
+def test_a_check_that_remembers(machine: Machine, seed: int, times: int, write: bool, flush: int, how: str) -> None:
     """A loop over pages, by bytes; the pair is found again page by page, from an empty TLB or a full one."""
     nodes, named = entries(more=(5, 6, 7, 28))
     stride = DATA_SIZE // times
@@ -108,7 +110,7 @@ def test_a_check_that_remembers(machine: Machine, seed: int, times: int, write: 
             f"b3:\n  leave {snapshot({'x10': 'v20', 'x5': 'v21', 'x11': 'v22'}, named)}\n")
     if flush:
         machine.core.flush_tlb(0)
-    check(machine, text, registers(x10=DATA, x5=times, x11=0), seed, memory=MEMORY)
+    check(machine, text, registers(x10=DATA, x5=times, x11=0), seed, memory=MEMORY, how=how)
 
 
 def test_no_address_is_taken_for_one_that_was_found(machine: Machine) -> None:

@@ -1,21 +1,19 @@
 # A region being emitted, and what every emitter of operations needs: operands in their places, results into theirs, and
 # what lies out of line.
 #
-# Every sequence works with any operand in a register, in a slot, at home in the hart, or a constant, and with the result
-# in the register of any of its operands. Scratch are rax, rdx, xmm0, xmm1 and the temporary words of the frame. By
-# agreement rax is where a result is worked out that has no register, and rdx where a constant or a second operand goes.
+# Every sequence works with any operand in a register, in a slot, at home in the hart, or a constant, and with the
+# result in the register of any of its operands. Scratch are rax, rdx, xmm0, xmm1 and the temporary words of the frame.
+# By agreement rax is where a result is worked out that has no register, and rdx where a constant or a second operand
+# goes.
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.jit.block cimport Link
 from vmcore._fast.jit.convention cimport at_page_base
 from vmcore._fast.jit.t2.alloc cimport AT_HOME, AT_NONE, AT_SLOT, AT_XMM, MOST_SLOTS
-from vmcore._fast.jit.t2.ir cimport (
-    NODE_COVERED, NODE_REMAT, OP_ADD, OP_BASE, OP_CONST, OP_ENTRY, Graph, Node)
-from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_HOME, PLACE_TEMP, Move, memory_of
-from vmcore._fast.jit.x64.asm cimport (
-    F_LEA, F_MOV, F_MOVAPS, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOV_MR, RAX, RBP, RDX, Asm, x_mov_imm, x_patch32, x_patch8, x_rm,
-    x_rr)
+from vmcore._fast.jit.t2.ir cimport NODE_COVERED, OP_BASE, OP_CONST, Graph, Node
+from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_HOME, Move, memory_of
+from vmcore._fast.jit.x64.asm cimport RAX, RBP, RDX, Asm, x_patch32, x_patch8, x_rm, x_rr
 
 cdef enum:
     NO_REGISTER = -1

@@ -1,12 +1,11 @@
 """Emission of a region: the way in, its blocks one after another, what lies out of line, side tables."""
 
-from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
 from vmcore._fast.hart.fpregs cimport FS_DIRTY
-from vmcore._fast.jit.convention cimport (
-    STUB_NEXT, STUB_NEXT_RAX, at_budget, at_fp_live, at_fs, at_stub)
-from vmcore._fast.jit.t2.alloc cimport AT_HOME, AT_NONE, AT_XMM
+from vmcore._fast.jit.convention cimport STUB_NEXT, STUB_NEXT_RAX, at_budget, at_fp_live, at_fs, at_stub
+from vmcore._fast.jit.t2.alloc cimport AT_HOME, AT_NONE
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, ASIDE_REFILL,
     Away, Mark, Wait, away, land, make_moves, node_of, one_more, source_of)
@@ -18,8 +17,8 @@ from vmcore._fast.jit.t2.exits cimport (
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST
 from vmcore._fast.jit.x64.asm cimport (
-    CC_E, CC_GE, CC_L, F_CMP8_MI, F_MOV8_MI, F_SUB_I, RBP, RDX, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m, x_mov_imm, x_nops,
-    x_open, x_patch32, x_patch8, x_rmi)
+    CC_E, CC_GE, CC_L, F_CMP8_MI, F_MOV8_MI, F_SUB_I, RBP, RDX, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m, x_mov_imm,
+    x_nops, x_open, x_patch32, x_patch8, x_rmi)
 from vmcore._fast.memory.alloc cimport vm_free, vm_realloc
 
 cdef enum:

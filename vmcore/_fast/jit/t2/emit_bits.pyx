@@ -1,15 +1,14 @@
 """Emission of shifts, rotations, extensions and operations on bits."""
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint32_t
 
-from vmcore._fast.jit.t2.code cimport (
-    Code, home_of, is_covered, is_number, load_to, node_of, op_from, op_with, register_of, use)
+from vmcore._fast.jit.t2.code cimport Code, home_of, is_number, load_to, node_of, op_from, register_of, use
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.moves cimport PLACE_TEMP, memory_of
 from vmcore._fast.jit.x64.asm cimport (
-    F_ADD, F_AND, F_BSWAP, F_IMUL_I, F_LEA, F_LZCNT, F_MOV, F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8,
-    F_MOV_MR, F_NEG, F_NOT, F_OR, F_POPCNT, F_RORX, F_SARX, F_SAR_I, F_SHLX, F_SHL_I, F_SHRX, F_SHR_I, F_TZCNT, RAX, RDX,
-    Asm, x_mov_imm, x_rm, x_rmi, x_rr, x_rri, x_rx, x_vrm, x_vrr)
+    F_ADD, F_AND, F_BSWAP, F_IMUL_I, F_LZCNT, F_MOV, F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8, F_MOV_MR,
+    F_NEG, F_NOT, F_OR, F_POPCNT, F_RORX, F_SARX, F_SAR_I, F_SHLX, F_SHL_I, F_SHRX, F_SHR_I, F_TZCNT, RAX, RDX,
+    x_mov_imm, x_rm, x_rmi, x_rr, x_rri, x_vrm, x_vrr)
 
 
 cdef inline int amount_form(uint32_t op) noexcept nogil:

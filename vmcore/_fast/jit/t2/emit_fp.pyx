@@ -4,13 +4,13 @@ The host computes under the guest's rounding mode and raises the guest's flags (
 results differ in their NaNs only, which OP_FCLEAN puts right. Scratch: xmm0, xmm1, rax, rdx.
 """
 
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t
 
 from vmcore._fast.hart.fpregs cimport DYNAMIC
 from vmcore._fast.hart.softcore cimport RTZ
 from vmcore._fast.jit.convention cimport at_mxcsr
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_NODE, XMM0, XMM1, Away, Code, away, home_of, land8, load_to, load_xmm, node_of, op_xmm, put, put_xmm, register_of,
+    ASIDE_NODE, XMM0, XMM1, Away, Code, away, home_of, land8, load_to, load_xmm, node_of, op_xmm, put, put_xmm,
     target_of, target_xmm, use, use_xmm, xmm_of)
 from vmcore._fast.jit.t2.emit_fp_int cimport emit_from_int, emit_to_int, from_int_aside, to_int_aside
 from vmcore._fast.jit.t2.ir cimport *
@@ -68,8 +68,8 @@ cdef void unary(Code *c, uint32_t node, int form) noexcept nogil:
     put_xmm(c, node, to)
 
 
-# Infinity times zero is invalid even when the addend is a quiet NaN; the host says nothing then. So a NaN is looked into
-# at once, and made canonical: a plain multiplication of the factors, which are still there, raises the flag.
+# Infinity times zero is invalid even when the addend is a quiet NaN; the host says nothing then. So a NaN is looked
+# into at once, and made canonical: a plain multiplication of the factors, which are still there, raises the flag.
 
 cdef inline int fused_form(uint32_t op, bint single) noexcept nogil:
     if op == OP_FMADD:
@@ -122,7 +122,8 @@ cdef void fused_aside(Code *c, uint32_t node, uint8_t *back) noexcept nogil:
 
 
 # The host's minimum and maximum take the second operand of equal ones, and of any two when one is a NaN, and call quiet
-# NaNs invalid. So what compares as equal or unordered goes out of line, where zeros of two signs and NaNs are looked at.
+# NaNs invalid. So what compares as equal or unordered goes out of line, where zeros of two signs and NaNs are looked
+# at.
 
 cdef void choose(Code *c, uint32_t node) noexcept nogil:
     cdef const Node *n = node_of(c, node)
@@ -181,6 +182,13 @@ cdef void choose_aside(Code *c, uint32_t node, uint8_t *back) noexcept nogil:
 
 # --- comparisons ------------------------------------------------------------------------------------------------------
 
+cdef int emit_order(Code *c, uint32_t node) noexcept nogil:
+    # b is compared with a: "above" is false for what is unordered, "below" would be true.
+    cdef const Node *n = node_of(c, node)
+    op_xmm(c, F_COMISS if is_single(c, n.a) else F_COMISD, use_xmm(c, n.b, XMM0), n.a)
+    return CC_A if n.op == OP_FLT else CC_AE
+
+
 cdef void compare(Code *c, uint32_t node) noexcept nogil:
     cdef const Node *n = node_of(c, node)
     cdef bint single = is_single(c, n.a)
@@ -192,9 +200,7 @@ cdef void compare(Code *c, uint32_t node) noexcept nogil:
         x_setcc(&c.a, CC_E, RDX)
         x_rr(&c.a, F_AND, 0, RAX, RDX)
     else:
-        # b is compared with a: "above" is false for what is unordered, "below" would be true.
-        op_xmm(c, F_COMISS if single else F_COMISD, use_xmm(c, n.b, XMM0), n.a)
-        x_setcc(&c.a, CC_A if n.op == OP_FLT else CC_AE, RAX)
+        x_setcc(&c.a, emit_order(c, node), RAX)
     x_rr(&c.a, F_MOVZX8, 0, to, RAX)
     put(c, node, to)
 

@@ -1,7 +1,7 @@
 """Emission of conversions between integers and floating point.
 
-To integers they saturate, and what does not fit is invalid and nothing else. The host's conversions say "indefinite" for
-what they cannot represent, and raise invalid then. What may not fit goes out of line.
+To integers they saturate, and what does not fit is invalid and nothing else. The host's conversions say "indefinite"
+for what they cannot represent, and raise invalid then. What may not fit goes out of line.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
@@ -9,11 +9,11 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from vmcore._fast.hart.softcore cimport RTZ
 from vmcore._fast.jit.convention cimport at_mxcsr
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_NODE, XMM0, XMM1, Away, Code, away, home_of, land8, load_to, load_xmm, node_of, op_xmm, put, put_xmm, register_of,
-    target_of, target_xmm, use, xmm_of)
+    ASIDE_NODE, XMM0, XMM1, Away, Code, away, home_of, land8, load_to, load_xmm, node_of, put, put_xmm, target_of,
+    target_xmm, use, xmm_of)
 from vmcore._fast.jit.t2.ir cimport MEM_SIGNED, T_F32, Node
 from vmcore._fast.jit.x64.asm cimport (
-    CC_AE, CC_B, CC_E, CC_NO, CC_NS, CC_O, CC_P, CC_S, F_ADDSD, F_ADDSS, F_AND_I, F_BTC_I, F_CMP, F_CMP_I, F_CVTSD2SI,
+    CC_AE, CC_B, CC_E, CC_NS, CC_O, CC_P, CC_S, F_ADDSD, F_ADDSS, F_AND_I, F_BTC_I, F_CMP, F_CMP_I, F_CVTSD2SI,
     F_CVTSI2SD, F_CVTSI2SS, F_CVTSS2SI, F_CVTTSD2SI, F_CVTTSS2SI, F_LDMXCSR, F_MOV, F_MOVD_RX, F_MOVQ_RX, F_MOVQ_XR,
     F_MOVSXD, F_OR, F_OR8_MI, F_SHR_I, F_STMXCSR, F_SUBSD, F_SUBSS, F_TEST, F_UCOMISD, F_UCOMISS, F_XOR, F_XORPS, RAX,
     RBP, RDX, x_jcc, x_jcc8, x_jcc_to, x_jmp8, x_jmp_to, x_mov_imm, x_rm, x_rmi, x_rr, x_rri)

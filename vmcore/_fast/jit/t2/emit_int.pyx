@@ -6,19 +6,20 @@ way. What is covered is computed by whoever covers it.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from vmcore._fast.jit.t2.alloc cimport AT_SLOT, AT_XMM
+from vmcore._fast.jit.t2.alloc cimport AT_SLOT
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_DIVIDE, NO_REGISTER, Away, Code, away, home_of, is_covered, is_imm32, is_number, land8, load_to, node_of, op_from,
-    op_with, put, register_of, target_of, use)
+    ASIDE_DIVIDE, NO_REGISTER, Away, Code, away, home_of, is_covered, is_imm32, is_number, land8, load_to, node_of,
+    op_from, op_with, put, register_of, target_of, use)
 from vmcore._fast.jit.t2.emit_bits cimport compute_bits
+from vmcore._fast.jit.t2.emit_fp cimport emit_order
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.moves cimport PLACE_TEMP, memory_of
 from vmcore._fast.jit.x64.asm cimport (
     CC_AE, CC_B, CC_BE, CC_E, CC_G, CC_GE, CC_L, CC_LE, CC_A, CC_NE, F_ADD, F_ADD_I, F_AND, F_ANDN, F_AND_I, F_AND_MR,
-    F_ADD_MR, F_BT, F_BT_I, F_CDQ, F_CMP, F_CMP_I, F_CMP_MR, F_CQO, F_DIV, F_IDIV, F_IMUL, F_IMUL1, F_IMUL_I, F_LEA,
-    F_MOV, F_MOVSXD, F_MOVZX16, F_MOVZX8, F_MOV_MR, F_MUL, F_NEG, F_NOT, F_OR, F_OR_I, F_OR_MR, F_SAR_I, F_SHL_I, F_SUB,
-    F_SUB_I, F_SUB_MR, F_TEST, F_TEST_I, F_XOR, F_XOR_I, F_XOR_MR, RAX, RDX, x_cmov, x_cmov_m, x_jcc, x_jcc8, x_jmp8,
-    x_jmp_to, x_mov_imm, x_plain, x_rm, x_rmi, x_rr, x_rri, x_rx, x_setcc, x_vrm, x_vrr)
+    F_ADD_MR, F_BT_I, F_CDQ, F_CMP, F_CMP_I, F_CMP_MR, F_CQO, F_DIV, F_IDIV, F_IMUL, F_IMUL1, F_IMUL_I, F_LEA, F_MOV,
+    F_MOVSXD, F_MOVZX16, F_MOVZX8, F_MOV_MR, F_MUL, F_NEG, F_NOT, F_OR, F_OR_I, F_OR_MR, F_SAR_I, F_SUB, F_SUB_I,
+    F_SUB_MR, F_TEST, F_TEST_I, F_XOR, F_XOR_I, F_XOR_MR, RAX, RDX, x_cmov, x_cmov_m, x_jcc, x_jcc8, x_jmp_to,
+    x_mov_imm, x_plain, x_rm, x_rmi, x_rr, x_rri, x_rx, x_setcc, x_vrm, x_vrr)
 
 
 # --- sums -------------------------------------------------------------------------------------------------------------
@@ -449,9 +450,9 @@ cdef int compare(Code *c, uint32_t node) noexcept nogil:
     cdef int w = 1
     cdef int32_t disp = 0
     cdef int base
-    if is_covered(c, a) and node_of(c, a).op == OP_AND:
-        # The opposite of a condition has the next number, or the one before.
-        return test_bits(c, a) ^ (cc == CC_E)
+    if is_covered(c, a) and node_of(c, a).op != OP_SEXT32:
+        # It is zero, or is not. The opposite of a condition has the next number, or the one before.
+        return emit_condition(c, a) ^ (cc == CC_E)
     if is_stripped(c, a) or is_stripped(c, b):
         # Two sign-extended words: their lower halves are compared.
         w = 0
@@ -483,6 +484,8 @@ cdef int emit_condition(Code *c, uint32_t node) noexcept nogil:
     cdef int32_t disp = 0
     cdef int base
     if is_covered(c, node):
+        if node_of(c, node).op == OP_FLT or node_of(c, node).op == OP_FLE:
+            return emit_order(c, node)
         return test_bits(c, node) if node_of(c, node).op == OP_AND else compare(c, node)
     base = home_of(c, node, &disp)
     if base >= 0:

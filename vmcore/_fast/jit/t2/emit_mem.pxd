@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
-from vmcore._fast.jit.t2.code cimport Away, Code
+from vmcore._fast.jit.t2.code cimport Code
 
 cdef void emit_mem(Code *c, uint32_t node) noexcept nogil
 # Out of line: what a check remembers is looked up anew.

@@ -1,8 +1,8 @@
 """Emission of checks of the TLB, of loads and of stores.
 
-A check is T1's, with two scratch registers instead of three; see memory/tlb.pxd for what makes a hit. One that remembers
-compares with what it found last: three instructions instead of eight. A miss goes out of line, and comes back to where
-the check began.
+A check is T1's, with two scratch registers instead of three; see memory/tlb.pxd for what makes a hit. One that
+remembers compares with what it found last: four instructions instead of eight. A miss goes out of line, and comes back
+to where the check began.
 """
 
 import os
@@ -11,8 +11,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.state cimport TLB_ARRAY
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_MISS, ASIDE_REFILL, Away, Code, away, home_of, is_covered, is_imm32, is_number, load_to, load_xmm, node_of,
-    op_with, put, put_xmm, register_of, target_of, target_xmm, use, use_xmm)
+    ASIDE_MISS, ASIDE_REFILL, Away, Code, away, is_covered, is_imm32, is_number, load_to, node_of, op_with, put,
+    put_xmm, register_of, target_of, target_xmm, use, use_xmm)
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.x64.asm cimport (
     CC_A, F_ADD, F_ADD_I, F_AND_I, F_CMP_I, F_LEA, F_MOV, F_MOV16_MI, F_MOV16_MR, F_MOV8_MI, F_MOV8_MR, F_MOVSD_LOAD,

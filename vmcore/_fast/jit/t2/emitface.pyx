@@ -6,20 +6,22 @@ be; a graph of one block gets them by the lives of its values, others one place 
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from vmcore._fast.hart.codepage cimport get_page, recode
-from vmcore._fast.hart.state cimport CodeBundle, CodePage, Hart
+from vmcore._fast.hart.state cimport CodePage, Hart
 from vmcore._fast.jit.block cimport END_NEXT
 from vmcore._fast.jit.cache cimport Made, cache_start, put_code
 from vmcore._fast.jit.convention cimport HOST_OF, XMM_OF
-from vmcore._fast.jit.t2.alloc cimport AT_HOME, AT_NONE, AT_SLOT, AT_XMM, MOST_SLOTS, Allocation
+from vmcore._fast.jit.t2.alloc cimport (
+    AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN, MOST_SLOTS, Allocation, allocate, allocation_free,
+    allocation_init)
 from vmcore._fast.jit.t2.code cimport Code
 from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
 from vmcore._fast.jit.t2.evaluate cimport LEFT_MEMORY, LEFT_NOT, LEFT_SNAP, LEFT_TO, LEFT_WRONG, Run, evaluate
 from vmcore._fast.jit.t2.ir cimport (
-    F_REGISTERS, MOST_BLOCKS, NODE_COVERED, NODE_REMAT, OP_ARG, OP_BASE, OP_CONST, OP_ENTRY, OP_HOST, T_INT, T_NONE,
-    Graph, Node, Snap, analyse, count_uses, graph_free, graph_init, op_row, operand, snap_node)
+    F_REGISTERS, MOST_BLOCKS, NODE_COVERED, NODE_REMAT, OP_BASE, OP_CONST, OP_ENTRY, T_INT, T_NONE, Graph, Node, Snap,
+    analyse, count_uses, graph_free, graph_init, snap_node)
 from vmcore._fast.jit.t2.layout cimport lay_out
 from vmcore._fast.jit.t2.moves cimport (
     MOST_MOVES, NUM_PLACES, PLACE_BASE, PLACE_CONST, PLACE_HOME, PLACE_TEMP, Move, order_moves)
@@ -49,7 +51,7 @@ cdef inline uint64_t draw(uint64_t *state) noexcept nogil:
     return state[0] * 0x2545F4914F6CDD1Du >> 33
 
 
-cdef class Scatter:
+cdef class _Scatter:
     """Places for the nodes of one graph."""
 
     cdef Graph *g
@@ -167,6 +169,8 @@ cdef class Emitted:
         For the places of its values.
     select : bool
         Whether anything is covered.
+    how : str
+        Who deals them out: ``"scatter"``, at random, or one of the allocators, ``"colouring"`` and ``"scan"``.
     parallel : bool
         Whether links are to lie where another hart may be at them.
 
@@ -183,40 +187,51 @@ cdef class Emitted:
     cdef Allocation places
     cdef uint8_t *window
 
-    def __cinit__(self, text, seed=1, select=True, parallel=False):
+    def __cinit__(self, text, seed=1, select=True, how="scatter", parallel=False):
         cdef uint32_t layout[MOST_BLOCKS]
         cdef uint32_t n
-        cdef Scatter scatter = Scatter()
-        memset(&self.places, 0, sizeof(self.places))
         code_init(&self.code)
-        if graph_init(&self.g) != 0:
+        if graph_init(&self.g) != 0 or allocation_init(&self.places) != 0:
             raise MemoryError("no memory for a graph")
         self.window = <uint8_t *>vm_alloc(ROOM)
+        if self.window == NULL:
+            raise MemoryError("no memory for code")
         read_graph(&self.g, text)
         analyse(&self.g)
         count_uses(&self.g)
         if select:
             select_nodes(&self.g)
+        if how != "scatter":
+            allocate(&self.g, &self.places, BY_COLOURING if how == "colouring" else BY_LINEAR_SCAN)
+            if self.places.failed:
+                raise VmError("the region cannot be allocated")
+        else:
+            self.scatter(seed)
+        n = lay_out(&self.g, layout)
+        if not emit_region(&self.g, &self.places, layout, n, &self.code, self.window, self.window + ROOM, parallel):
+            raise VmError("the region cannot be emitted")
+
+    cdef int scatter(self, seed) except -1:
+        cdef _Scatter scatter = _Scatter()
+        self.places.room = self.g.nnodes
         self.places.at = <uint8_t *>vm_calloc(self.g.nnodes, 1)
         scatter.g = &self.g
         scatter.at = self.places.at
         scatter.state = <uint64_t>(seed & 0xFFFFFFFF) << 1 | 1
         scatter.last = <int64_t *>vm_calloc(self.g.nnodes, sizeof(int64_t))
-        if self.window == NULL or self.places.at == NULL or scatter.last == NULL:
+        if self.places.at == NULL or scatter.last == NULL:
             vm_free(scatter.last)
             raise MemoryError("no memory for code")
         try:
             scatter.run()
         finally:
             vm_free(scatter.last)
-        n = lay_out(&self.g, layout)
-        if not emit_region(&self.g, &self.places, layout, n, &self.code, self.window, self.window + ROOM, parallel):
-            raise VmError("the region cannot be emitted")
+        return 0
 
     def __dealloc__(self):
         graph_free(&self.g)
         code_free(&self.code)
-        vm_free(self.places.at)
+        allocation_free(&self.places)
         vm_free(self.window)
 
     def bytes(self):

@@ -1,7 +1,6 @@
 """Leaving a region: exits and side tables."""
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.state cimport ACC_READ, ACC_WRITE, L1_MASK
 from vmcore._fast.jit.block cimport Link
@@ -13,14 +12,13 @@ from vmcore._fast.jit.t2.code cimport (
     ASIDE_EXIT, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, Away, Code, Wait, away, make_moves, node_of, one_more,
     source_of)
 from vmcore._fast.jit.t2.emit_mem cimport host_address
-from vmcore._fast.jit.t2.ir cimport (
-    F_REGISTERS, MEM_EARLY, MEM_WRITE, SNAP_STEP, Node, Snap, snap_node, snap_reg)
+from vmcore._fast.jit.t2.ir cimport F_REGISTERS, MEM_EARLY, MEM_WRITE, SNAP_STEP, Node, Snap, snap_node, snap_reg
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST, PLACE_HOME, Move
 from vmcore._fast.jit.t2.record cimport RECORD_EARLY, RECORD_HEAD
 from vmcore._fast.jit.x64.asm cimport (
-    ASM_SLACK, CC_L, CC_NE, F_AND_I, F_CMP, F_LEA, F_MOV, F_MOV_MR, F_SHR_I, F_SUB_I, F_XOR, RAX, RBP, RCX, RDX,
-    x64_put16, x64_put32, x64_put64, x_call_m, x_jcc, x_jmp, x_jmp_m, x_jmp_to, x_jmp_x, x_lea_rip, x_mov_imm, x_nops,
-    x_patch32, x_rm, x_rmi, x_rr, x_rri, x_rx)
+    ASM_SLACK, CC_L, CC_NE, F_AND_I, F_CMP, F_MOV, F_MOV_MR, F_SHR_I, F_SUB_I, F_XOR, RAX, RBP, RCX, RDX, x64_put16,
+    x64_put32, x64_put64, x_call_m, x_jcc, x_jmp, x_jmp_m, x_jmp_to, x_jmp_x, x_lea_rip, x_mov_imm, x_nops, x_patch32,
+    x_rm, x_rmi, x_rr, x_rri, x_rx)
 
 
 cdef uint16_t boundary_of(uint32_t r) noexcept nogil:
@@ -155,8 +153,9 @@ cdef Away *find_exit(Code *c, const Away *like) noexcept nogil:
             continue
         if w.kind == ASIDE_NEXT_RAX or (w.kind == ASIDE_NEXT and w.what == like.what):
             return w
-        if (w.kind == ASIDE_EXIT or w.kind == ASIDE_POLLED) and same_snap(c, w.what, like.what,
-                                                                           w.kind == ASIDE_POLLED):
+        if w.kind != ASIDE_EXIT and w.kind != ASIDE_POLLED:
+            continue
+        if same_snap(c, w.what, like.what, w.kind == ASIDE_POLLED):
             return w
     return NULL
 

@@ -1,6 +1,6 @@
 """Parallel moves: put into an order, cycles broken, and emitted."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from vmcore._fast.jit.convention cimport at_f, at_page_base, at_x

@@ -2,17 +2,17 @@
 #
 # Bytes, next to each other, in the code behind everything that is executed:
 #
-#   info    4   the instruction and what came before it, as INFO_* (jit/convention.pxd); the size in it is 1
+#   info    4   the instruction and what came before it, as INFO_* (jit/convention.pxd); its size: 1
 #   span    2   how many bytes are accessed from the address on
 #   flags   1   RECORD_EARLY
 #   n       1   how many pairs follow
 #   pairs   2n  register of the guest (32 and more: floating point), place
 #   values  8k  one for each place that is PLACE_CONST or PLACE_BASE, in the order of the pairs
 #
-# A place is that of moves.pxd: a register or a slot of the code, hart.x or hart.f, the page's address plus a value, or a
-# value. Registers that are not in it are as they were when the region was entered, where they were then.
+# A place is that of moves.pxd: a register or a slot of the code, hart.x or hart.f, the page's address plus a value, or
+# a value. Registers that are not in it are as they were when the region was entered, where they were then.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint64_t
 
 from vmcore._fast.hart.state cimport Hart
 

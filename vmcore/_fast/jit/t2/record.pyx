@@ -6,7 +6,7 @@ from libc.string cimport memcpy
 from vmcore._fast.hart.state cimport ACC_WRITE, PRIV_M, Hart
 from vmcore._fast.hart.translate cimport data_priv
 from vmcore._fast.jit.convention cimport FN_MISS, INFO_ACC_SHIFT
-from vmcore._fast.jit.t2.alloc cimport AT_SLOT, AT_XMM
+from vmcore._fast.jit.t2.alloc cimport AT_SLOT
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS
 from vmcore._fast.jit.t2.moves cimport PLACE_BASE, PLACE_CONST, PLACE_HOME
 from vmcore._fast.memory.mmu cimport WANT_R, WANT_W

@@ -16,5 +16,5 @@ cdef enum:
 cdef uint32_t reads_of(const Graph *g, uint32_t node, uint32_t *reads) noexcept nogil
 # The same for the end of a block: condition or target, without what goes along its edges.
 cdef uint32_t reads_of_end(const Graph *g, uint32_t block, uint32_t *reads) noexcept nogil
-# Is the operand `first` of the node best in the register of its result (two-address form)? The node to share with, or 0.
+# The operand that is best in the register of the result already (two-address form), or 0.
 cdef uint32_t wants_register_of(const Graph *g, uint32_t node) noexcept nogil

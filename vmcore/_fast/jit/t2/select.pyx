@@ -86,8 +86,29 @@ cdef inline bint is_word(const Graph *g, uint32_t node) noexcept nogil:
     return OP_SHL32 <= op <= OP_ZEXT16 or OP_CLZ <= op <= OP_POPCNT32 or is_one_of_compares(op)
 
 
-cdef void cover_compare(Graph *g, uint32_t node, uint32_t block) noexcept nogil:
+cdef inline bint is_quiet_until(const Graph *g, uint32_t node, uint32_t user) noexcept nogil:
+    # Does nothing happen between the two (0: the end of the block) that could not as well happen before the first?
+    cdef uint32_t at = g.nodes[node].next
+    while at and at != user:
+        if not is_pure(g.nodes[at].op) and g.nodes[at].op != OP_LOAD:
+            return False
+        at = g.nodes[at].next
+    return at == user
+
+
+cdef inline bint is_order(const Graph *g, uint32_t node, uint32_t block, uint32_t user) noexcept nogil:
+    # A comparison of floating point that one condition of the host tells. It raises flags.
+    return (g.nodes[node].op == OP_FLT or g.nodes[node].op == OP_FLE) and is_free(g, node, block) and \
+        is_quiet_until(g, node, user)
+
+
+cdef void cover_compare(Graph *g, uint32_t node, uint32_t block, uint32_t user) noexcept nogil:
+    # `user`: what reads the flags, 0 for the end of the block.
     cdef Node *n = &g.nodes[node]
+    if (n.op == OP_EQ or n.op == OP_NE) and is_imm32(g, n.b) and g.nodes[n.b].imm == 0 and \
+            is_order(g, n.a, block, user):
+        cover(g, n.a)
+        return
     if (n.op == OP_EQ or n.op == OP_NE) and g.nodes[n.a].op == OP_AND and is_imm32(g, n.b) and \
             g.nodes[n.b].imm == 0 and is_free(g, n.a, block):
         cover(g, n.a)
@@ -100,14 +121,14 @@ cdef void cover_compare(Graph *g, uint32_t node, uint32_t block) noexcept nogil:
             cover(g, n.b)
 
 
-cdef void cover_condition(Graph *g, uint32_t node, uint32_t block) noexcept nogil:
+cdef void cover_condition(Graph *g, uint32_t node, uint32_t block, uint32_t user) noexcept nogil:
     cdef uint32_t op = g.nodes[node].op
     if not is_free(g, node, block):
         return
     if is_one_of_compares(op):
         cover(g, node)
-        cover_compare(g, node, block)
-    elif op == OP_AND:
+        cover_compare(g, node, block, user)
+    elif op == OP_AND or is_order(g, node, block, user):
         cover(g, node)
 
 
@@ -151,15 +172,7 @@ cdef void cover_host(Graph *g, uint32_t node, uint32_t block) noexcept nogil:
     # A check of the TLB for one access alone: nothing may happen between the two but what can wait until after both, or
     # is done before.
     cdef uint32_t host = g.nodes[node].a
-    cdef uint32_t at
-    if g.nodes[host].op != OP_HOST or not is_free(g, host, block):
-        return
-    at = g.nodes[host].next
-    while at and at != node:
-        if not is_pure(g.nodes[at].op) and g.nodes[at].op != OP_LOAD:
-            return
-        at = g.nodes[at].next
-    if at == 0:
+    if g.nodes[host].op != OP_HOST or not is_free(g, host, block) or not is_quiet_until(g, host, node):
         return
     # Next to each other: its snapshot reads nothing later than it would have.
     move_before(g, host, node)
@@ -182,9 +195,9 @@ cdef void cover_operands(Graph *g, uint32_t node, uint32_t block) noexcept nogil
         elif g.nodes[n.a].op == OP_NOT and is_free(g, n.a, block) and g.nodes[n.b].op != OP_CONST:
             cover(g, n.a)
     elif is_one_of_compares(op):
-        cover_compare(g, node, block)
+        cover_compare(g, node, block, node)
     elif op == OP_SELECT or op == OP_LEAVE_IF:
-        cover_condition(g, n.a, block)
+        cover_condition(g, n.a, block, node)
     elif op == OP_LOAD:
         cover_host(g, node, block)
     elif op == OP_STORE:
@@ -200,7 +213,7 @@ cdef void select_nodes(Graph *g) noexcept nogil:
     for i in range(g.norder):
         block = g.order[i]
         if g.blocks[block].end == END_BRANCH:
-            cover_condition(g, g.blocks[block].cond, block)
+            cover_condition(g, g.blocks[block].cond, block, 0)
         # Users first: what is covered covers nothing by itself.
         node = g.blocks[block].last
         while node:

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 from support.amount import rng, scaled
-from support.lifted import Program, compare_left, lifted, run_passes, walking_state
-from support.regionhart import ISA, Interpreter
+from support.lifted import Program, compare_code, compare_left, lifted, run_passes, walking_state
+from support.regionhart import ISA, RAM, RAM_SIZE, Interpreter
 
+from vmcore._fast.jit.t2.emitface import Emitted
 from vmcore._fast.jit.t2.face import PASSES
 from vmcore._fast.jit.t2.liftface import Former
+from vmcore._fast.run import Core
 
 #: Passes in an order that lets each find something to do.
 ALL = ["fold", "constants", "gvn", "bits", "dead", "unroll", "fold", "constants", "gvn", "dead", "share", "forward",
@@ -23,6 +25,14 @@ OVER_LOOPS = ("share", "hoist", "pair", "unroll")
 @pytest.fixture(scope="module")
 def interpreter() -> Iterator[Interpreter]:
     one = Interpreter()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def core() -> Iterator[Core]:
+    one = Core(1, ISA, tier="t1")
+    one.add_ram(RAM, RAM_SIZE)
     yield one
     one.close()
 
@@ -74,3 +84,30 @@ def test_early_exits_are_taken(interpreter: Interpreter) -> None:
     assert header is not None
     (left,) = compare_left(interpreter, region, program.page, header, state)
     assert left["executed"] == 0
+
+
+@pytest.mark.parametrize("how", ["colouring", "scan"])
+def test_loops_as_machine_code(core: Core, interpreter: Interpreter, how: str) -> None:
+    source = rng(f"code {how}")
+    executed = 0
+    for _ in range(scaled(80)):
+        program = Program(source, depth=source.randrange(3))
+        former = Former(program.page, ISA)
+        entry = former.header(4 * source.randrange(len(program.code) // 4)) if source.randrange(2) else 0
+        region = lifted(program.page, entry or 0, former=former)
+        if region is None:
+            continue
+        run_passes(region, ALL if source.randrange(2) else source.choices(PASSES, k=source.randrange(1, 8)))
+        code = Emitted(region.text(renumber=False), how=how)
+        for _ in range(2):
+            executed += compare_code(
+                core,
+                interpreter,
+                code,
+                program.page,
+                entry or 0,
+                walking_state(source),
+                flush_every=source.choice((0, 1, 3)),
+                insns=source.choice((30, 200, 5000)),
+            )
+    assert executed > 10_000

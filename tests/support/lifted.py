@@ -6,71 +6,14 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any
 
-from support.regionhart import DATA, ISA, PAGE, Interpreter, State, insn, page_of
-from support.regions import BRANCH, GOTO, LEAVE_TO
+from support.emitted import text_of
+from support.regionhart import DATA, DATA_SIZE, ISA, PAGE, Interpreter, State, insn, page_of
 
+from vmcore._fast.jit.t2.emitface import Emitted
 from vmcore._fast.jit.t2.face import Region
 from vmcore._fast.jit.t2.liftface import Former
-
-TYPES = {1: "int", 2: "f64", 3: "f32"}
-#: Operations whose name is followed by a type.
-TYPED = ("load", "select", "frombits", "fclean", "fsgnj", "fsgnjn", "fsgnjx", "fadd", "fsub", "fmul", "fdiv", "fsqrt",
-         "fmadd", "fmsub", "fnmsub", "fnmadd", "fmin", "fmax", "f_int")  # fmt: skip
-KINDS = ("next", "step")
-WRITE, SIGNED = 1, 2
-
-
-def register_name(number: int) -> str:
-    return f"x{number}" if number < 32 else f"f{number - 32}"
-
-
-def snap_text(snap: dict[str, Any] | None) -> str:
-    if snap is None:
-        return ""
-    inside = "".join(f" {register_name(register)}=v{node}" for register, node in snap["regs"].items())
-    return f" [{KINDS[snap['kind']]} {snap['off']:#x} count {snap['count']}:{inside}]"
-
-
-def node_text(number: int, node: dict[str, Any]) -> str:
-    op = node["op"]
-    if op == "entry":
-        return f"  v{number} = entry {register_name(node['imm'])}"
-    if op == "const":
-        return f"  v{number} = const {node['imm']}"
-    values = ", ".join(f"v{node[name]}" for name in "abc" if node[name])
-    line = f"  v{number} = " if node["type"] else "  "
-    line += op + (f".{TYPES[node['type']]}" if op in TYPED else "") + (f" {values}" if values else "")
-    line += f" #{node['imm']}" if node["imm"] else ""
-    line += f" size {node['size']}" if node["size"] else ""
-    line += f" mode {node['mode']}" if node["mode"] else ""
-    line += " write" if op == "host" and node["flags"] & WRITE else ""
-    line += " signed" if op in ("load", "int_f", "f_int") and node["flags"] & SIGNED else ""
-    return line + snap_text(node["snap"])
-
-
-def edge_text(to: int, given: Sequence[int]) -> str:
-    return f"b{to}({', '.join(f'v{node}' for node in given)})" if given else f"b{to}"
-
-
-def end_text(block: dict[str, Any]) -> str:
-    edges = [edge_text(*edge) for edge in block["edges"]]
-    if block["end"] == GOTO:
-        return f"  goto {edges[0]}"
-    if block["end"] == BRANCH:
-        return f"  branch v{block['cond']}, {edges[0]}, {edges[1]}"
-    return (f"  leave_to v{block['cond']}" if block["end"] == LEAVE_TO else "  leave") + snap_text(block["snap"])
-
-
-def text_of(graph: dict[str, Any]) -> str:
-    """Return what ``Former.lift`` describes as text."""
-    lines = ["region fpu"] if graph["fpu"] else []
-    for number, block in graph["blocks"].items():
-        args = [n for n in block["nodes"] if graph["nodes"][n]["op"] == "arg"]
-        inside = ", ".join(f"v{n}.{TYPES[graph['nodes'][n]['type']]}" for n in args)
-        lines.append(f"b{number}{f'({inside})' if args else ''} @{block['off']:#x}:")
-        lines += [node_text(n, graph["nodes"][n]) for n in block["nodes"] if n not in args]
-        lines.append(end_text(block))
-    return "\n".join(lines) + "\n"
+from vmcore._fast.jitface import stress
+from vmcore._fast.run import Core
 
 
 def lifted(page: bytes, entry: int, *, former: Former | None = None) -> Region | None:
@@ -105,6 +48,28 @@ def compare_left(interpreter: Interpreter, region: Region, page: bytes, entry: i
         assert bytes(memory) == interpreter.data, said
         runs.append(left)
     return runs
+
+
+def compare_code(core: Core, interpreter: Interpreter, region: Emitted, page: bytes, entry: int, state: State, *,
+                 flush_every: int, insns: int) -> int:  # fmt: skip
+    """Run a region's code until it is left, and compare what the guest then has with the interpreter."""
+    core.memory.write(PAGE, page)
+    core.fence_i()
+    core.memory.write(DATA, state.data)
+    for number in range(32):
+        core.set_x(0, number, state.x[number])
+    core.set_pc(0, PAGE + entry)
+    region.put(core, PAGE + entry)
+    stress(core, stop=True, flush_every=flush_every)
+    before = core.icount(0)
+    core.run(max_insns=insns)
+    executed = core.icount(0) - before
+    right = interpreter.run(page, entry, state, executed)
+    said = f"after {executed}\n{region.text()}"
+    assert core.pc(0) == right.pc, said
+    assert [core.x(0, number) for number in range(32)] == right.x, said
+    assert core.memory.read(DATA, DATA_SIZE) == interpreter.data, said
+    return executed
 
 
 # --- programs with loops ----------------------------------------------------------------------------------------------

@@ -8,10 +8,17 @@ from vmcore._fast.jit.t2.build cimport pass_fold
 from vmcore._fast.jit.t2.constants cimport pass_constants
 from vmcore._fast.jit.t2.dead cimport pass_dead
 from vmcore._fast.jit.t2.evaluate cimport LEFT_MEMORY, LEFT_NOT, LEFT_SNAP, LEFT_TO, LEFT_WRONG, evaluate, Run
+from vmcore._fast.jit.t2.forward cimport pass_forward
 from vmcore._fast.jit.t2.gvn cimport pass_gvn
+from vmcore._fast.jit.t2.hoist cimport pass_hoist
 from vmcore._fast.jit.t2.ir cimport SNAP_NEXT, SNAP_STEP, T_INT, analyse, graph_free, graph_init, Graph
 from vmcore._fast.jit.t2.known cimport Bits
+from vmcore._fast.jit.t2.pair cimport pass_pair
+from vmcore._fast.jit.t2.share cimport pass_share
+from vmcore._fast.jit.t2.sink cimport pass_sink
+from vmcore._fast.jit.t2.strength cimport pass_strength
 from vmcore._fast.jit.t2.text cimport graph_text, read_graph
+from vmcore._fast.jit.t2.unroll cimport pass_unroll
 from vmcore._fast.jit.t2.verify cimport verify, Fault
 from vmcore._fast.memory.alloc cimport vm_free
 
@@ -37,9 +44,17 @@ table[1] = pass_dead
 table[2] = pass_constants
 table[3] = pass_gvn
 table[4] = pass_bits
+table[5] = pass_share
+table[6] = pass_hoist
+table[7] = pass_pair
+table[8] = pass_unroll
+table[9] = pass_forward
+table[10] = pass_strength
+table[11] = pass_sink
 
 #: The passes, by name, in no order.
-PASSES = ("fold", "dead", "constants", "gvn", "bits")
+PASSES = ("fold", "dead", "constants", "gvn", "bits", "share", "hoist", "pair", "unroll", "forward", "strength",
+          "sink")
 
 
 cdef class Region:

@@ -1,0 +1,1 @@
+"""Forwarding of stores to loads; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""Motion out of loops; nothing of it is for Python."""

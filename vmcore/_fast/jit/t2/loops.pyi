@@ -1,0 +1,1 @@
+"""What passes over loops and memory share; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""Versions of values; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""Motion to where values are used; nothing of it is for Python."""

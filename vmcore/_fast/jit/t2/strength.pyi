@@ -1,0 +1,1 @@
+"""Division by constants; nothing of it is for Python."""

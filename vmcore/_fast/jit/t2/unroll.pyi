@@ -1,0 +1,1 @@
+"""Unrolling; nothing of it is for Python."""

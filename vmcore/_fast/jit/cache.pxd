@@ -98,7 +98,7 @@ cdef bint cache_open(System *sys, uint32_t hot_after, Table *store) noexcept nog
 cdef bint cache_start(System *sys) noexcept nogil
 # Put code into a page that has compiled code already: what begins at the same place is replaced. Its place in
 # bundle.code, or 0. May move or drop the code of any page; with parallel harts the code lock is held.
-cdef uint32_t put_code(System *sys, CodeBundle *bundle, const Made *made) noexcept nogil
+cdef uint32_t put_made(System *sys, CodeBundle *bundle, const Made *made) noexcept nogil
 # Have at most so many bytes from now on; what there is goes. It has been started.
 cdef void cache_limit(System *sys, uint64_t limit) noexcept nogil
 # Every page must have been dropped before.

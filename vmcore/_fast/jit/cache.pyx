@@ -437,7 +437,7 @@ cdef bint record(System *sys, CodeBundle *bundle, const Made *made, uint64_t at)
     return True
 
 
-cdef uint32_t put_code(System *sys, CodeBundle *bundle, const Made *made) noexcept nogil:
+cdef uint32_t put_made(System *sys, CodeBundle *bundle, const Made *made) noexcept nogil:
     cdef CodeCache *c = <CodeCache *>sys.cache
     if not place(c, made.size):
         if sys.parallel:
@@ -486,7 +486,7 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
     made.why = b.why
     made.nlinks = b.nlinks
     made.links = b.links
-    if not put_code(sys, bundle, &made):
+    if not put_made(sys, bundle, &made):
         return 0
     c.n_blocks += 1
     c.n_insns += b.insns

@@ -10,8 +10,8 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t
 from vmcore._fast.hart.handlers cimport handler_number
 from vmcore._fast.hart.state cimport ACC_ATOMIC, ACC_READ, ACC_WRITE, AMO_RL, SINK, TLB_ARRAY, Op
 from vmcore._fast.jit.block cimport (
-    AWAY_MISS, AWAY_STEP, Stub, away_late, merge_next, peek_next, Block, add_imm, away, full_fence, info_of, load_x,
-    op_x, put_x, register_emitter, target_x, use_x)
+    AWAY_MISS, AWAY_STEP, Block, Stub, add_imm, away, away_late, full_fence, info_of, load_x, merge_next, op_x,
+    peek_next, put_x, register_emitter, target_x, use_x)
 from vmcore._fast.jit.convention cimport (
     INFO_OFF_MASK, at_dctx_key, at_res_addr, at_res_ctx, at_res_size, at_res_value, at_zero_ok)
 from vmcore._fast.jit.x64.asm cimport (

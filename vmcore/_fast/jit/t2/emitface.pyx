@@ -11,7 +11,7 @@ from libc.string cimport memset
 from vmcore._fast.hart.codepage cimport get_page, recode
 from vmcore._fast.hart.state cimport CodePage, Hart
 from vmcore._fast.jit.block cimport END_NEXT
-from vmcore._fast.jit.cache cimport Made, cache_start, put_code
+from vmcore._fast.jit.cache cimport Made, cache_start, put_made
 from vmcore._fast.jit.convention cimport HOST_OF, XMM_OF
 from vmcore._fast.jit.t2.alloc cimport (
     AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN, MOST_SLOTS, Allocation, allocate)
@@ -284,7 +284,7 @@ cdef class Emitted:
         made.why = END_NEXT
         made.nlinks = self.code.nlinks
         made.links = self.code.links
-        if not put_code(core.sys, page.bundle, &made):
+        if not put_made(core.sys, page.bundle, &made):
             raise VmError("no memory for code")
         # What was there before is to be reached no more.
         recode(hart)

@@ -12,7 +12,7 @@ from vmcore._fast.defs cimport gva_t, vmcore_load32, vmcore_lock, vmcore_store64
 from vmcore._fast.hart.codepage cimport find_bundle, recode
 from vmcore._fast.hart.state cimport FETCH_SIZE, CodeBundle, FetchEntry, Hart, System
 from vmcore._fast.jit.block cimport END_REGION
-from vmcore._fast.jit.cache cimport MOST_REFUSED, CodeCache, Made, PageBlocks, image_flags, put_code
+from vmcore._fast.jit.cache cimport MOST_REFUSED, CodeCache, Made, PageBlocks, image_flags, put_made
 from vmcore._fast.jit.image cimport Compiled
 from vmcore._fast.jit.t2.compile cimport compile_region, region_host, workshop_close, workshop_open
 from vmcore._fast.jit.t2.job cimport Job
@@ -80,7 +80,7 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     made.why = END_REGION
     made.nlinks = job.nlinks
     made.links = job.links
-    if not put_code(sys, bundle, &made):
+    if not put_made(sys, bundle, &made):
         return False
     t.n_regions += 1
     t.n_insns += job.insns

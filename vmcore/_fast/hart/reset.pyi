@@ -1,0 +1,1 @@
+"""The reset state of a hart; nothing of it is for Python."""

@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 PINNED = [10, 11, 12, 13, 14, 15, 2, 8, 9, 16]
+PINNED_F = [*range(8), *range(10, 16)]
+#: Offset in its page of where a region is entered.
+HEADER = 64
+#: Where the memory is that a region which is to be executed reads and writes; 0x4000 bytes.
+DATA = 0x8010_0000
 BINARY = ["add", "sub", "mul", "and", "or", "xor", "shl", "shr32", "rotr", "mulh", "mulhsu", "div", "rem32"]
 COMPARE = ["eq", "ltu"]
 UNARY = ["neg", "sext32", "zext8", "clz", "orcb", "bswap"]
@@ -19,6 +24,7 @@ class Region:
     random: Random
     size: int
     floats: bool = True
+    runs: bool = False
     lines: list[str] = field(default_factory=list)
     values: int = 0
     blocks: int = 0
@@ -43,11 +49,15 @@ class Region:
     def into(self, kind: str = "x") -> str:
         return self.random.choice([name for name in sorted(self.env) if name[0] == kind])
 
-    def snap(self) -> str:
+    def snap(self, count: int = 1) -> str:
         changed = [name for name in sorted(self.env) if self.env[name] != self.entries[name]]
         always = [f"x{n}" for n in PINNED if f"x{n}" in self.env]
-        off = 2 * self.random.randrange(1000)
-        return f"[next {off} : " + " ".join(f"{n}={self.env[n]}" for n in sorted({*changed, *always})) + "]"
+        if self.floats:
+            always += [f"f{n}" for n in PINNED_F if f"f{n}" in self.env]
+        off = 4 * self.random.randrange(1, 1000)
+        return (
+            f"[next {off} count {count} : " + " ".join(f"{n}={self.env[n]}" for n in sorted({*changed, *always})) + "]"
+        )
 
     def emit(self, op: str, into: str | None = None) -> str:
         made = self.value()
@@ -56,11 +66,17 @@ class Region:
             self.env[into] = made
         return made
 
+    def base(self) -> str:
+        if not self.runs:
+            return self.env[self.into()]
+        low = self.emit(f"and {self.env[self.into()]}, {0x3FC0}")
+        return self.emit(f"add {low}, {DATA}")
+
     def memory(self) -> None:
         if self.hosts and self.random.random() < 0.6:
             host, base = self.random.choice(self.hosts)
         else:
-            base = self.env[self.into()]
+            base = self.base()
             host = self.emit(f"host {base} #0 size 64 write {self.snap()}")
             if self.random.random() < 0.6:
                 self.hosts.append((host, base))
@@ -83,12 +99,18 @@ class Region:
         elif chance < 0.8:
             self.lines.append(f"  leave_if {self.some()} {self.snap()}")
         elif chance < 0.85 or not self.floats:
-            self.lines.append(f"  poll #3 {self.snap()}")
+            self.lines.append(f"  poll #3 {self.snap(0)}")
         elif chance < 0.97:
-            op = self.random.choice(FLOATING)
-            self.emit(f"{op}.f64 {self.some('f')}, {self.some('f')}", self.into("f"))
+            self.floating(f"{self.random.choice(FLOATING)}.f64 {self.some('f')}, {self.some('f')}")
         else:
-            self.emit(f"fmadd.f64 {self.some('f')}, {self.some('f')}, {self.some('f')}", self.into("f"))
+            self.floating(f"fmadd.f64 {self.some('f')}, {self.some('f')}, {self.some('f')}")
+
+    def floating(self, op: str) -> None:
+        # What leaves has to be clean; another operation may take what is not.
+        made = self.emit(f"{op} mode 7")
+        if self.random.random() < 0.3:
+            made = self.emit(f"fadd.f64 {made}, {self.some('f')} mode 7")
+        self.emit(f"fclean.f64 {made}", self.into("f"))
 
     def steps(self, count: int) -> None:
         for _ in range(count):
@@ -115,9 +137,11 @@ class Region:
         self.lines.append(f"  goto {head}{self.passed(names)}")
         self.lines.append(f"{head}{self.args(names)}:")
         if memory:
-            base = self.env[self.into()]
+            base = self.base()
             self.hosts.append((self.emit(f"host {base}, {tag}, {addend} #0 size 64 write {self.snap()}"), base))
         self.body(depth + 1)
+        if self.runs:
+            self.lines.append(f"  poll #5 {self.snap(0)}")
         self.lines.append(f"  branch {self.some()}, {head}{self.passed(names)}, {after}")
         self.lines.append(f"{after}:")
         # Whatever was made in the body dominates what follows: it ends at one place.
@@ -155,24 +179,35 @@ class Region:
             elif depth < 3 and chance < 0.7:
                 self.fork(depth)
 
-    def text(self) -> str:
-        names = [f"x{n}" for n in (*PINNED, 5, 6, 7, 17, 18, 20, 31)]
-        names = sorted(self.random.sample(names, self.random.randrange(4, len(names) + 1)))
-        if self.floats:
-            names += [f"f{n}" for n in self.random.sample(range(32), self.random.randrange(2, 24))]
+    def enter(self) -> None:
+        others = [5, 6, 7, 17, 18, 20, 31]
+        if self.runs:
+            ints = PINNED + self.random.sample(others, self.random.randrange(len(others) + 1))
+            floats = PINNED_F + self.random.sample([8, 9, 16, 17, 30, 31], self.random.randrange(7))
         else:
-            names += ["f0"]
-        self.lines.append(f"{self.block()}:")
-        if self.floats:
-            self.lines.append(f"  fpu [next 0 : {' '.join(f'{n}={n}' for n in ())}]")
-        for name in names:
+            ints = self.random.sample(PINNED + others, self.random.randrange(4, len(PINNED + others) + 1))
+            floats = self.random.sample(range(32), self.random.randrange(2, 24))
+        self.lines.append(f"{self.block()} @{HEADER}:")
+        for name in sorted(f"x{n}" for n in ints):
             self.emit(f"entry {name}", name)
+        if self.floats:
+            always = " ".join(f"x{n}={self.env[f'x{n}']}" for n in PINNED if f"x{n}" in self.env)
+            self.lines.append(f"  fpu [step {HEADER} : {always}]")
+            for name in [f"f{n}" for n in floats]:
+                self.emit(f"entry {name}", name)
         self.entries = dict(self.env)
+
+    def text(self) -> str:
+        self.enter()
         self.body(0)
         self.lines.append(f"  leave {self.snap()}")
-        return "\n".join(self.lines) + "\n"
+        return "\n".join(["region insns 1" + (" fpu" if self.floats else ""), *self.lines]) + "\n"
 
 
-def random_region(seed: int, size: int = 12, *, floats: bool = True) -> str:
-    """A region whose pieces of straight code have up to ``size`` operations."""
-    return Region(Random(seed), size, floats).text()
+def random_region(seed: int, size: int = 12, *, floats: bool = True, runs: bool = False) -> str:
+    """A region whose pieces of straight code have up to ``size`` operations.
+
+    With ``runs`` it can be executed: it has all that a region has to have, reads and writes DATA alone, and a budget
+    ends its loops.
+    """
+    return Region(Random(seed), size, floats, runs).text()

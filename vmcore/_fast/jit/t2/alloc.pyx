@@ -14,6 +14,17 @@ from vmcore._fast.jit.t2.live cimport (
     put_in, spill_cost, take_from)
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free, vm_realloc
 
+cdef extern from *:
+    """
+    /* What is asserted about calls is worked out whether it is looked at or not. */
+    #ifdef VMCORE_DEBUG
+    #define VMCORE_CHECKED 1
+    #else
+    #define VMCORE_CHECKED 0
+    #endif
+    """
+    const bint CHECKED "VMCORE_CHECKED"
+
 cdef enum:
     FIRST_ROOM = 512
     NO_END = 0xFFFFFFFF
@@ -311,13 +322,18 @@ cdef bint allocate_all(Graph *g, Allocation *al, Live *lv, uint32_t how) noexcep
     return done
 
 
+cdef bint is_right(const Graph *g, const Allocation *al) noexcept nogil:
+    cdef Misplaced found
+    return check_allocation(g, al, &found)
+
+
 cdef void allocate(Graph *g, Allocation *al, uint32_t how) noexcept nogil:
     cdef Live lv
-    cdef Misplaced found
     if not begin(g, al):
         al.failed = True
         return
     memset(&lv, 0, sizeof(lv))
     al.failed = not allocate_all(g, al, &lv, how)
     live_free(&lv)
-    VMCORE_ASSERT(al.failed or check_allocation(g, al, &found))
+    if CHECKED and not al.failed:
+        VMCORE_ASSERT(is_right(g, al))

@@ -13,7 +13,8 @@ from vmcore._fast.hart.state cimport CodeBundle, CodePage, Hart
 from vmcore._fast.jit.block cimport END_NEXT
 from vmcore._fast.jit.cache cimport Made, cache_start, put_code
 from vmcore._fast.jit.convention cimport HOST_OF, XMM_OF
-from vmcore._fast.jit.t2.alloc cimport AT_HOME, AT_NONE, AT_SLOT, AT_XMM, MOST_SLOTS, Allocation
+from vmcore._fast.jit.t2.alloc cimport (
+    AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN, MOST_SLOTS, Allocation, allocate)
 from vmcore._fast.jit.t2.code cimport Code
 from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
 from vmcore._fast.jit.t2.evaluate cimport LEFT_MEMORY, LEFT_NOT, LEFT_SNAP, LEFT_TO, LEFT_WRONG, Run, evaluate
@@ -39,6 +40,7 @@ cdef enum:
 #: Numbers of the kinds of places that :func:`order` takes.
 PLACES = {"xmm": AT_XMM, "slot": AT_SLOT, "temp": PLACE_TEMP, "home": PLACE_HOME, "base": PLACE_BASE,
           "const": PLACE_CONST, "end": NUM_PLACES}
+ALLOCATORS = {"colouring": BY_COLOURING, "linear": BY_LINEAR_SCAN}
 WAYS = {LEFT_NOT: "never", LEFT_SNAP: "snap", LEFT_TO: "to", LEFT_WRONG: "wrong", LEFT_MEMORY: "memory"}
 
 
@@ -169,11 +171,13 @@ cdef class Emitted:
         Whether anything is covered.
     parallel : bool
         Whether links are to lie where another hart may be at them.
+    way : str or None
+        Whose places its values get: those of ``colouring`` or ``linear``; None: at random.
 
     Raises
     ------
     ConfigError
-        The text is no graph, or one that is not well formed.
+        The text is no graph, or one that is not well formed, or the way is none.
     VmError
         It cannot be emitted.
     """
@@ -183,10 +187,9 @@ cdef class Emitted:
     cdef Allocation places
     cdef uint8_t *window
 
-    def __cinit__(self, text, seed=1, select=True, parallel=False):
+    def __cinit__(self, text, seed=1, select=True, parallel=False, way=None):
         cdef uint32_t layout[MOST_BLOCKS]
         cdef uint32_t n
-        cdef Scatter scatter = Scatter()
         memset(&self.places, 0, sizeof(self.places))
         code_init(&self.code)
         if graph_init(&self.g) != 0:
@@ -197,21 +200,36 @@ cdef class Emitted:
         count_uses(&self.g)
         if select:
             select_nodes(&self.g)
+        if self.window == NULL:
+            raise MemoryError("no memory for code")
+        if way is None:
+            self.scatter(seed)
+        elif way in ALLOCATORS:
+            allocate(&self.g, &self.places, ALLOCATORS[way])
+            if self.places.failed:
+                raise VmError("there are more values than places")
+        else:
+            raise ConfigError(f"{way!r} is no way to allocate", hint="colouring or linear")
+        n = lay_out(&self.g, layout)
+        if not emit_region(&self.g, &self.places, layout, n, &self.code, self.window, self.window + ROOM, parallel):
+            raise VmError("the region cannot be emitted")
+
+    cdef int scatter(self, seed) except -1:
+        """Deal places out."""
+        cdef Scatter scatter = Scatter()
         self.places.at = <uint8_t *>vm_calloc(self.g.nnodes, 1)
         scatter.g = &self.g
         scatter.at = self.places.at
         scatter.state = <uint64_t>(seed & 0xFFFFFFFF) << 1 | 1
         scatter.last = <int64_t *>vm_calloc(self.g.nnodes, sizeof(int64_t))
-        if self.window == NULL or self.places.at == NULL or scatter.last == NULL:
+        if self.places.at == NULL or scatter.last == NULL:
             vm_free(scatter.last)
             raise MemoryError("no memory for code")
         try:
             scatter.run()
         finally:
             vm_free(scatter.last)
-        n = lay_out(&self.g, layout)
-        if not emit_region(&self.g, &self.places, layout, n, &self.code, self.window, self.window + ROOM, parallel):
-            raise VmError("the region cannot be emitted")
+        return 0
 
     def __dealloc__(self):
         graph_free(&self.g)

@@ -3,12 +3,11 @@
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from vmcore._fast.jit.t2.ir cimport (
-    OP_ADD, OP_AND, OP_BITS, OP_BOX, OP_BSWAP, OP_CLZ, OP_CLZ32, OP_CONST, OP_CTZ, OP_CTZ32, OP_DIV, OP_DIV32,
-    OP_DIVU, OP_DIVU32, OP_EQ, OP_FCLEAN, OP_FROMBITS, OP_FSGNJ, OP_FSGNJN, OP_FSGNJX, OP_GE, OP_GEU, OP_LT, OP_LTU,
-    OP_MUL, OP_MULH, OP_MULHSU, OP_MULHU, OP_NE, OP_NEG, OP_NOT, OP_OR, OP_ORCB, OP_POPCNT, OP_POPCNT32, OP_REM,
-    OP_REM32, OP_REMU, OP_REMU32, OP_ROTR, OP_ROTR32, OP_SAR, OP_SAR32, OP_SELECT, OP_SEXT16, OP_SEXT32, OP_SEXT8,
-    OP_SHL, OP_SHL32, OP_SHR, OP_SHR32, OP_SUB, OP_UNBOX, OP_XOR, OP_ZEXT16, OP_ZEXT32, OP_ZEXT8, P_PURE, T_F32,
-    op_row)
+    OP_ADD, OP_AND, OP_BITS, OP_BOX, OP_BSWAP, OP_CLZ, OP_CLZ32, OP_CTZ, OP_CTZ32, OP_DIV, OP_DIV32, OP_DIVU,
+    OP_DIVU32, OP_EQ, OP_FCLEAN, OP_FROMBITS, OP_FSGNJ, OP_FSGNJN, OP_FSGNJX, OP_GE, OP_GEU, OP_LT, OP_LTU, OP_MUL,
+    OP_MULH, OP_MULHSU, OP_MULHU, OP_NE, OP_NEG, OP_NOT, OP_OR, OP_ORCB, OP_POPCNT, OP_POPCNT32, OP_REM, OP_REM32,
+    OP_REMU, OP_REMU32, OP_ROTR, OP_ROTR32, OP_SAR, OP_SAR32, OP_SELECT, OP_SEXT16, OP_SEXT32, OP_SEXT8, OP_SHL,
+    OP_SHL32, OP_SHR, OP_SHR32, OP_SUB, OP_UNBOX, OP_XOR, OP_ZEXT16, OP_ZEXT32, OP_ZEXT8, T_F32)
 
 cdef extern from *:
     """
@@ -31,10 +30,6 @@ cdef extern from *:
     const uint32_t SIGN32 "0x80000000u"
     const uint32_t NAN32 "0x7FC00000u"
     const uint32_t INF32 "0x7F800000u"
-
-
-cdef bint can_fold(uint32_t op) noexcept nogil:
-    return op_row(op).props & P_PURE and op != OP_CONST
 
 
 # --- division, as RISC-V has it ---------------------------------------------------------------------------------------

@@ -11,13 +11,13 @@ x & c needs the bits of c where c is a constant, whatever is known of a variable
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from vmcore._fast.jit.t2.build cimport const_node
-from vmcore._fast.jit.t2.fold cimport low_bits, width_of
 from vmcore._fast.jit.t2.ir cimport (
     OP_ADD, OP_AND, OP_ARG, OP_BSWAP, OP_CLZ32, OP_CONST, OP_DIV32, OP_FROMBITS, OP_F_INT, OP_MUL, OP_NEG, OP_NOT,
     OP_OR, OP_POPCNT32, OP_REMU32, OP_ROTR, OP_ROTR32, OP_SAR, OP_SELECT, OP_SEXT32, OP_SHL, OP_SHL32, OP_SHR,
     OP_SHR32, OP_STORE, OP_SUB, OP_XOR, OP_ZEXT32, T_F32, T_INT, analyse, burn, edge_arg, insert_before, is_pure,
     op_row, operand, replace_all, snap_node, BlockOf, Graph, Node, Snap)
 from vmcore._fast.jit.t2.known cimport bits_of, common_bits, within, Bits
+from vmcore._fast.jit.t2.rules cimport low_bits, width_of
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef extern from *:
@@ -257,8 +257,8 @@ cdef inline uint32_t lower_half(const Graph *g, uint32_t node) noexcept nogil:
 
 
 cdef uint32_t half_rotation(Graph *g, uint32_t node, uint32_t down, uint32_t up) noexcept nogil:
-    # shr32(x, c) | x << (32 - c), and the same with ^ and +, is in its lower half x rotated by c: compilers write it with
-    # a shift of 64 bits. Limit: 0 < c < 32. A new node before `node`, or 0.
+    # shr32(x, c) | x << (32 - c), and the same with ^ and +, is in its lower half x rotated by c: compilers write it
+    # with a shift of 64 bits. Limit: 0 < c < 32. A new node before `node`, or 0.
     cdef const Node *n = &g.nodes[down]
     cdef const Node *m = &g.nodes[up]
     cdef int64_t by = g.nodes[n.b].imm

@@ -3,10 +3,11 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.jit.t2.arith cimport fold_op
-from vmcore._fast.jit.t2.fold cimport MOST_DEPTH, R_CONSTANTS, fire, rewrite, Maker
+from vmcore._fast.jit.t2.fold cimport rewrite
 from vmcore._fast.jit.t2.ir cimport (
     F_REGISTERS, MOST_NODES, OP_BASE, OP_BITS, OP_CONST, OP_ENTRY, OP_FPU, OP_FROMBITS, P_COMMUTES, T_F64, T_INT,
     append, burn, insert_before, is_const, is_pure, op_row, remove_node, replace_all, Graph, Node)
+from vmcore._fast.jit.t2.rules cimport MOST_DEPTH, R_CONSTANTS, fire, Maker
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:

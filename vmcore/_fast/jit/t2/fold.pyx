@@ -8,14 +8,6 @@ pairs of shifts and of masks; additions instead of subtractions of constants; no
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from vmcore._fast.jit.t2.fold cimport (
-    R_ADD_ADD, R_ADD_FROM, R_ADD_NEG, R_ADD_SUB, R_ADD_ZERO, R_AND_AND, R_AND_COVERS, R_AND_EXTENDED, R_AND_NOT,
-    R_AND_OR, R_AND_SELF, R_AND_ZERO, R_AND_ZEXT, R_COUNT_OF, R_DIVU_POWER, R_DIV_MINUS, R_DIV_ONE, R_DIV_ZERO,
-    R_MULHU_POWER, R_MULH_ZERO, R_MUL_MINUS, R_MUL_MUL, R_MUL_ONE, R_MUL_POWER, R_MUL_ZERO, R_NEG_ADD, R_NEG_NEG,
-    R_NEG_SUB, R_NOT_NOT, R_NOT_XOR, R_OR_AND, R_OR_NOT, R_OR_ONES, R_OR_OR, R_OR_SELF, R_OR_ZERO, R_SUB_ADD,
-    R_SUB_CONST, R_SUB_FROM_ADD, R_SUB_FROM_ZERO, R_SUB_NEG, R_SUB_OF_ADD, R_SUB_SELF, R_SUB_SUB, R_XOR_COMPARE,
-    R_XOR_NOT, R_XOR_ONES, R_XOR_SELF, R_XOR_XOR, R_XOR_ZERO, by_const, fire, is_compare, is_number, is_power,
-    low_bits, number, put1, put2, value_of, width_of, with_number, zext_of, Maker)
 from vmcore._fast.jit.t2.fold_bits cimport (
     narrow_operands, negated, of_bswap, of_compare, of_extension, of_float, of_select, of_shift, of_shift32,
     rotation, without_width, zero_bits)
@@ -23,6 +15,14 @@ from vmcore._fast.jit.t2.ir cimport (
     OP_ADD, OP_AND, OP_BSWAP, OP_CONST, OP_DIV, OP_DIV32, OP_DIVU, OP_DIVU32, OP_EQ, OP_FROMBITS, OP_FSGNJ, OP_GEU,
     OP_MUL, OP_MULH, OP_MULHSU, OP_MULHU, OP_NEG, OP_NOT, OP_OR, OP_REMU, OP_REMU32, OP_ROTR, OP_ROTR32, OP_SELECT,
     OP_SEXT32, OP_SEXT8, OP_SHL, OP_SHL32, OP_SHR, OP_SHR32, OP_SUB, OP_XOR, OP_ZEXT32, is_const, Node)
+from vmcore._fast.jit.t2.rules cimport (
+    R_ADD_ADD, R_ADD_FROM, R_ADD_NEG, R_ADD_SUB, R_ADD_ZERO, R_AND_AND, R_AND_COVERS, R_AND_EXTENDED, R_AND_NOT,
+    R_AND_OR, R_AND_SELF, R_AND_ZERO, R_AND_ZEXT, R_COUNT_OF, R_DIVU_POWER, R_DIV_MINUS, R_DIV_ONE, R_DIV_ZERO,
+    R_MULHU_POWER, R_MULH_ZERO, R_MUL_MINUS, R_MUL_MUL, R_MUL_ONE, R_MUL_POWER, R_MUL_ZERO, R_NEG_ADD, R_NEG_NEG,
+    R_NEG_SUB, R_NOT_NOT, R_NOT_XOR, R_OR_AND, R_OR_NOT, R_OR_ONES, R_OR_OR, R_OR_SELF, R_OR_ZERO, R_SUB_ADD,
+    R_SUB_CONST, R_SUB_FROM_ADD, R_SUB_FROM_ZERO, R_SUB_NEG, R_SUB_OF_ADD, R_SUB_SELF, R_SUB_SUB, R_XOR_COMPARE,
+    R_XOR_NOT, R_XOR_ONES, R_XOR_SELF, R_XOR_XOR, R_XOR_ZERO, by_const, fire, is_compare, is_number, is_power,
+    low_bits, number, put1, put2, value_of, width_of, with_number, zext_of, Maker)
 
 cdef extern from *:
     int clz64 "__builtin_clzll"(uint64_t value) noexcept nogil

@@ -2,8 +2,8 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
-from vmcore._fast.jit.t2.fold cimport Maker
 from vmcore._fast.jit.t2.ir cimport Graph
+from vmcore._fast.jit.t2.rules cimport Maker
 
 # How many of the upper bits are known to be equal to the sign, from the operation alone: 1 to 64.
 cdef uint32_t sign_bits(const Graph *g, uint32_t node) noexcept nogil

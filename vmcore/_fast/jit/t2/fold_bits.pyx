@@ -2,7 +2,12 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from vmcore._fast.jit.t2.fold cimport (
+from vmcore._fast.jit.t2.ir cimport (
+    MEM_SIGNED, OP_ADD, OP_AND, OP_BITS, OP_BOX, OP_BSWAP, OP_CLZ, OP_CLZ32, OP_CONST, OP_EQ, OP_FCLEAN,
+    OP_FROMBITS, OP_FSGNJ, OP_GE, OP_GEU, OP_LOAD, OP_LT, OP_NE, OP_NEG, OP_NOT, OP_POPCNT32, OP_REMU32, OP_ROTR,
+    OP_ROTR32, OP_SAR, OP_SAR32, OP_SELECT, OP_SEXT32, OP_SEXT8, OP_SHL, OP_SHL32, OP_SHR, OP_SHR32, OP_SUB,
+    OP_UNBOX, OP_XOR, OP_ZEXT32, OP_ZEXT8, T_F32, T_INT, is_const, Graph, Node)
+from vmcore._fast.jit.t2.rules cimport (
     R_BITS_FROMBITS, R_BSWAP_BSWAP, R_CLEAN_CLEAN, R_COMPARE_SELF, R_EQ_ADD, R_EQ_BOOL, R_EQ_DIFFERENCE, R_EQ_NEG,
     R_EQ_NEVER, R_EQ_XOR, R_EXTEND_EXTENDED, R_FROMBITS_BITS, R_LTU_FROM_ZERO, R_LTU_ONE, R_LTU_ZERO, R_LT_LEAST,
     R_NARROW, R_ROTATE, R_ROTATE32, R_ROTR32_ROTR32, R_ROTR_ROTR, R_SAR32_SAR32, R_SAR_POSITIVE, R_SAR_SAR,
@@ -11,11 +16,6 @@ from vmcore._fast.jit.t2.fold cimport (
     R_SHL_EXTENDED, R_SHL_SHL, R_SHL_SHR, R_SHR32_SHR32, R_SHR_MASK, R_SHR_OUT, R_SHR_SHL, R_SHR_SHR, R_SHR_SIGN,
     R_SHR_ZEXT32, R_SIGN_OWN, R_UNBOX_BOX, R_ZEXT_AND, R_ZEXT_KNOWN, by_const, fire, is_compare, is_number, is_op,
     is_width, low_bits, number, put1, put2, sext_of, value_of, width_of, with_number, zext_of, Maker)
-from vmcore._fast.jit.t2.ir cimport (
-    MEM_SIGNED, OP_ADD, OP_AND, OP_BITS, OP_BOX, OP_BSWAP, OP_CLZ, OP_CLZ32, OP_CONST, OP_EQ, OP_FCLEAN,
-    OP_FROMBITS, OP_FSGNJ, OP_GE, OP_GEU, OP_LOAD, OP_LT, OP_NE, OP_NEG, OP_NOT, OP_POPCNT32, OP_REMU32, OP_ROTR,
-    OP_ROTR32, OP_SAR, OP_SAR32, OP_SELECT, OP_SEXT32, OP_SEXT8, OP_SHL, OP_SHL32, OP_SHR, OP_SHR32, OP_SUB,
-    OP_UNBOX, OP_XOR, OP_ZEXT32, OP_ZEXT8, T_F32, T_INT, is_const, Graph, Node)
 
 cdef extern from *:
     int clz64 "__builtin_clzll"(uint64_t value) noexcept nogil

@@ -14,7 +14,8 @@ The grammar, with literals in quotes and everything after ``;`` on a line left o
 
 NODE is ``v`` and a number, BLOCK ``b`` and a number, REGISTER ``x1`` to ``x31`` or ``f0`` to ``f31``, TYPE ``int``,
 ``f64`` or ``f32``, OP a name from ops.h. A type is written where the operation leaves it open. The first block is the
-one where the region is entered. ``entry`` takes a register in place of ``#`` and its number, ``const`` a number.
+one where the region is entered. ``fpu`` in the head goes without saying where there is that operation. ``entry`` takes
+a register in place of ``#`` and its number, ``const`` a number.
 
 A number where a value is expected is a constant; these stand in the first block and are not written, unless
 they are marked or stand elsewhere. ``#`` is what ir.pxd calls `imm`.
@@ -27,9 +28,9 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from vmcore._fast.jit.t2.build cimport base_node, const_node, entry_node
 from vmcore._fast.jit.t2.ir cimport (
     END_BRANCH, END_GOTO, END_LEAVE, END_LEAVE_TO, END_NONE, F_REGISTERS, MEM_EARLY, MEM_SIGNED, MEM_WRITE,
-    NODE_COVERED, NODE_REMAT, OP_ARG, OP_BASE, OP_CONST, OP_COUNT_OF, OP_ENTRY, OP_HOST, T_NONE, append, append_arg,
-    edge_arg, new_block, new_snap, op_row, operand, pool_take, snap_node, snap_reg, BlockOf, Edge, Graph, Node,
-    OpRow, Snap)
+    NODE_COVERED, NODE_REMAT, OP_ARG, OP_BASE, OP_CONST, OP_COUNT_OF, OP_ENTRY, OP_FPU, OP_HOST, T_NONE, append,
+    append_arg, edge_arg, new_block, new_snap, op_row, operand, pool_take, snap_node, snap_reg, BlockOf, Edge,
+    Graph, Node, OpRow, Snap)
 from vmcore.errors import ConfigError
 
 cdef enum:
@@ -397,6 +398,8 @@ cdef class _Reader:
                 raise self.wrong(f"{op_name} is not of that type")
         if op == OP_ENTRY:
             return self.define(name, entry_node(self.g, self.register()))
+        if op == OP_FPU:
+            self.g.has_fpu = True
         if op == OP_BASE:
             return self.define(name, base_node(self.g))
         if type == OWN_TYPE:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from support.ir_expressions import CORNERS
 
-from vmcore._fast.jit.t2.face import PASSES, Region
+from vmcore._fast.jit.t2.face import Region
+from vmcore._fast.jit.t2.passes import PASSES
 from vmcore.errors import ConfigError
 
 CASES = [

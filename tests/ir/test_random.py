@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from support.ir_expressions import CORNERS
 from support.ir_random import BASE, MEMORY, random_region
 
-from vmcore._fast.jit.t2.face import PASSES, Region
+from vmcore._fast.jit.t2.face import Region
+from vmcore._fast.jit.t2.passes import PASSES
 
 SEEDS = st.integers(0, 2**32)
 NAMES = st.lists(st.sampled_from(PASSES), min_size=1, max_size=8)

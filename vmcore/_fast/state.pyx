@@ -31,6 +31,7 @@ from vmcore._fast.memory.ram cimport MAX_REGIONS, PG_WATCH, Bank, Ram, Region, f
 # The modules of handlers register what they execute when they are imported.
 from vmcore._fast.hart import control, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys
 from vmcore._fast.jit import emit_bits, emit_flow, emit_fp, emit_fp_move, emit_int, emit_mem, emit_sys
+from vmcore._fast.jit.t2 import lift_fp, lift_int, lift_mem
 from vmcore.errors import ClosedError, ConfigError, MemoryAccessError, VmError
 
 cdef extern from *:
@@ -53,6 +54,7 @@ cdef enum:
 TIERS = ("auto", "t0", "t1", "t2")
 
 HANDLER_MODULES = (ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys)
+LIFTER_MODULES = (lift_fp, lift_int, lift_mem)
 EMITTER_MODULES = (emit_bits, emit_flow, emit_fp, emit_fp_move, emit_int, emit_mem, emit_sys)
 control.bind_links()
 

@@ -8,15 +8,13 @@ from vmcore._fast.jit.host cimport (
     HAS_FMA, HAS_LZCNT, HAS_POPCNT, HAS_TZCNT, find_features, host_bits)
 from vmcore._fast.jit.image cimport IMAGE_HARTS, IMAGE_PARALLEL
 from vmcore._fast.jit.t2.alloc cimport BY_COLOURING, allocate, allocation_free, allocation_init
-from vmcore._fast.jit.t2.constants cimport pass_constants
-from vmcore._fast.jit.t2.dead cimport pass_dead
 from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
-from vmcore._fast.jit.t2.gvn cimport pass_gvn
 from vmcore._fast.jit.t2.ir cimport analyse, count_uses, graph_clear, graph_free, graph_init
 from vmcore._fast.jit.t2.job cimport (
     MOST_REGION_LINKS, REGION_COLD, REGION_LARGE, REGION_MADE, REGION_MEMORY, Job)
 from vmcore._fast.jit.t2.layout cimport lay_out
 from vmcore._fast.jit.t2.lift cimport lift_region
+from vmcore._fast.jit.t2.passes cimport optimise
 from vmcore._fast.jit.t2.region cimport (
     NOT_A_PLACE, RegionInput, form_region, loop_header, region_free, region_new)
 from vmcore._fast.jit.t2.select cimport select_nodes
@@ -75,11 +73,7 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     shop.graph.fuel = job.fuel
     lift_region(shop.region, &shop.graph)
     analyse(&shop.graph)
-    pass_constants(&shop.graph)
-    analyse(&shop.graph)
-    pass_gvn(&shop.graph)
-    analyse(&shop.graph)
-    pass_dead(&shop.graph)
+    optimise(&shop.graph)
     analyse(&shop.graph)
     count_uses(&shop.graph)
     if shop.graph.failed:

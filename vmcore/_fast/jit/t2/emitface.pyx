@@ -14,7 +14,8 @@ from vmcore._fast.jit.block cimport END_NEXT
 from vmcore._fast.jit.cache cimport Made, cache_start, put_made
 from vmcore._fast.jit.convention cimport HOST_OF, XMM_OF
 from vmcore._fast.jit.t2.alloc cimport (
-    AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN, MOST_SLOTS, Allocation, allocate)
+    AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN, MOST_SLOTS, Allocation, allocate, allocation_free,
+    allocation_init)
 from vmcore._fast.jit.t2.code cimport Code
 from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
 from vmcore._fast.jit.t2.evaluate cimport LEFT_MEMORY, LEFT_NOT, LEFT_SNAP, LEFT_TO, LEFT_WRONG, Run, evaluate
@@ -40,7 +41,6 @@ cdef enum:
 #: Numbers of the kinds of places that :func:`order` takes.
 PLACES = {"xmm": AT_XMM, "slot": AT_SLOT, "temp": PLACE_TEMP, "home": PLACE_HOME, "base": PLACE_BASE,
           "const": PLACE_CONST, "end": NUM_PLACES}
-ALLOCATORS = {"colouring": BY_COLOURING, "linear": BY_LINEAR_SCAN}
 WAYS = {LEFT_NOT: "never", LEFT_SNAP: "snap", LEFT_TO: "to", LEFT_WRONG: "wrong", LEFT_MEMORY: "memory"}
 
 
@@ -173,13 +173,11 @@ cdef class Emitted:
         Who deals them out: ``"scatter"``, at random, or one of the allocators, ``"colouring"`` and ``"scan"``.
     parallel : bool
         Whether links are to lie where another hart may be at them.
-    way : str or None
-        Whose places its values get: those of ``colouring`` or ``linear``; None: at random.
 
     Raises
     ------
     ConfigError
-        The text is no graph, or one that is not well formed, or the way is none.
+        The text is no graph, or one that is not well formed.
     VmError
         It cannot be emitted.
     """
@@ -189,10 +187,9 @@ cdef class Emitted:
     cdef Allocation places
     cdef uint8_t *window
 
-    def __cinit__(self, text, seed=1, select=True, parallel=False, way=None):
+    def __cinit__(self, text, seed=1, select=True, how="scatter", parallel=False):
         cdef uint32_t layout[MOST_BLOCKS]
         cdef uint32_t n
-        memset(&self.places, 0, sizeof(self.places))
         code_init(&self.code)
         if graph_init(&self.g) != 0 or allocation_init(&self.places) != 0:
             raise MemoryError("no memory for a graph")
@@ -204,23 +201,19 @@ cdef class Emitted:
         count_uses(&self.g)
         if select:
             select_nodes(&self.g)
-        if self.window == NULL:
-            raise MemoryError("no memory for code")
-        if way is None:
-            self.scatter(seed)
-        elif way in ALLOCATORS:
-            allocate(&self.g, &self.places, ALLOCATORS[way])
+        if how != "scatter":
+            allocate(&self.g, &self.places, BY_COLOURING if how == "colouring" else BY_LINEAR_SCAN)
             if self.places.failed:
-                raise VmError("there are more values than places")
+                raise VmError("the region cannot be allocated")
         else:
-            raise ConfigError(f"{way!r} is no way to allocate", hint="colouring or linear")
+            self.scatter(seed)
         n = lay_out(&self.g, layout)
         if not emit_region(&self.g, &self.places, layout, n, &self.code, self.window, self.window + ROOM, parallel):
             raise VmError("the region cannot be emitted")
 
     cdef int scatter(self, seed) except -1:
-        """Deal places out."""
-        cdef Scatter scatter = Scatter()
+        cdef _Scatter scatter = _Scatter()
+        self.places.room = self.g.nnodes
         self.places.at = <uint8_t *>vm_calloc(self.g.nnodes, 1)
         scatter.g = &self.g
         scatter.at = self.places.at

@@ -2,7 +2,6 @@ from typing import Any
 
 WAYS: dict[int, str]
 KINDS: dict[int, str]
-PASSES: tuple[str, ...]
 
 
 class Region:

@@ -3,32 +3,18 @@
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.string cimport memset
 
-from vmcore._fast.jit.t2.bits cimport known_bits, pass_bits
-from vmcore._fast.jit.t2.build cimport pass_fold
-from vmcore._fast.jit.t2.constants cimport pass_constants
-from vmcore._fast.jit.t2.dead cimport pass_dead
+from vmcore._fast.jit.t2.bits cimport known_bits
 from vmcore._fast.jit.t2.evaluate cimport LEFT_MEMORY, LEFT_NOT, LEFT_SNAP, LEFT_TO, LEFT_WRONG, evaluate, Run
-from vmcore._fast.jit.t2.forward cimport pass_forward
-from vmcore._fast.jit.t2.gvn cimport pass_gvn
-from vmcore._fast.jit.t2.hoist cimport pass_hoist
 from vmcore._fast.jit.t2.ir cimport SNAP_NEXT, SNAP_STEP, T_INT, analyse, graph_free, graph_init, Graph
 from vmcore._fast.jit.t2.known cimport Bits
-from vmcore._fast.jit.t2.pair cimport pass_pair
-from vmcore._fast.jit.t2.share cimport pass_share
-from vmcore._fast.jit.t2.sink cimport pass_sink
-from vmcore._fast.jit.t2.strength cimport pass_strength
+from vmcore._fast.jit.t2.passes cimport run_pass
 from vmcore._fast.jit.t2.text cimport graph_text, read_graph
-from vmcore._fast.jit.t2.unroll cimport pass_unroll
 from vmcore._fast.jit.t2.verify cimport verify, Fault
 from vmcore._fast.memory.alloc cimport vm_free
 
 from vmcore._fast.jit.t2.fold import RULES
+from vmcore._fast.jit.t2.passes import PASSES
 from vmcore.errors import ConfigError
-
-ctypedef void (*Pass)(Graph *g) noexcept nogil
-
-cdef enum:
-    MOST_PASSES = 32
 
 cdef object ALL_BITS = 0xFFFFFFFFFFFFFFFF
 cdef object MOST_FUEL = 0x7FFFFFFFFFFFFFFF
@@ -37,24 +23,6 @@ cdef object MOST_FUEL = 0x7FFFFFFFFFFFFFFF
 WAYS = {LEFT_NOT: "steps", LEFT_SNAP: "snap", LEFT_TO: "to", LEFT_WRONG: "wrong"}
 #: What a snapshot asks for.
 KINDS = {SNAP_NEXT: "next", SNAP_STEP: "step"}
-
-cdef Pass table[MOST_PASSES]
-table[0] = pass_fold
-table[1] = pass_dead
-table[2] = pass_constants
-table[3] = pass_gvn
-table[4] = pass_bits
-table[5] = pass_share
-table[6] = pass_hoist
-table[7] = pass_pair
-table[8] = pass_unroll
-table[9] = pass_forward
-table[10] = pass_strength
-table[11] = pass_sink
-
-#: The passes, by name, in no order.
-PASSES = ("fold", "dead", "constants", "gvn", "bits", "share", "hoist", "pair", "unroll", "forward", "strength",
-          "sink")
 
 
 cdef class Region:
@@ -142,7 +110,7 @@ cdef class Region:
         Parameters
         ----------
         name : str
-            One of :data:`PASSES`.
+            One of :data:`~vmcore._fast.jit.t2.passes.PASSES`.
 
         Returns
         -------
@@ -156,13 +124,13 @@ cdef class Region:
         MemoryError
             No memory.
         """
-        cdef Pass run
+        cdef uint32_t number
         cdef uint64_t before = self.g.burnt
         if name not in PASSES:
             raise ConfigError(f"there is no pass {name!r}", hint=f"There are {', '.join(PASSES)}")
-        run = table[<int>PASSES.index(name)]
+        number = PASSES.index(name)
         with nogil:
-            run(&self.g)
+            run_pass(&self.g, number)
         if self.g.failed:
             raise MemoryError("no memory for a graph, or it is too large")
         return self.g.burnt - before

@@ -36,6 +36,8 @@ from vmcore.errors import ConfigError
 cdef enum:
     OWN_TYPE = 0xFF           # the node says it
 
+cdef object LEAST = -0x8000000000000000
+cdef object MOST = 0xFFFFFFFFFFFFFFFF
 cdef tuple TYPES = ("none", "int", "f64", "f32")
 cdef tuple KINDS = ("next", "step")
 cdef dict OPERATIONS = {op_row(op).name.decode(): op for op in range(1, OP_COUNT_OF)}

@@ -1,0 +1,1 @@
+"""The compiler; nothing of it is for Python."""

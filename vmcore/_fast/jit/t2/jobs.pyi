@@ -1,0 +1,1 @@
+"""Jobs; nothing of them is for Python."""

@@ -1,0 +1,2 @@
+PASSES: tuple[str, ...]
+ORDER: tuple[str, ...]

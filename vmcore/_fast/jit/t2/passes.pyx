@@ -1,0 +1,74 @@
+"""The passes over a region's graph, and their order."""
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from vmcore._fast.defs cimport VMCORE_ASSERT
+from vmcore._fast.jit.t2.bits cimport pass_bits
+from vmcore._fast.jit.t2.build cimport pass_fold
+from vmcore._fast.jit.t2.constants cimport pass_constants
+from vmcore._fast.jit.t2.dead cimport pass_dead
+from vmcore._fast.jit.t2.forward cimport pass_forward
+from vmcore._fast.jit.t2.gvn cimport pass_gvn
+from vmcore._fast.jit.t2.hoist cimport pass_hoist
+from vmcore._fast.jit.t2.ir cimport Graph
+from vmcore._fast.jit.t2.pair cimport pass_pair
+from vmcore._fast.jit.t2.share cimport pass_share
+from vmcore._fast.jit.t2.sink cimport pass_sink
+from vmcore._fast.jit.t2.strength cimport pass_strength
+from vmcore._fast.jit.t2.unroll cimport pass_unroll
+
+ctypedef void (*pass_t)(Graph *g) noexcept nogil
+
+cdef enum:
+    MOST_STEPS = 32
+
+cdef pass_t table[NUM_PASSES]
+table[PASS_FOLD] = pass_fold
+table[PASS_DEAD] = pass_dead
+table[PASS_CONSTANTS] = pass_constants
+table[PASS_GVN] = pass_gvn
+table[PASS_BITS] = pass_bits
+table[PASS_SHARE] = pass_share
+table[PASS_HOIST] = pass_hoist
+table[PASS_PAIR] = pass_pair
+table[PASS_UNROLL] = pass_unroll
+table[PASS_FORWARD] = pass_forward
+table[PASS_STRENGTH] = pass_strength
+table[PASS_SINK] = pass_sink
+
+#: Their names, by number.
+PASSES = ("fold", "dead", "constants", "gvn", "bits", "share", "hoist", "pair", "unroll", "forward", "strength",
+          "sink")
+
+#: The names in the order in which a region goes through them. What is folded and numbered first makes loops small
+#: enough to be unrolled; then addresses of neighbouring rounds are told apart, look-ups shared, what is stored handed
+#: on, and what does not change moved out, which lets more of them be shared; bits and what is unused come last.
+ORDER = ("fold", "constants", "gvn", "bits", "dead", "unroll", "fold", "constants", "gvn", "dead", "share", "forward",
+         "hoist", "share", "strength", "gvn", "pair", "bits", "sink", "dead")
+
+cdef uint8_t steps[MOST_STEPS]
+cdef uint32_t nsteps = 0
+for _name in ORDER:
+    steps[nsteps] = <uint8_t>PASSES.index(_name)
+    nsteps += 1
+
+
+cdef void run_pass(Graph *g, uint32_t number) noexcept nogil:
+    VMCORE_ASSERT(number < NUM_PASSES)
+    table[number](g)
+
+
+cdef uint32_t num_steps() noexcept nogil:
+    return nsteps
+
+
+cdef uint32_t step_pass(uint32_t step) noexcept nogil:
+    return steps[step]
+
+
+cdef void optimise(Graph *g) noexcept nogil:
+    cdef uint32_t i
+    for i in range(nsteps):
+        if g.failed:
+            return
+        run_pass(g, steps[i])

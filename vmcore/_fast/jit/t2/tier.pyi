@@ -1,0 +1,1 @@
+"""The tier; nothing of it is for Python."""

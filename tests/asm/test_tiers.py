@@ -10,7 +10,8 @@ from support.tiers import in_lockstep
 from vmcore.isa.riscv import parse_isa
 
 #: The seed program draws from the entropy source, which both do alike; nothing has to be left out.
-STRESS = {"every exit": {}, "every block": {"poll_every": 1, "flush_every": 3, "evict": True}}
+STRESS = {"every exit": {}, "every block": {"poll_every": 1, "flush_every": 3, "evict": True},
+          "regions": {"region_every": 1}, "regions missed": {"region_every": 1, "flush_every": 2, "evict": True}}
 STOPS_MOST = 15_000
 #: Where a longer program goes on, it is looked at now and then.
 PIECE = 1009

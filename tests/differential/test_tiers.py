@@ -20,6 +20,13 @@ STRESS = {
     "slices": {"piece": 211, "poll_every": 5},
     # Compiled code gets no more than a few instructions, and is stopped by both at once.
     "crumbs": {"piece": 103, "poll_every": 2},
+    # Loops are compiled as regions wherever code is left.
+    "regions": {"region_every": 1},
+    "regions left": {"region_every": 2, "poll_every": 2},
+    "regions missed": {"region_every": 1, "poll_every": 1, "flush_every": 2, "evict": True},
+    "regions refused": {"region_every": 1, "miss_every": 2, "flush_every": 3},
+    "regions cut": {"region_every": 1, "piece": 211},
+    "regions evicted": {"region_every": 1, "limit": 8 << 10},
 }
 
 
@@ -45,6 +52,6 @@ def test_code_that_changes_under_tables_that_change(mode, stress, harts):
     source, compiled = rng(f"wild tiers {mode} {stress} {harts}"), 0
     for _ in range(scaled(2)):
         # Code that is dropped is made anew from what memory holds then, which may be more than a fence.i has shown.
-        world = World(source.getrandbits(32), mode, harts, fenced=stress == "evicted")
+        world = World(source.getrandbits(32), mode, harts, fenced=stress.endswith("evicted"))
         compiled += together(Wild, world, 6000, **STRESS[stress]).compiled
     assert compiled > 300

@@ -71,7 +71,8 @@ def both(code: Assembler, insns: int = 30_000, **more: int) -> None:
     def make(tier: str) -> Storm:
         return Storm(code, tier, **more)
 
-    for stress in ({}, {"poll_every": 1, "evict": True, "flush_every": 2}):
+    for stress in ({}, {"poll_every": 1, "evict": True, "flush_every": 2}, {"region_every": 1},
+                   {"region_every": 1, "poll_every": 2, "evict": True, "flush_every": 2}):
         assert in_lockstep(make, insns, piece=997, **stress).stops > 25
 
 

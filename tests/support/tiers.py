@@ -90,7 +90,7 @@ def in_lockstep(make: Callable[[str], Any], insns: int, *, piece: int | None = N
     **stress
         More for :func:`vmcore._fast.jitface.stress`.
     """
-    one, two = make("t0"), make("t1")
+    one, two = make("t0"), make("t2" if stress.get("region_every") else "t1")
     t0, t1 = one.core, two.core
     jitface.stress(t1, stop=stop, **stress)
     stops = 0

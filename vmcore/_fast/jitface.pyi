@@ -18,6 +18,7 @@ def stress(
     poll_every: int = 0,
     flush_every: int = 0,
     forget_every: int = 0,
+    region_every: int = 0,
     miss_every: int = 0,
     evict: bool = False,
     limit: int | None = None,

@@ -5,7 +5,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from vmcore._fast.hart.codepage cimport get_page
 from vmcore._fast.hart.state cimport CODE_UNIT, CodeBundle, CodePage, Hart
 from vmcore._fast.jit.block cimport (
-    END_INDIRECT, END_JUMP, END_LIMIT, END_NEXT, END_PAGE, END_PROBE, END_T0)
+    END_INDIRECT, END_JUMP, END_LIMIT, END_NEXT, END_PAGE, END_PROBE, END_REGION,
+    END_T0)
 from vmcore._fast.jit.cache cimport STRESS_LEAST, CodeCache, PageBlocks, cache_limit, cache_start
 from vmcore._fast.jit.convention cimport (
     HOST_OF, STUB_CLEAN, STUB_FP, STUB_LOST, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_OP, STUB_STEP, at_budget,
@@ -20,7 +21,7 @@ from vmcore.errors import ClosedError, ConfigError, MemoryAccessError, VmError
 #: Why a block ends where it does, by the number that the compiler gives.
 ENDS = {
     END_JUMP: "jump", END_INDIRECT: "indirect", END_PAGE: "page", END_LIMIT: "limit", END_NEXT: "next",
-    END_PROBE: "probe", END_T0: "t0",
+    END_PROBE: "probe", END_T0: "t0", END_REGION: "region",
 }
 
 
@@ -34,8 +35,8 @@ cdef CodeCache *cache_of(Core core) except NULL:
     return <CodeCache *>core.sys.cache
 
 
-def stress(Core core, *, stop=False, poll_every=0, flush_every=0, forget_every=0, miss_every=0, evict=False,
-           limit=None):
+def stress(Core core, *, stop=False, poll_every=0, flush_every=0, forget_every=0, region_every=0, miss_every=0,
+           evict=False, limit=None):
     """Make what is rare in compiled code common, which no guest may notice. For tests.
 
     Parameters
@@ -50,6 +51,8 @@ def stress(Core core, *, stop=False, poll_every=0, flush_every=0, forget_every=0
         Each n-th time that code is entered, the TLB is empty.
     forget_every : int
         Each n-th time that code is left, the table of compiled code is emptied.
+    region_every : int
+        Each n-th time that code is left a region is compiled there, if there is one. The tier is ``"t2"``.
     miss_every : int
         Each n-th miss of the TLB is T0's to serve.
     evict : bool
@@ -69,6 +72,7 @@ def stress(Core core, *, stop=False, poll_every=0, flush_every=0, forget_every=0
     c.stress.poll_every = poll_every
     c.stress.flush_every = flush_every
     c.stress.forget_every = forget_every
+    c.stress.region_every = region_every
     c.stress.miss_every = miss_every
     c.stress.evict = bool(evict)
     stress_install(core.sys)

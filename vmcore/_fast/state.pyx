@@ -174,7 +174,7 @@ cdef class State:
             raise ConfigError("tier='t1': this host gives no memory for compiled code",
                               hint="vmcore info says why; tier='auto' goes on without")
         if tier == "t2" or tier == "auto":
-            tier_open(self.sys)
+            tier_open(self.sys, tier == "t2")
         self.quantum = QUANTUM if count > 1 else QUANTUM_ALONE
         self.quantum_left = self.quantum
         self.sys.clock.changed = 0

@@ -56,6 +56,7 @@ cdef struct Stress:
     uint32_t poll_every       # each n-th time that code is entered its first poll leaves it
     uint32_t flush_every      # ... the TLB is empty
     uint32_t forget_every     # ... the table of compiled code is empty afterwards
+    uint32_t region_every     # each n-th time that code is left a region is compiled there, if there is one
     uint32_t miss_every       # each n-th miss of the TLB is T0's to serve
     enter_t enter             # the way in
     uint64_t entered

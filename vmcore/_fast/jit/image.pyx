@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from vmcore._fast.hart.state cimport CODE_UNIT
-from vmcore._fast.jit.block cimport END_T0
+from vmcore._fast.jit.block cimport END_REGION
 
 
 cdef bint image_is_sound(const Image *image, uint64_t size) noexcept nogil:
@@ -33,7 +33,7 @@ cdef bint image_is_sound(const Image *image, uint64_t size) noexcept nogil:
         expected += (block.bytes + CODE_UNIT - 1) // CODE_UNIT
         if block.off & 1 or not block.off < block.end <= 4098 or starts[block.off >> 1]:
             return False
-        if block.insns == 0 or block.why > END_T0:
+        if block.insns == 0 or block.why > END_REGION:
             return False
         starts[block.off >> 1] = 1
         insns += block.insns

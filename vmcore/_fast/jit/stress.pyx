@@ -7,6 +7,7 @@ from vmcore._fast.hart.state cimport ACC_WRITE, EXIT_STEP, L1_SIZE, Hart, System
 from vmcore._fast.jit.cache cimport CodeCache, Stress
 from vmcore._fast.jit.convention cimport FN_MISS
 from vmcore._fast.jit.stubs cimport on_miss
+from vmcore._fast.jit.t2.tier cimport tier_at_once
 from vmcore._fast.memory.tlb cimport TLB_MASK, TLB_SIZE, empty_tag
 
 
@@ -31,6 +32,8 @@ cdef void enter_stressed(Hart *hart, uint64_t code) noexcept nogil:
         for i in range(L1_SIZE):
             hart.l1[i].tag = no_code_tag(i)
             hart.l1_second[i].tag = no_code_tag(i)
+    if is_turn(s.entered, s.region_every) and hart.sys.sample != NULL:
+        tier_at_once(hart, hart.exit_pc & ~<uint64_t>1)
     if hart.pins.budget != before:
         if s.stop:
             hart.sys.request = 1
@@ -62,7 +65,7 @@ cdef void stress_install(System *sys) noexcept nogil:
         s.enter = sys.enter_code
     s.made = NULL
     sys.enter_code = s.enter
-    if s.stop or s.poll_every or s.flush_every or s.forget_every:
+    if s.stop or s.poll_every or s.flush_every or s.forget_every or s.region_every:
         sys.enter_code = enter_stressed
     for i in range(sys.nharts):
         sys.harts[i].stubs[FN_MISS] = <void *>(miss_stressed if s.evict or s.miss_every else on_miss)

@@ -26,18 +26,18 @@ def machine() -> Iterator[Machine]:
     made.close()
 
 
-@pytest.mark.parametrize("way", ["colouring", "linear"])
+@pytest.mark.parametrize("how", ["colouring", "scan"])
 @given(st.integers(0, 2**32), st.integers(1, 10), st.booleans())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_allocated_regions_compute_what_they_say(
-    machine: Machine, way: str, seed: int, size: int, floats: bool
+    machine: Machine, how: str, seed: int, size: int, floats: bool
 ) -> None:
     text = random_region(seed, size, floats=floats, runs=True)
     random = Random(seed)
     regs = [0, *(random.choice([0, 1, 2**63, DATA, random.getrandbits(64)]) for _ in range(63))]
     memory = random.randbytes(DATA_SIZE)
     try:
-        region = Emitted(text, way=way)
+        region = Emitted(text, how=how)
     except VmError:
         # There are 64 slots; hardly any of these regions wants more.
         reject()
@@ -53,4 +53,4 @@ def test_allocated_regions_compute_what_they_say(
 
 def test_a_way_that_there_is_not() -> None:
     with pytest.raises(ConfigError, match="greedy"):
-        Emitted(random_region(1, 2, runs=True), way="greedy")
+        Emitted(random_region(1, 2, runs=True), how="greedy")

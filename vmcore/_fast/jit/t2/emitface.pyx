@@ -41,6 +41,7 @@ cdef enum:
 #: Numbers of the kinds of places that :func:`order` takes.
 PLACES = {"xmm": AT_XMM, "slot": AT_SLOT, "temp": PLACE_TEMP, "home": PLACE_HOME, "base": PLACE_BASE,
           "const": PLACE_CONST, "end": NUM_PLACES}
+ALLOCATORS = {"colouring": BY_COLOURING, "scan": BY_LINEAR_SCAN}
 WAYS = {LEFT_NOT: "never", LEFT_SNAP: "snap", LEFT_TO: "to", LEFT_WRONG: "wrong", LEFT_MEMORY: "memory"}
 
 
@@ -177,7 +178,7 @@ cdef class Emitted:
     Raises
     ------
     ConfigError
-        The text is no graph, or one that is not well formed.
+        The text is no graph, or one that is not well formed; or `how` is none of these.
     VmError
         It cannot be emitted.
     """
@@ -201,12 +202,14 @@ cdef class Emitted:
         count_uses(&self.g)
         if select:
             select_nodes(&self.g)
-        if how != "scatter":
-            allocate(&self.g, &self.places, BY_COLOURING if how == "colouring" else BY_LINEAR_SCAN)
+        if how in ALLOCATORS:
+            allocate(&self.g, &self.places, ALLOCATORS[how])
             if self.places.failed:
                 raise VmError("the region cannot be allocated")
-        else:
+        elif how == "scatter":
             self.scatter(seed)
+        else:
+            raise ConfigError(f"{how!r} deals out no places", hint=f"There are scatter, {', '.join(ALLOCATORS)}")
         n = lay_out(&self.g, layout)
         if not emit_region(&self.g, &self.places, layout, n, &self.code, self.window, self.window + ROOM, parallel):
             raise VmError("the region cannot be emitted")

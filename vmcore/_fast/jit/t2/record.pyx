@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 
 from vmcore._fast.hart.state cimport ACC_WRITE, PRIV_M, Hart
 from vmcore._fast.hart.translate cimport data_priv
-from vmcore._fast.jit.convention cimport FN_MISS, INFO_ACC_SHIFT
+from vmcore._fast.jit.convention cimport FN_MISS, INFO_ACC_SHIFT, NUM_PINNED_F, PINNED_F, XMM_OF
 from vmcore._fast.jit.t2.alloc cimport AT_SLOT
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS
 from vmcore._fast.jit.t2.moves cimport PLACE_BASE, PLACE_CONST, PLACE_HOME
@@ -41,6 +41,9 @@ cdef void restore_guest(Hart *hart, const uint8_t *record, const uint64_t *saved
         else:
             # General registers and behind them xmm registers, as the places are.
             values[i] = saved[place]
+    # A region without floating point has none of its registers in its records: they are where they were.
+    for i in range(NUM_PINNED_F if hart.fp_live else 0):
+        hart.f[PINNED_F[i]] = saved[SAVED_XMM + XMM_OF[PINNED_F[i]]]
     for i in range(n):
         r = pair[2 * i]
         if r >= F_REGISTERS:

@@ -2,7 +2,8 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from vmcore._fast.hart.state cimport CodeBundle, Hart, System
+from vmcore._fast.defs cimport gva_t
+from vmcore._fast.hart.state cimport Hart, System
 from vmcore._fast.jit.t2.compile cimport Workshop
 from vmcore._fast.jit.t2.job cimport Client
 
@@ -23,11 +24,11 @@ cdef struct Tier:
     uint64_t n_stale          # pages that changed meanwhile
     uint64_t ns
 
-# Have regions compiled in the background from now on. False: this host's processor lacks what they need, or there is no
+# Have regions compiled from now on, in the background, or wherever a hart is seen and on its own thread. False: this host's processor lacks what they need, or there is no
 # memory. After cache_open().
-cdef bint tier_open(System *sys) noexcept nogil
+cdef bint tier_open(System *sys, bint at_once) noexcept nogil
 cdef void tier_close(System *sys) noexcept nogil
-# Compile a region now, on this thread, and put it in place. False: there is none to be had.
-cdef bint tier_compile_now(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil
+# The hart was seen at pc: compile a region around it now, on this thread, if there is one to be had.
+cdef void tier_at_once(Hart *hart, gva_t pc) noexcept nogil
 # What there is, for people.
 cdef dict tier_figures(System *sys)

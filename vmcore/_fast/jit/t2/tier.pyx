@@ -114,61 +114,87 @@ cdef inline void look_again(Hart *hart, Tier *t) noexcept nogil:
         recode(hart)
 
 
+cdef CodeBundle *bundle_at(Hart *hart, gva_t pc) noexcept nogil:
+    # Whose blocks the hart was in; NULL: none that a region may be made of.
+    cdef const FetchEntry *f = &hart.fetches[(pc >> 12) & (FETCH_SIZE - 1)]
+    cdef CodeBundle *bundle
+    if f.page != pc & ~<uint64_t>4095 or f.ctx != hart.fetch_ctx or f.code == NULL or hart.sys.nprobes:
+        return NULL
+    bundle = f.code.bundle
+    if bundle == NULL or bundle.blocks == NULL or bundle.dead:
+        return NULL
+    return bundle
+
+
+cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept nogil:
+    # One more sighting; the last of several asks for a region.
+    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
+    cdef Job *job
+    t.n_samples += 1
+    if t.n_samples - u.seen_at > FORGOTTEN:
+        u.sightings = 0
+    u.seen_at = t.n_samples
+    u.sightings += 1
+    if u.sightings < ENOUGH or u.waiting or u.tries >= MOST_TRIES:
+        return
+    u.sightings = 0
+    u.tries += 1
+    job = describe(hart, bundle, pc & 4095)
+    if job == NULL:
+        return
+    u.waiting = True
+    if not job_push(t.client, job):
+        u.waiting = False
+        job_free(job)
+
+
 cdef void sample(Hart *hart, gva_t pc) noexcept nogil:
     cdef System *sys = hart.sys
     cdef Tier *t = <Tier *>(<CodeCache *>sys.cache).tier
-    cdef const FetchEntry *f = &hart.fetches[(pc >> 12) & (FETCH_SIZE - 1)]
-    cdef CodeBundle *bundle = NULL
-    cdef PageBlocks *u
-    cdef Job *job
+    cdef CodeBundle *bundle
     if sys.parallel:
         vmcore_lock(&sys.code_lock)
     if vmcore_load32(&t.client.ready):
         fetch(sys)
-    if f.page == pc & ~<uint64_t>4095 and f.ctx == hart.fetch_ctx and f.code != NULL:
-        bundle = f.code.bundle
-    if bundle != NULL and bundle.blocks != NULL and not bundle.dead and sys.nprobes == 0:
-        u = <PageBlocks *>bundle.blocks
-        t.n_samples += 1
-        if t.n_samples - u.seen_at > FORGOTTEN:
-            u.sightings = 0
-        u.seen_at = t.n_samples
-        u.sightings += 1
-        if u.sightings >= ENOUGH and not u.waiting and u.tries < MOST_TRIES:
-            u.sightings = 0
-            u.tries += 1
-            job = describe(hart, bundle, pc & 4095)
-            if job != NULL:
-                u.waiting = True
-                if not job_push(t.client, job):
-                    u.waiting = False
-                    job_free(job)
+    bundle = bundle_at(hart, pc)
+    if bundle != NULL:
+        consider(hart, t, bundle, pc)
     look_again(hart, t)
     if sys.parallel:
         vmcore_unlock(&sys.code_lock)
 
 
-cdef bint tier_compile_now(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
+cdef bint compile_now(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
     cdef System *sys = hart.sys
     cdef Tier *t = <Tier *>(<CodeCache *>sys.cache).tier
     cdef Job *job
     cdef bint done = False
-    cdef uint32_t i
-    if bundle.blocks == NULL:
-        return False
     if t.shop == NULL:
         t.shop = workshop_open()
     job = describe(hart, bundle, off)
     if t.shop != NULL and job != NULL:
         compile_region(t.shop, job)
         done = settle(sys, bundle, job)
-        for i in range(sys.nharts):
-            look_again(sys.harts[i], t)
     job_free(job)
     return done
 
 
-cdef bint tier_open(System *sys) noexcept nogil:
+cdef void tier_at_once(Hart *hart, gva_t pc) noexcept nogil:
+    cdef System *sys = hart.sys
+    cdef Tier *t = <Tier *>(<CodeCache *>sys.cache).tier
+    cdef CodeBundle *bundle
+    if sys.parallel:
+        vmcore_lock(&sys.code_lock)
+    bundle = bundle_at(hart, pc)
+    if bundle != NULL:
+        t.n_samples += 1
+        compile_now(hart, bundle, pc & 4095)
+    look_again(hart, t)
+    if sys.parallel:
+        vmcore_unlock(&sys.code_lock)
+
+
+cdef bint tier_open(System *sys, bint at_once) noexcept nogil:
     cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Tier *t
     if c == NULL or not region_host():
@@ -182,7 +208,7 @@ cdef bint tier_open(System *sys) noexcept nogil:
         return False
     t.fuel = ~<uint64_t>0
     c.tier = t
-    sys.sample = sample
+    sys.sample = tier_at_once if at_once else sample
     return True
 
 

@@ -12,7 +12,7 @@ from vmcore._fast.jit.convention cimport (
     HOST_OF, STUB_CLEAN, STUB_FP, STUB_LOST, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_OP, STUB_STEP, at_budget,
     at_dctx_key, at_exit_pc, at_f, at_fp_live, at_fs, at_l1, at_l1_tag, at_n_hits, at_n_lookups, at_page_base,
     at_res_addr, at_res_ctx, at_res_size, at_stub, at_x)
-from vmcore._fast.jit.image cimport Compiled
+from vmcore._fast.jit.image cimport REPLACED, Compiled
 from vmcore._fast.jit.stress cimport stress_install
 from vmcore._fast.memory.ram cimport find_bank
 from vmcore._fast.run cimport Core
@@ -125,6 +125,8 @@ def compile_at(Core core, uint64_t gpa, index=0):
 def blocks(Core core, uint64_t gpa):
     """Return what is compiled of the page at a physical address, in the order in which that was done.
 
+    What other code has taken the place of is left out.
+
     Parameters
     ----------
     core : Core
@@ -159,6 +161,8 @@ def blocks(Core core, uint64_t gpa):
     if known != NULL:
         for i in range(known.nblocks):
             one = &known.blocks[i]
+            if one.off & REPLACED:
+                continue
             at = <uint64_t>CODE_UNIT * one.at
             found.append({
                 "start": bundle.gpa + one.off, "instructions": one.insns, "why": ENDS[one.why], "at": at,

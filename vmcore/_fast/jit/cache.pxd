@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.hart.state cimport CodeBundle, System, enter_t
+from vmcore._fast.hart.state cimport CodeBundle, Hart, System, enter_t
 from vmcore._fast.jit.block cimport Block
 from vmcore._fast.jit.block cimport Link as Exit
 from vmcore._fast.jit.codebuf cimport CodeSegment
@@ -31,6 +31,7 @@ cdef struct PageBlocks:
     uint8_t sightings
     uint8_t waiting
     uint8_t tries
+    uint8_t storms            # sightings at which its regions had been left all the time
     uint8_t nrefused
     uint16_t refused[MOST_REFUSED]
     uint64_t seen_at
@@ -100,6 +101,8 @@ cdef bint cache_start(System *sys) noexcept nogil
 # Put code into a page that has compiled code already: what begins at the same place is replaced. Its place in
 # bundle.code, or 0. May move or drop the code of any page; with parallel harts the code lock is held.
 cdef uint32_t put_made(System *sys, CodeBundle *bundle, const Made *made) noexcept nogil
+# Have block code where a region is. False: no room.
+cdef bint unmake(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil
 # Have at most so many bytes from now on; what there is goes. It has been started.
 cdef void cache_limit(System *sys, uint64_t limit) noexcept nogil
 # Every page must have been dropped before.

@@ -19,7 +19,8 @@ from vmcore._fast.jit.codebuf cimport (
     CODE_NONE, CODE_SEGMENT_SIZE, CodeSegment, CodeStats, code_begin_write, code_end_write, code_generation,
     code_method, code_rw_delta, code_segment_free, code_segment_new, code_stats)
 from vmcore._fast.jit.image cimport (
-    IMAGE_COUNTING, IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, LINKED, PAGE_BYTES, Compiled, Image, Link, image_blocks,
+    IMAGE_COUNTING, IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, LINKED, PAGE_BYTES, REPLACED, Compiled, Image, Link,
+    image_blocks,
     image_check, image_code, image_links, image_size, page_hash)
 from vmcore._fast.jit.l3 cimport Table, heat_class, store_give_back, store_knows, store_put, store_take
 from vmcore._fast.jit.stubs cimport install_stubs, write_stubs
@@ -185,7 +186,8 @@ cdef Image *make_image(System *sys, CodeBundle *bundle) noexcept nogil:
         memcpy(code + CODE_UNIT * at, <void *>(written + <uint64_t>CODE_UNIT * u.blocks[i].at), u.blocks[i].bytes)
         block[i] = u.blocks[i]
         block[i].at = at
-        index[block[i].off >> 1] = <uint16_t>i
+        if not block[i].off & REPLACED:
+            index[block[i].off >> 1] = <uint16_t>i
         at += (block[i].bytes + CODE_UNIT - 1) // CODE_UNIT
     link = image_links(image)
     if u.nlinks:
@@ -207,7 +209,7 @@ cdef bint is_probed_in(const System *sys, const Image *image) noexcept nogil:
     for i in range(image.nblocks):
         block = &image_blocks(image)[i]
         # A region may hold anything of its page.
-        off = block.off if block.why != END_REGION else 0
+        off = block.off & ~<uint32_t>REPLACED if block.why != END_REGION else 0
         while off <= block.end and off < PAGE_BYTES:
             if (sys.probe_map[off >> 4] >> ((off >> 1) & 7)) & 1:
                 return True
@@ -237,7 +239,8 @@ cdef bint install(System *sys, CodeBundle *bundle, const Image *image) noexcept 
     base = <uint32_t>((c.at - sys.code_base) // CODE_UNIT)
     for i in range(u.nblocks):
         u.blocks[i].at += base
-        vmcore_store32(&bundle.code[u.blocks[i].off >> 1], u.blocks[i].at)
+        if not u.blocks[i].off & REPLACED:
+            vmcore_store32(&bundle.code[u.blocks[i].off >> 1], u.blocks[i].at)
     c.at += image.code_bytes
     return True
 
@@ -401,9 +404,11 @@ cdef bint record(System *sys, CodeBundle *bundle, const Made *made, uint64_t at)
     cdef Compiled *block
     cdef Link *link
     cdef uint32_t i, target
+    cdef bint had
     if not more_room(<void **>&u.blocks, &u.blocks_room, u.nblocks, sizeof(Compiled)):
         return False
     block = &u.blocks[u.nblocks]
+    had = bundle.code[made.start >> 1] != 0
     block.at = <uint32_t>((at - sys.code_base) // CODE_UNIT)
     block.bytes = made.size
     block.off = <uint16_t>made.start
@@ -412,6 +417,9 @@ cdef bint record(System *sys, CodeBundle *bundle, const Made *made, uint64_t at)
     block.why = <uint16_t>made.why
     # ORDER: release: the code is there before its place.
     vmcore_store32(&bundle.code[made.start >> 1], block.at)
+    for i in range(u.nblocks if had else 0):
+        if u.blocks[i].off == made.start:
+            u.blocks[i].off |= REPLACED
     for i in range(made.nlinks):
         # Without room the jump keeps leading to its exit: slower, not wrong.
         if not more_room(<void **>&u.links, &u.links_room, u.nlinks, sizeof(Link)):
@@ -456,24 +464,12 @@ cdef uint32_t put_made(System *sys, CodeBundle *bundle, const Made *made) noexce
     return bundle.code[made.start >> 1]
 
 
-cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
+cdef uint32_t put_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
     cdef System *sys = hart.sys
     cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Block *b = &c.block
     cdef Made made
     cdef uint64_t began = vmcore_monotonic_ns()
-    if not cache_start(sys):
-        # No memory for code, now or ever: T0 does it all.
-        sys.compile = NULL
-        sys.recall = NULL
-        return 0
-    if bundle.code == NULL and c.store != NULL:
-        # Another machine may have compiled the page since it was first fetched.
-        recall(sys, bundle, False)
-    if not equip(sys, bundle):
-        return 0
-    if bundle.code[off >> 1]:
-        return bundle.code[off >> 1]
     x_open(&b.a, c.stage, c.stage + STAGE_BYTES)
     if not translate_block(b, hart, bundle, off):
         c.n_failed += 1
@@ -491,6 +487,30 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
     c.n_blocks += 1
     c.n_insns += b.insns
     c.compile_ns += vmcore_monotonic_ns() - began
+    return bundle.code[off >> 1]
+
+
+cdef bint unmake(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
+    return put_block(hart, bundle, off) != 0
+
+
+cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
+    cdef System *sys = hart.sys
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    if not cache_start(sys):
+        # No memory for code, now or ever: T0 does it all.
+        sys.compile = NULL
+        sys.recall = NULL
+        return 0
+    if bundle.code == NULL and c.store != NULL:
+        # Another machine may have compiled the page since it was first fetched.
+        recall(sys, bundle, False)
+    if not equip(sys, bundle):
+        return 0
+    if bundle.code[off >> 1]:
+        return bundle.code[off >> 1]
+    if not put_block(hart, bundle, off):
+        return 0
     if c.n_blocks >= c.cool_after:
         c.cool_after = c.n_blocks + COOL_BLOCKS
         cool(sys)

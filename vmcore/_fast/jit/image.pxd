@@ -50,8 +50,8 @@ cdef enum:
 cdef struct Compiled:
     uint32_t at               # in CODE_UNIT: from sys.code_base, or from the start of the image's code
     uint32_t bytes
-    uint16_t off              # of its first instruction in the page, and of what follows its last one
-    uint16_t end
+    uint16_t off              # of its first instruction in the page; REPLACED: other code begins there now
+    uint16_t end              # ... of what follows its last one
     uint16_t insns
     uint16_t why              # END_*
 
@@ -63,6 +63,7 @@ cdef struct Link:
 
 cdef enum:
     LINKED = 1
+    REPLACED = 1
 
 cdef struct Image:
     uint64_t check            # of everything behind it

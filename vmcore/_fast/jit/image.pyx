@@ -31,11 +31,14 @@ cdef bint image_is_sound(const Image *image, uint64_t size) noexcept nogil:
         if block.at != expected or block.bytes == 0 or block.bytes > image.code_bytes:
             return False
         expected += (block.bytes + CODE_UNIT - 1) // CODE_UNIT
-        if block.off & 1 or not block.off < block.end <= 4098 or starts[block.off >> 1]:
+        if block.off >= PAGE_BYTES or not (block.off & ~<uint32_t>REPLACED) < block.end <= PAGE_BYTES + 2:
             return False
         if block.insns == 0 or block.why > END_REGION:
             return False
-        starts[block.off >> 1] = 1
+        if not block.off & REPLACED:
+            if starts[block.off >> 1]:
+                return False
+            starts[block.off >> 1] = 1
         insns += block.insns
     if expected * CODE_UNIT != image.code_bytes or insns != image.insns:
         return False

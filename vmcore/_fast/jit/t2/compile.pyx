@@ -68,6 +68,9 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     n = form_region(shop.region, &given, job.header)
     if n:
         return n
+    if not shop.region.is_loop and not job.anything:
+        # Block code is as good for what is executed once.
+        return REGION_COLD
     job.insns = shop.region.ninsns
     graph_clear(&shop.graph)
     shop.graph.fuel = job.fuel

@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
 from vmcore._fast.hart.fpregs cimport FS_DIRTY
-from vmcore._fast.jit.convention cimport STUB_NEXT, STUB_NEXT_RAX, at_budget, at_fp_live, at_fs, at_stub
+from vmcore._fast.jit.convention cimport STUB_NEXT, STUB_NEXT_RAX, at_budget, at_fp_live, at_fs, at_n_regions, at_stub
 from vmcore._fast.jit.t2.alloc cimport AT_HOME, AT_NONE
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, ASIDE_REFILL,
@@ -17,7 +17,7 @@ from vmcore._fast.jit.t2.exits cimport (
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST
 from vmcore._fast.jit.x64.asm cimport (
-    CC_E, CC_GE, CC_L, F_CMP8_MI, F_MOV8_MI, F_SUB_I, RBP, RDX, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m, x_mov_imm,
+    CC_E, CC_GE, CC_L, F_ADD_I, F_CMP8_MI, F_MOV8_MI, F_SUB_I, RBP, RDX, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m, x_mov_imm,
     x_nops, x_open, x_patch32, x_patch8, x_rmi)
 from vmcore._fast.memory.alloc cimport vm_free, vm_realloc
 
@@ -228,6 +228,8 @@ cdef void enter(Code *c) noexcept nogil:
     cdef uint32_t n = 0
     cdef uint32_t place
     cdef const Node *one
+    # Who decides about regions wants to know whether they are left soon.
+    x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_n_regions(), 1)
     while node:
         one = node_of(c, node)
         place = c.places[node]

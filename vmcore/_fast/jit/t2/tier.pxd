@@ -7,6 +7,11 @@ from vmcore._fast.hart.state cimport Hart, System
 from vmcore._fast.jit.t2.compile cimport Workshop
 from vmcore._fast.jit.t2.job cimport Client
 
+# What a hart had executed when it was seen last.
+cdef struct Look:
+    uint64_t insns            # of compiled code
+    uint64_t entries          # of regions
+
 # Of one machine.
 cdef struct Tier:
     Client *client
@@ -14,6 +19,7 @@ cdef struct Tier:
     uint64_t fuel
     uint64_t serial           # grows with each region that is put in place
     uint64_t seen[8]          # ... when each hart looked last
+    Look looks[8]
     uint64_t n_samples
     uint64_t n_regions
     uint64_t n_insns
@@ -21,6 +27,7 @@ cdef struct Tier:
     uint64_t n_nodes
     uint64_t n_spilled
     uint64_t n_refused
+    uint64_t n_given_up       # regions that were left all the time
     uint64_t n_stale          # pages that changed meanwhile
     uint64_t ns
 

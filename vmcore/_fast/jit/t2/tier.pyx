@@ -12,8 +12,9 @@ from vmcore._fast.defs cimport gva_t, vmcore_load32, vmcore_lock, vmcore_store64
 from vmcore._fast.hart.codepage cimport find_bundle, recode
 from vmcore._fast.hart.state cimport FETCH_SIZE, CodeBundle, FetchEntry, Hart, System
 from vmcore._fast.jit.block cimport END_REGION
-from vmcore._fast.jit.cache cimport MOST_REFUSED, CodeCache, Made, PageBlocks, image_flags, put_made
-from vmcore._fast.jit.image cimport Compiled
+from vmcore._fast.jit.cache cimport (
+    MOST_REFUSED, CodeCache, Made, PageBlocks, image_flags, put_made, unmake)
+from vmcore._fast.jit.image cimport REPLACED, Compiled
 from vmcore._fast.jit.t2.compile cimport compile_region, region_host, workshop_close, workshop_open
 from vmcore._fast.jit.t2.job cimport Job
 from vmcore._fast.jit.t2.jobs cimport client_close, client_open, job_fetch, job_free, job_new, job_push
@@ -23,33 +24,36 @@ cdef enum:
     ENOUGH = 3                # sightings of a page, none more than FORGOTTEN sightings of anything after the one before
     FORGOTTEN = 64
     MOST_TRIES = 24           # regions of a page, those that came to nothing among them
+    STORM = 48                # instructions for each entry of a region, below which block code does as well
+    MOST_STORMS = 3           # sightings of a page in a storm, more than of it in none
 
 
 cdef inline void set_bit(uint8_t *bits, uint32_t half) noexcept nogil:
     bits[half >> 3] |= <uint8_t>(1 << (half & 7))
 
 
-cdef Job *describe(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
+cdef Job *describe(Hart *hart, CodeBundle *bundle, uint32_t sample) noexcept nogil:
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Compiled *one
     cdef Job *job = job_new()
-    cdef uint32_t i, half
+    cdef uint32_t i, half, off
     if job == NULL:
         return NULL
     memcpy(job.page, bundle.saved, sizeof(job.page))
     for i in range(u.nblocks):
         one = &u.blocks[i]
+        off = one.off & ~<uint32_t>REPLACED
         if one.why == END_REGION:
-            set_bit(job.taken, one.off >> 1)
+            set_bit(job.taken, off >> 1)
             continue
-        for half in range(one.off >> 1, min(one.end, 4096) >> 1):
+        for half in range(off >> 1, min(one.end, 4096) >> 1):
             set_bit(job.warm, half)
     for i in range(u.nrefused):
         set_bit(job.taken, u.refused[i] >> 1)
     job.gpa = bundle.gpa
     job.isa = hart.isa
     job.flags = image_flags(hart.sys)
-    job.sample = off
+    job.sample = sample
     job.fuel = (<Tier *>(<CodeCache *>hart.sys.cache).tier).fuel
     return job
 
@@ -126,10 +130,45 @@ cdef CodeBundle *bundle_at(Hart *hart, gva_t pc) noexcept nogil:
     return bundle
 
 
+cdef void give_up(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
+    # Its regions are entered and left again and again: block code for all of it. They are not tried a second time.
+    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
+    cdef uint32_t i
+    cdef uint32_t n = u.nblocks
+    cdef uint32_t off
+    for i in range(n):
+        off = u.blocks[i].off
+        if u.blocks[i].why != END_REGION or off & REPLACED:
+            continue
+        if not unmake(hart, bundle, off) or bundle.blocks != u:
+            # No room; or it was made, and all that there was has gone or moved.
+            return
+        t.n_given_up += 1
+    t.serial += 1
+
+
+cdef bint is_stormy(Hart *hart, Tier *t) noexcept nogil:
+    # Since the hart was seen last.
+    cdef Look *look = &t.looks[hart.index]
+    cdef uint64_t insns = hart.n_code - look.insns
+    cdef uint64_t entries = hart.n_regions - look.entries
+    look.insns = hart.n_code
+    look.entries = hart.n_regions
+    return insns < entries * STORM
+
+
 cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept nogil:
     # One more sighting; the last of several asks for a region.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Job *job
+    if is_stormy(hart, t):
+        u.storms += 1
+        if u.storms >= MOST_STORMS:
+            u.storms = 0
+            give_up(hart, t, bundle)
+            return
+    elif u.storms:
+        u.storms -= 1
     t.n_samples += 1
     if t.n_samples - u.seen_at > FORGOTTEN:
         u.sightings = 0
@@ -172,6 +211,8 @@ cdef bint compile_now(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nog
     if t.shop == NULL:
         t.shop = workshop_open()
     job = describe(hart, bundle, off)
+    if job != NULL:
+        job.anything = True
     if t.shop != NULL and job != NULL:
         compile_region(t.shop, job)
         done = settle(sys, bundle, job)
@@ -232,5 +273,5 @@ cdef dict tier_figures(System *sys):
         return {}
     t = <Tier *>c.tier
     return {"t2_samples": t.n_samples, "t2_regions": t.n_regions, "t2_compiled": t.n_insns, "t2_code_bytes": t.n_bytes,
-            "t2_refused": t.n_refused, "t2_stale": t.n_stale, "t2_compile_ns": t.ns, "t2_nodes": t.n_nodes,
+            "t2_given_up": t.n_given_up, "t2_refused": t.n_refused, "t2_stale": t.n_stale, "t2_compile_ns": t.ns, "t2_nodes": t.n_nodes,
             "t2_spilled": t.n_spilled}

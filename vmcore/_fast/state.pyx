@@ -23,7 +23,7 @@ from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, transl
 from vmcore._fast.jit.codebuf cimport code_is_concurrent
 from vmcore._fast.jit.cache cimport cache_close, cache_open
 from vmcore._fast.jit.l3 cimport Store
-from vmcore._fast.jit.t2.tier cimport tier_close, tier_open
+from vmcore._fast.jit.t2.tier cimport NO_LIMIT, tier_close, tier_open
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free, vm_size
 from vmcore._fast.memory.mmu cimport WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W, WANT_X
 from vmcore._fast.memory.ram cimport MAX_REGIONS, PG_WATCH, Bank, Ram, Region, find_bank, free_banks, ram_span
@@ -57,6 +57,19 @@ HANDLER_MODULES = (ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys)
 LIFTER_MODULES = (lift_fp, lift_int, lift_mem)
 EMITTER_MODULES = (emit_bits, emit_flow, emit_fp, emit_fp_move, emit_int, emit_mem, emit_sys)
 control.bind_links()
+
+cdef object MOST_FUEL = (1 << 63) - 1
+
+
+cdef object fuel_given():
+    # Rewrites that the environment allows, None: all.
+    given = os.environ.get("VMCORE_JIT_FUEL", "")
+    if not given:
+        return None
+    if not (given.isascii() and given.isdigit()) or len(given) > len(str(MOST_FUEL)) or int(given) > MOST_FUEL:
+        raise ConfigError(f"the environment variable VMCORE_JIT_FUEL is {given[:40]!r}: it is no number of rewrites",
+                          hint="Give a number from 0 to 2**63 - 1, or leave it out")
+    return int(given)
 
 
 cdef inline size_t HART_BYTES() noexcept nogil:
@@ -163,6 +176,10 @@ cdef class State:
         if counting is None:
             counting = os.environ.get("VMCORE_JIT_COUNT") == "1"
         self.sys.counting = bool(counting)
+        fuel = fuel_given()
+        if fuel is not None:
+            # What is found in the store was made with other fuel, and what is made now is for no one else.
+            store = None
         self.store = store
         if parallel and tier != "t0" and not code_is_concurrent():
             # Code that is being written cannot be executed here, by another hart neither.
@@ -174,7 +191,7 @@ cdef class State:
             raise ConfigError("tier='t1': this host gives no memory for compiled code",
                               hint="vmcore info says why; tier='auto' goes on without")
         if tier == "t2" or tier == "auto":
-            tier_open(self.sys, tier == "t2")
+            tier_open(self.sys, tier == "t2", <uint64_t>(NO_LIMIT if fuel is None else fuel))
         self.quantum = QUANTUM if count > 1 else QUANTUM_ALONE
         self.quantum_left = self.quantum
         self.sys.clock.changed = 0

@@ -46,7 +46,7 @@ cdef struct Wait:
     uint8_t *field
     uint32_t what
 
-# Offset in the code -> the node that begins there, for people.
+# Offset in the code -> the node that begins there, 0: what a block ends with, for people.
 cdef struct Mark:
     uint32_t at
     uint32_t node

@@ -27,9 +27,8 @@ cdef void mark_live(const Colouring *c, uint64_t *clean, uint32_t rng, const uin
         row[i] |= live[i]
 
 
-cdef void build(Colouring *c, uint64_t *live) noexcept nogil:
-    # Backwards through each block; `live` has room for a set of all ranges. A definition interferes with what is live
-    # behind it.
+cdef void interfere(Colouring *c, uint64_t *live) noexcept nogil:
+    # Backwards through each block. A definition interferes with what is live behind it.
     cdef const Live *lv = c.lv
     cdef const Span *span
     cdef const Step *step
@@ -436,7 +435,7 @@ cdef int colour_class(const Live *lv, const Graph *g, int8_t *regs, uint32_t bas
     lay_out(&c, <char *>block)
     for i in range(n):
         c.cost[i] = spill_cost(lv, g, base + i)
-    build(&c, live)
+    interfere(&c, live)
     take_moves(&c)
     for metric in range(NUM_METRICS):
         # Whoever is cheap and in many ways is best left out; what that means, no rule knows for every graph.

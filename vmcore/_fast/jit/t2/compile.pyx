@@ -76,7 +76,8 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     shop.graph.fuel = job.fuel
     lift_region(shop.region, &shop.graph)
     analyse(&shop.graph)
-    optimise(&shop.graph)
+    optimise(&shop.graph, &job.spent)
+    job.burnt = shop.graph.burnt
     analyse(&shop.graph)
     count_uses(&shop.graph)
     if shop.graph.failed:

@@ -197,19 +197,22 @@ cdef bint is_closing_poll(const Code *c, uint32_t block, uint32_t node) noexcept
         c.starts[b.edges[0].to] != NULL
 
 
+cdef void put_mark(Code *c, uint32_t node) noexcept nogil:
+    cdef Mark *mark = <Mark *>one_more(c, <void **>&c.marks, &c.nmarks, 4, sizeof(Mark))
+    if mark != NULL:
+        mark.at = <uint32_t>(c.a.at - c.a.start)
+        mark.node = node
+
+
 cdef void emit_block(Code *c, uint32_t block) noexcept nogil:
     cdef const BlockOf *b = &c.g.blocks[block]
     cdef uint32_t node = b.first
-    cdef Mark *mark
     if b.loop == block:
         x_nops(&c.a, -<uint32_t>(c.a.at - c.a.start) & (LOOP_ALIGNMENT - 1))
     c.starts[block] = c.a.at
     while node:
         if is_emitted(c, node):
-            mark = <Mark *>one_more(c, <void **>&c.marks, &c.nmarks, 4, sizeof(Mark))
-            if mark != NULL:
-                mark.at = <uint32_t>(c.a.at - c.a.start)
-                mark.node = node
+            put_mark(c, node)
             if is_closing_poll(c, block, node) and edge_moves(c, &b.edges[0]) == 0:
                 x_rmi(&c.a, F_SUB_I, 1, 0, RBP, at_budget(), node_of(c, node).imm)
                 jump_if(c, CC_GE, b.edges[0].to)
@@ -217,6 +220,7 @@ cdef void emit_block(Code *c, uint32_t block) noexcept nogil:
                 return
             emit_node(c, node)
         node = node_of(c, node).next
+    put_mark(c, 0)
     emit_end(c, block)
 
 

@@ -4,6 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.defs cimport gpa_t
 from vmcore._fast.jit.block cimport Link
+from vmcore._fast.jit.t2.passes cimport Spent
 
 cdef enum:
     MOST_REGION_LINKS = 512
@@ -39,6 +40,8 @@ cdef struct Job:
     uint64_t ns
     uint32_t nodes
     uint32_t spilled
+    uint64_t burnt            # rewrites
+    Spent spent
     Link links[MOST_REGION_LINKS]
     uint8_t *code             # vm_alloc
 

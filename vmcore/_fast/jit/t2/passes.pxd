@@ -1,6 +1,6 @@
 # The passes over a region's graph, by number, and the order in which a compiler runs them.
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from vmcore._fast.jit.t2.ir cimport Graph
 
@@ -19,10 +19,17 @@ cdef enum:
     PASS_SINK
     NUM_PASSES
 
+# The rewrite that used up a graph's fuel.
+cdef struct Spent:
+    uint64_t rewrite          # which one of its pass, from 1; 0: there is fuel left
+    uint32_t number           # the pass; NUM_PASSES: it was made when the graph was
+
 # Run one.
 cdef void run_pass(Graph *g, uint32_t number) noexcept nogil
 # How many steps optimise() has, and the pass of one of them.
 cdef uint32_t num_steps() noexcept nogil
 cdef uint32_t step_pass(uint32_t step) noexcept nogil
+# "lift" for NUM_PASSES.
+cdef const char *pass_name(uint32_t number) noexcept nogil
 # Run all of them in order.
-cdef void optimise(Graph *g) noexcept nogil
+cdef void optimise(Graph *g, Spent *spent) noexcept nogil

@@ -1,6 +1,6 @@
 """The passes over a region's graph, and their order."""
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.defs cimport VMCORE_ASSERT
 from vmcore._fast.jit.t2.bits cimport pass_bits
@@ -40,6 +40,12 @@ table[PASS_SINK] = pass_sink
 PASSES = ("fold", "dead", "constants", "gvn", "bits", "share", "hoist", "pair", "unroll", "forward", "strength",
           "sink")
 
+# The same for those without the GIL; the bytes live as long as the module.
+_ENCODED = tuple([_name.encode() for _name in (*PASSES, "lift")])
+cdef const char *names[NUM_PASSES + 1]
+for _number in range(NUM_PASSES + 1):
+    names[<uint32_t>_number] = <const char *>_ENCODED[_number]
+
 #: The names in the order in which a region goes through them. What is folded and numbered first makes loops small
 #: enough to be unrolled; then addresses of neighbouring rounds are told apart, look-ups shared, what is stored handed
 #: on, and what does not change moved out, which lets more of them be shared; bits and what is unused come last.
@@ -66,9 +72,21 @@ cdef uint32_t step_pass(uint32_t step) noexcept nogil:
     return steps[step]
 
 
-cdef void optimise(Graph *g) noexcept nogil:
+cdef const char *pass_name(uint32_t number) noexcept nogil:
+    VMCORE_ASSERT(number <= NUM_PASSES)
+    return names[number]
+
+
+cdef void optimise(Graph *g, Spent *spent) noexcept nogil:
     cdef uint32_t i
+    cdef uint64_t before
+    spent.rewrite = g.burnt if g.burnt == g.fuel else 0
+    spent.number = NUM_PASSES
     for i in range(nsteps):
         if g.failed:
             return
+        before = g.burnt
         run_pass(g, steps[i])
+        if g.burnt == g.fuel and g.burnt != before:
+            spent.rewrite = g.burnt - before
+            spent.number = steps[i]

@@ -55,12 +55,18 @@ cdef class _Writer:
     cdef dict nodes
     cdef dict blocks
     cdef list lines
+    cdef list owners          # the node of each line, 0: it is no node's
+
+    cdef say(self, str line, uint32_t node=0):
+        self.lines.append(line)
+        self.owners.append(node)
 
     cdef number_all(self, bint renumber):
         cdef uint32_t i, node
         self.nodes = {}
         self.blocks = {}
         self.lines = []
+        self.owners = []
         for i in range(1, self.g.nblocks):
             if self.g.blocks[i].end == END_NONE and self.g.blocks[i].first == 0:
                 continue
@@ -144,25 +150,34 @@ cdef class _Writer:
             args.append(f"v{self.nodes[node]}.{TYPES[self.g.nodes[node].type]}")
             node = self.g.nodes[node].next
         text = f"b{self.blocks[number]}" + (f"({', '.join(args)})" if args else "")
-        self.lines.append(text + (f" @{b.off:#x}:" if b.off else ":"))
+        self.say(text + (f" @{b.off:#x}:" if b.off else ":"))
         while node:
             if not self.is_plain(node):
-                self.lines.append(f"  {self.node(node)}")
+                self.say(f"  {self.node(node)}", node)
             node = self.g.nodes[node].next
-        self.lines.append(f"  {self.end(b)}")
+        self.say(f"  {self.end(b)}")
+
+    cdef write(self, const Graph *g, bint renumber):
+        cdef uint32_t number
+        self.g = g
+        self.number_all(renumber)
+        head = (f" insns {g.insns}" if g.insns else "") + (" fpu" if g.has_fpu else "")
+        if head:
+            self.say(f"region{head}")
+        for number in self.blocks:
+            self.block(number)
 
 
 cdef str graph_text(const Graph *g, bint renumber):
     cdef _Writer w = _Writer.__new__(_Writer)
-    cdef uint32_t number
-    w.g = g
-    w.number_all(renumber)
-    head = (f" insns {g.insns}" if g.insns else "") + (" fpu" if g.has_fpu else "")
-    if head:
-        w.lines.append(f"region{head}")
-    for number in w.blocks:
-        w.block(number)
+    w.write(g, renumber)
     return "\n".join(w.lines) + "\n"
+
+
+cdef list graph_lines(const Graph *g):
+    cdef _Writer w = _Writer.__new__(_Writer)
+    w.write(g, False)
+    return list(zip(w.owners, w.lines, strict=True))
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

@@ -12,11 +12,14 @@ cdef struct Look:
     uint64_t insns            # of compiled code
     uint64_t entries          # of regions
 
+cdef extern from "<stdint.h>":
+    const uint64_t NO_LIMIT "UINT64_MAX"
+
 # Of one machine.
 cdef struct Tier:
     Client *client
     Workshop *shop            # for what is compiled on the machine's own thread
-    uint64_t fuel
+    uint64_t fuel             # rewrites, in all regions of the process; with a limit none is compiled in the background
     uint64_t serial           # grows with each region that is put in place
     uint64_t seen[8]          # ... when each hart looked last
     Look looks[8]
@@ -31,9 +34,10 @@ cdef struct Tier:
     uint64_t n_stale          # pages that changed meanwhile
     uint64_t ns
 
-# Have regions compiled from now on, in the background, or wherever a hart is seen and on its own thread. False: this host's processor lacks what they need, or there is no
+# Have regions compiled from now on, in the background, or wherever a hart is seen and on its own thread. `fuel` limits
+# the rewrites of the process, NO_LIMIT: nothing does. False: this host's processor lacks what they need, or there is no
 # memory. After cache_open().
-cdef bint tier_open(System *sys, bint at_once) noexcept nogil
+cdef bint tier_open(System *sys, bint at_once, uint64_t fuel) noexcept nogil
 cdef void tier_close(System *sys) noexcept nogil
 # The hart was seen at pc: compile a region around it now, on this thread, if there is one to be had.
 cdef void tier_at_once(Hart *hart, gva_t pc) noexcept nogil

@@ -6,9 +6,11 @@ it, finds the loop around that place and compiles it; the machine fetches the re
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdio cimport fprintf, stderr
 from libc.string cimport memcmp, memcpy
 
-from vmcore._fast.defs cimport gva_t, vmcore_load32, vmcore_lock, vmcore_store64, vmcore_unlock
+from vmcore._fast.defs cimport (
+    gva_t, vmcore_add64, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_store64, vmcore_unlock)
 from vmcore._fast.hart.codepage cimport find_bundle, recode
 from vmcore._fast.hart.state cimport FETCH_SIZE, CodeBundle, FetchEntry, Hart, System
 from vmcore._fast.jit.block cimport END_REGION
@@ -18,6 +20,7 @@ from vmcore._fast.jit.image cimport REPLACED, Compiled
 from vmcore._fast.jit.t2.compile cimport compile_region, region_host, workshop_close, workshop_open
 from vmcore._fast.jit.t2.job cimport Job
 from vmcore._fast.jit.t2.jobs cimport client_close, client_open, job_fetch, job_free, job_new, job_push
+from vmcore._fast.jit.t2.passes cimport pass_name
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
@@ -31,6 +34,36 @@ cdef enum:
 cdef inline void set_bit(uint8_t *bits, uint32_t half) noexcept nogil:
     bits[half >> 3] |= <uint8_t>(1 << (half & 7))
 
+
+# --- fuel -------------------------------------------------------------------------------------------------------------
+
+# Rewrites so far, in the regions of all machines with a limit. With one machine at a time it is the same in each run.
+cdef uint64_t spent_so_far = 0
+
+
+cdef uint64_t fuel_left(const Tier *t) noexcept nogil:
+    cdef uint64_t spent
+    if t.fuel == NO_LIMIT:
+        return NO_LIMIT
+    # ORDER: none; it is but a number.
+    spent = vmcore_load64(&spent_so_far)
+    return t.fuel - spent if spent < t.fuel else 0
+
+
+cdef void spend(const Tier *t, const Job *job) noexcept nogil:
+    # The last one is what whoever looks for it wants to know.
+    cdef unsigned long long rewrite = job.spent.rewrite
+    cdef unsigned long long at = job.gpa + job.header
+    cdef unsigned long long limit = t.fuel
+    if t.fuel == NO_LIMIT or job.burnt == 0:
+        return
+    vmcore_add64(&spent_so_far, job.burnt)
+    if job.burnt == job.fuel:
+        fprintf(stderr, "vmcore: JIT fuel used up: rewrite %llu is number %llu of pass %s, region at physical address "
+                "%#llx\n", limit, rewrite, pass_name(job.spent.number), at)
+
+
+# --- jobs -------------------------------------------------------------------------------------------------------------
 
 cdef Job *describe(Hart *hart, CodeBundle *bundle, uint32_t sample) noexcept nogil:
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
@@ -54,7 +87,7 @@ cdef Job *describe(Hart *hart, CodeBundle *bundle, uint32_t sample) noexcept nog
     job.isa = hart.isa
     job.flags = image_flags(hart.sys)
     job.sample = sample
-    job.fuel = (<Tier *>(<CodeCache *>hart.sys.cache).tier).fuel
+    job.fuel = fuel_left(<Tier *>(<CodeCache *>hart.sys.cache).tier)
     return job
 
 
@@ -157,6 +190,20 @@ cdef bint is_stormy(Hart *hart, Tier *t) noexcept nogil:
     return insns < entries * STORM
 
 
+cdef bint compile_here(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
+    # On this thread. The job is freed.
+    cdef Tier *t = <Tier *>(<CodeCache *>sys.cache).tier
+    cdef bint done = False
+    if t.shop == NULL:
+        t.shop = workshop_open()
+    if t.shop != NULL:
+        compile_region(t.shop, job)
+        spend(t, job)
+        done = settle(sys, bundle, job)
+    job_free(job)
+    return done
+
+
 cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept nogil:
     # One more sighting; the last of several asks for a region.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
@@ -181,6 +228,10 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
     job = describe(hart, bundle, pc & 4095)
     if job == NULL:
         return
+    if t.fuel != NO_LIMIT:
+        # In the same order each time.
+        compile_here(hart.sys, bundle, job)
+        return
     u.waiting = True
     if not job_push(t.client, job):
         u.waiting = False
@@ -204,20 +255,11 @@ cdef void sample(Hart *hart, gva_t pc) noexcept nogil:
 
 
 cdef bint compile_now(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
-    cdef System *sys = hart.sys
-    cdef Tier *t = <Tier *>(<CodeCache *>sys.cache).tier
-    cdef Job *job
-    cdef bint done = False
-    if t.shop == NULL:
-        t.shop = workshop_open()
-    job = describe(hart, bundle, off)
-    if job != NULL:
-        job.anything = True
-    if t.shop != NULL and job != NULL:
-        compile_region(t.shop, job)
-        done = settle(sys, bundle, job)
-    job_free(job)
-    return done
+    cdef Job *job = describe(hart, bundle, off)
+    if job == NULL:
+        return False
+    job.anything = True
+    return compile_here(hart.sys, bundle, job)
 
 
 cdef void tier_at_once(Hart *hart, gva_t pc) noexcept nogil:
@@ -235,7 +277,7 @@ cdef void tier_at_once(Hart *hart, gva_t pc) noexcept nogil:
         vmcore_unlock(&sys.code_lock)
 
 
-cdef bint tier_open(System *sys, bint at_once) noexcept nogil:
+cdef bint tier_open(System *sys, bint at_once, uint64_t fuel) noexcept nogil:
     cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Tier *t
     if c == NULL or not region_host():
@@ -247,7 +289,7 @@ cdef bint tier_open(System *sys, bint at_once) noexcept nogil:
     if t.client == NULL:
         vm_free(t)
         return False
-    t.fuel = ~<uint64_t>0
+    t.fuel = fuel
     c.tier = t
     sys.sample = tier_at_once if at_once else sample
     return True

@@ -1,0 +1,8 @@
+from types import ModuleType
+from typing import Any
+
+LIFTER_MODULES: tuple[ModuleType, ...]
+
+def explain_region(
+    page: bytes | bytearray | memoryview, isa: int, header: int, fuel: int | None = None
+) -> dict[str, Any]: ...

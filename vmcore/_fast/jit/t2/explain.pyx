@@ -1,0 +1,355 @@
+"""A region on its way through the compiler, stage by stage, for people: nothing is run."""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from vmcore._fast.jit.t2.alloc cimport AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_LINEAR_SCAN, allocate
+from vmcore._fast.jit.t2.colour cimport interfere
+from vmcore._fast.jit.t2.compile cimport REGION_LIMIT, WINDOW_BYTES, Workshop, workshop_close, workshop_open
+from vmcore._fast.jit.t2.emit cimport emit_region
+from vmcore._fast.jit.t2.ir cimport (
+    MOST_BLOCKS, NODE_REMAT, T_INT, Graph, analyse, count_uses, graph_clear, op_row)
+from vmcore._fast.jit.t2.layout cimport lay_out
+from vmcore._fast.jit.t2.lift cimport lift_region
+from vmcore._fast.jit.t2.live cimport (
+    NO_RANGE, READ_RANGE, Live, Span, Step, in_set, live_free, live_make, put_in, spill_cost, take_from)
+from vmcore._fast.jit.t2.paint cimport Colouring, row_of
+from vmcore._fast.jit.t2.passes cimport num_steps, run_pass, step_pass
+from vmcore._fast.jit.t2.region cimport MAP_BYTES, RegionInput, form_region
+from vmcore._fast.jit.t2.select cimport select_nodes
+from vmcore._fast.jit.t2.text cimport graph_lines
+from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+
+# The lifter's tables are filled by these.
+from vmcore._fast.jit.t2 import lift_fp, lift_int, lift_mem
+from vmcore._fast.jit.t2.liftface import REFUSALS
+from vmcore._fast.jit.t2.passes import PASSES
+from vmcore.errors import ConfigError
+
+cdef enum:
+    PAGE = 4096
+
+#: What fills the tables of the lifter when it is imported.
+LIFTER_MODULES = (lift_fp, lift_int, lift_mem)
+
+cdef tuple GPRS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+                   "r14", "r15")
+
+
+cdef str place_name(uint32_t at):
+    if at < AT_XMM:
+        return GPRS[at]
+    if at < AT_SLOT:
+        return f"xmm{at - AT_XMM}"
+    return "home" if at == AT_HOME else f"slot{at - AT_SLOT}"
+
+
+cdef class _Shop:
+    """A workshop, and what a region is made from."""
+
+    cdef Workshop *shop
+    cdef RegionInput given
+    cdef unsigned char page[PAGE]
+    cdef unsigned char warm[MAP_BYTES]
+    cdef uint32_t layout[MOST_BLOCKS]
+    cdef uint32_t nlayout
+
+    def __cinit__(self, const unsigned char[::1] page, isa):
+        if page.shape[0] != PAGE:
+            raise ConfigError(f"{page.shape[0]} bytes are no page", hint=f"A page has {<int>PAGE}")
+        memcpy(self.page, &page[0], PAGE)
+        memset(self.warm, 0xFF, sizeof(self.warm))
+        memset(&self.given, 0, sizeof(self.given))
+        self.given.page = self.page
+        self.given.warm = self.warm
+        self.given.isa = isa
+        self.given.limit = REGION_LIMIT
+        self.shop = workshop_open()
+        if self.shop == NULL:
+            raise MemoryError("no memory for a compiler")
+
+    def __dealloc__(self):
+        workshop_close(self.shop)
+
+    cdef list optimise(self, uint64_t fuel):
+        # After the region was formed: name of the stage, rewrites, and the graph behind it.
+        cdef Graph *g = &self.shop.graph
+        cdef uint32_t step, number
+        cdef uint64_t before = 0
+        with nogil:
+            graph_clear(g)
+            g.fuel = fuel
+            lift_region(self.shop.region, g)
+            analyse(g)
+        if g.failed:
+            return []
+        stages = [("lift", g.burnt, graph_lines(g))]
+        for step in range(num_steps()):
+            number = step_pass(step)
+            before = g.burnt
+            with nogil:
+                run_pass(g, number)
+            if g.failed:
+                return []
+            stages.append((PASSES[number], g.burnt - before, graph_lines(g)))
+        with nogil:
+            analyse(g)
+            count_uses(g)
+            select_nodes(g)
+        stages.append(("select", 0, graph_lines(g)))
+        return stages
+
+    cdef dict nodes(self):
+        # What a text does not say of a node: its block, its operation, the instruction that it can leave at.
+        cdef const Graph *g = &self.shop.graph
+        cdef uint32_t i, node
+        found = {}
+        for i in range(g.norder):
+            node = g.blocks[g.order[i]].first
+            while node:
+                found[node] = {
+                    "block": g.order[i], "op": op_row(g.nodes[node].op).name.decode(),
+                    "off": g.snaps[g.nodes[node].snap].off if g.nodes[node].snap else None,
+                }
+                node = g.nodes[node].next
+        return found
+
+    cdef bint emit(self):
+        cdef Workshop *shop = self.shop
+        cdef bint done
+        with nogil:
+            self.nlayout = lay_out(&shop.graph, self.layout)
+            done = emit_region(&shop.graph, &shop.places, self.layout, self.nlayout, &shop.code, shop.window,
+                               shop.window + WINDOW_BYTES, False)
+        return done
+
+    cdef list pieces(self):
+        # What begins where in the code: (offset, what it is, block, node or guest offset).
+        cdef Workshop *shop = self.shop
+        cdef uint32_t i, block
+        cdef const uint32_t *layout = self.layout
+        found = [(0, "entry", 1, 0)]
+        for i in range(self.nlayout):
+            block = layout[i]
+            found.append((shop.code.starts[block] - shop.code.a.start, "block", block, 0))
+        for i in range(shop.code.nmarks):
+            found.append((shop.code.marks[i].at, "node" if shop.code.marks[i].node else "end", 0,
+                          shop.code.marks[i].node))
+        found.append((shop.code.hot_bytes, "cold", 0, 0))
+        found.append((shop.code.hot_bytes + shop.code.cold_bytes, "tables", 0, 0))
+        # (Stable: a block before its first node.)
+        return sorted(found, key=lambda piece: piece[0])
+
+    cdef dict blocks(self):
+        cdef const Graph *g = &self.shop.graph
+        cdef uint32_t i
+        return {g.order[i]: {"off": g.blocks[g.order[i]].off, "depth": g.blocks[g.order[i]].depth,
+                             "weight": g.blocks[g.order[i]].weight} for i in range(g.norder)}
+
+
+cdef class _Ranges:
+    """Live ranges of a graph after selection, before allocation (which marks what is computed anew)."""
+
+    cdef Live lv
+    cdef const Graph *g
+    cdef uint64_t *live
+
+    def __dealloc__(self):
+        live_free(&self.lv)
+        vm_free(self.live)
+
+    cdef int make(self, const Graph *g) except -1:
+        self.g = g
+        if live_make(&self.lv, g) < 0:
+            raise MemoryError("no memory for live ranges")
+        self.live = <uint64_t *>vm_calloc(self.lv.words + 1, sizeof(uint64_t))
+        if self.live == NULL:
+            raise MemoryError("no memory for live ranges")
+        return 0
+
+    cdef list edges_of(self, uint32_t base, uint32_t n):
+        # Pairs of nodes of one class that cannot share a register.
+        cdef Colouring c
+        cdef uint32_t i, k
+        memset(&c, 0, sizeof(c))
+        c.lv = &self.lv
+        c.base = base
+        c.n = n
+        c.words = n + 63 >> 6
+        c.clean = <uint64_t *>vm_calloc(<size_t>n * c.words + 1, sizeof(uint64_t))
+        if c.clean == NULL:
+            raise MemoryError("no memory for an interference graph")
+        with nogil:
+            interfere(&c, self.live)
+        try:
+            return [(self.lv.node_of[base + i], self.lv.node_of[base + k])
+                    for i in range(n) for k in range(i) if in_set(row_of(c.clean, &c, i), k)]
+        finally:
+            vm_free(c.clean)
+
+    cdef object live_set(self):
+        return int.from_bytes((<const unsigned char *>self.live)[:self.lv.words * sizeof(uint64_t)], "little")
+
+    cdef list sets_of(self, const Span *span):
+        # What lives at each place of a block: where it begins, at each step, and where it ends.
+        cdef const Step *step
+        cdef uint32_t at, k
+        cdef uint32_t i = <uint32_t>(span - self.lv.spans)
+        memcpy(self.live, self.lv.outs + <size_t>i * self.lv.words, self.lv.words * sizeof(uint64_t))
+        for k in range(span.nends):
+            put_in(self.live, self.lv.reads[span.ends + k] & READ_RANGE)
+        sets = [self.live_set()]
+        for at in range(span.nsteps, 0, -1):
+            step = &self.lv.steps[span.first + at - 1]
+            before = self.live_set()
+            if step.result != NO_RANGE:
+                before |= 1 << step.result
+                take_from(self.live, step.result)
+            for k in range(step.nreads):
+                put_in(self.live, self.lv.reads[step.first + k] & READ_RANGE)
+            sets.append(before | self.live_set())
+        for k in range(span.ndefs):
+            put_in(self.live, self.lv.reads[span.defs + k])
+        sets.append(self.live_set())
+        return sets[::-1]
+
+    cdef tuple intervals(self, const uint32_t *layout, uint32_t n):
+        # By node: pairs of its first and last position of each stretch. Positions are counted through the blocks as
+        # they are laid out; of each block: its first and last one.
+        cdef uint32_t i, k
+        spans = {self.lv.spans[k].block: k for k in range(self.lv.nspans)}
+        found = {self.lv.node_of[k]: [] for k in range(self.lv.nranges) if self.lv.node_of[k]}
+        borders = {}
+        began = {}
+        at = 0
+        before = 0
+        for i in range(n):
+            first = at
+            k = spans[layout[i]]
+            for now in [*self.sets_of(&self.lv.spans[k]), 0]:
+                changed = now ^ before
+                while changed:
+                    rng = (changed & -changed).bit_length() - 1
+                    changed &= changed - 1
+                    if now >> rng & 1:
+                        began[rng] = at
+                    else:
+                        found[self.lv.node_of[<uint32_t>rng]].append((began[rng], at - 1))
+                before = now
+                at += 1
+            # The empty set behind the block is no position.
+            at -= 1
+            borders[layout[i]] = (first, at - 1)
+        return found, borders
+
+    cdef dict costs(self):
+        cdef uint32_t i
+        return {self.lv.node_of[i]: spill_cost(&self.lv, self.g, i) for i in range(self.lv.nranges)
+                if self.lv.node_of[i]}
+
+
+cdef list joined(list stretches):
+    # Those that meet, across the border of two blocks, are one.
+    found = []
+    for first, last in stretches:
+        if found and found[-1][1] + 1 == first:
+            found[-1] = (found[-1][0], last)
+        else:
+            found.append((first, last))
+    return found
+
+
+def explain_region(page, isa, header, fuel=None):
+    """Compile the region at a place of a page, all of which is warm, and return what came of it at each stage.
+
+    Parameters
+    ----------
+    page : bytes
+        4096 bytes of code.
+    isa : int
+        The extensions that are on, as :attr:`vmcore.isa.riscv.extensions.Isa.mask` has them.
+    header : int
+        Offset of its first instruction.
+    fuel : int, optional
+        How many rewrites may be made; all, if left out.
+
+    Returns
+    -------
+    dict
+        ``refused``: why there is no region, a value of :data:`~vmcore._fast.jit.t2.liftface.REFUSALS`, or None. If
+        there is one:
+
+        ``stages``
+            Tuples of the name of a stage, the rewrites that it made, and the graph behind it: pairs of a node (0: it
+            is no node's) and a line. The first is ``lift``, the last ``select``, between them all passes in order.
+        ``nodes``
+            By number of the node, after selection: its ``block``, its ``op``, and ``off``, the offset of the guest's
+            instruction where it can leave the region, or None.
+        ``blocks``
+            By number: ``off`` (of its first guest instruction), ``depth`` of loops, ``weight``, and ``span``, the
+            first and last position of it in the code; in the order of the code.
+        ``values``
+            By number of the node, for each live range: ``place`` (a register, ``slotN``, ``home``: read where the
+            hart has it, ``remat``: computed anew at each use), ``float``, ``cost`` of spilling it, and ``lives``,
+            pairs of a first and a last position.
+        ``edges``
+            Pairs of nodes that interfere.
+        ``figures``
+            What allocation says of itself (alloc.pxd).
+        ``code``, ``hot``, ``cold``, ``tables``
+            The host's code, and how many bytes are in line, out of line, and side tables.
+        ``pieces``
+            What begins where in the code: tuples of an offset, what it is (``entry``, ``block``, ``node``, ``end`` of
+            a block, ``cold``, ``tables``), the number of the block or 0, and that of the node or 0.
+
+    Raises
+    ------
+    ConfigError
+        The page has another size, or the header is no offset in it.
+    MemoryError
+        No memory.
+    """
+    cdef _Shop work = _Shop.__new__(_Shop, page, isa)
+    cdef Workshop *shop = work.shop
+    cdef _Ranges ranges = _Ranges.__new__(_Ranges)
+    cdef uint32_t off, refused
+    cdef uint64_t rewrites = <uint64_t>-1 if fuel is None else fuel
+    if not 0 <= header < PAGE or header & 1:
+        raise ConfigError(f"offset {header:#x} is not that of an instruction",
+                          hint=f"It is even, and at most {PAGE - 2:#x}")
+    off = header
+    with nogil:
+        refused = form_region(shop.region, &work.given, off)
+    if refused:
+        return {"refused": REFUSALS[refused]}
+    stages = work.optimise(rewrites)
+    if not stages:
+        return {"refused": "large"}
+    ranges.make(&shop.graph)
+    costs = ranges.costs()
+    edges = ranges.edges_of(0, ranges.lv.nints)
+    edges += ranges.edges_of(ranges.lv.first_fp, ranges.lv.nranges - ranges.lv.first_fp)
+    with nogil:
+        allocate(&shop.graph, &shop.places, shop.how)
+    if shop.places.failed or not work.emit():
+        return {"refused": "large"}
+    lives, spans = ranges.intervals(work.layout, work.nlayout)
+    blocks = work.blocks()
+    return {
+        "refused": None, "stages": stages, "nodes": work.nodes(), "edges": edges,
+        "blocks": {number: {**blocks[number], "span": spans[number]} for number in spans},
+        "values": {node: {
+            "place": place_name(shop.places.at[<uint32_t>node]) if shop.places.at[<uint32_t>node] != AT_NONE
+            else "remat" if shop.graph.nodes[<uint32_t>node].flags & NODE_REMAT else "none",
+            "float": shop.graph.nodes[<uint32_t>node].type != T_INT, "cost": costs[node], "lives": joined(lives[node]),
+        } for node in lives},
+        "figures": {
+            "way": "linear scan" if shop.places.how == BY_LINEAR_SCAN else "colouring",
+            "ranges": shop.places.ranges, "pressure": shop.places.pressure, "spilled": shop.places.spilled,
+            "slots": shop.places.nslots, "spill_weight": shop.places.spill_weight, "copies": shop.places.copies,
+            "coalesced": shop.places.coalesced, "copy_weight": shop.places.copy_weight,
+        },
+        "code": (<const unsigned char *>shop.window)[:shop.code.a.at - shop.code.a.start],
+        "hot": shop.code.hot_bytes, "cold": shop.code.cold_bytes, "tables": shop.code.table_bytes,
+        "pieces": work.pieces(),
+    }

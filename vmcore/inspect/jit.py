@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from os import PathLike
@@ -14,7 +14,7 @@ from vmcore.inspect.disasm import CodeRegion, executable_regions
 from vmcore.isa.riscv import Isa, find, install, parse_isa
 from vmcore.isa.riscv.disasm import INTEGER_REGISTERS, Disassembler, Line
 
-__all__ = ["ENDS", "HostLine", "Look", "NativeBlock", "compile_function", "pinned_registers"]
+__all__ = ["ENDS", "HostLine", "Look", "NativeBlock", "compile_function", "find_function", "host_lines", "pinned_registers"]
 
 #: What the reasons of :attr:`NativeBlock.why` mean.
 ENDS = {
@@ -104,25 +104,39 @@ class Look:
 
     def host_lines(self, block: NativeBlock) -> Iterator[HostLine]:
         """Yield the host's code of a block: instructions where capstone is installed, else lines of 16 bytes."""
-        try:
-            import capstone
-        except ImportError:
-            for at in range(0, len(block.code), 16):
-                yield HostLine(block.at + at, block.code[at : at + 16], "", "")
-            return
-        engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-        engine.detail = True
-        places = jitface.places()
-        starts = {other.at: other.address for other in self.blocks}
-        for insn in engine.disasm(block.code, block.at):
-            note = ""
-            for operand in insn.operands:
-                if operand.type == capstone.x86.X86_OP_MEM and insn.reg_name(operand.mem.base) == "rbp":
-                    note = _named(places.get(operand.mem.disp, ""))
-                elif operand.type == capstone.x86.X86_OP_IMM and insn.group(capstone.CS_GRP_JUMP):
-                    target = operand.imm
-                    note = f"block {starts[target]:#x}" if target in starts else ""
-            yield HostLine(insn.address, bytes(insn.bytes), f"{insn.mnemonic} {insn.op_str}".rstrip(), note)
+        labels = {other.at: f"block {other.address:#x}" for other in self.blocks}
+        return host_lines(block.code, block.at, labels)
+
+
+def host_lines(code: bytes, address: int, labels: Mapping[int, str]) -> Iterator[HostLine]:
+    """Yield code of the host: instructions where capstone is installed, else lines of 16 bytes.
+
+    Parameters
+    ----------
+    code : bytes
+        The code.
+    address : int
+        Where it lies among all code.
+    labels : mapping of int to str
+        What is to be said of jumps to these places.
+    """
+    try:
+        import capstone
+    except ImportError:
+        for at in range(0, len(code), 16):
+            yield HostLine(address + at, code[at : at + 16], "", "")
+        return
+    engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    engine.detail = True
+    places = jitface.places()
+    for insn in engine.disasm(code, address):
+        note = ""
+        for operand in insn.operands:
+            if operand.type == capstone.x86.X86_OP_MEM and insn.reg_name(operand.mem.base) == "rbp":
+                note = _named(places.get(operand.mem.disp, ""))
+            elif operand.type == capstone.x86.X86_OP_IMM and insn.group(capstone.CS_GRP_JUMP):
+                note = labels.get(operand.imm, "")
+        yield HostLine(insn.address, bytes(insn.bytes), f"{insn.mnemonic} {insn.op_str}".rstrip(), note)
 
 
 def pinned_registers() -> dict[str, str]:
@@ -135,8 +149,14 @@ def _named(place: str) -> str:
     return INTEGER_REGISTERS[int(place[1:])] if place[:1] == "x" and place[1:].isdigit() else place
 
 
-def _find(regions: list[CodeRegion], symbol: str) -> tuple[CodeRegion, int, int]:
-    """Return where a function is: its region, its start and its end, where the next symbol is."""
+def find_function(regions: list[CodeRegion], symbol: str) -> tuple[CodeRegion, int, int]:
+    """Return where a function is: its region, its start and its end, where the next symbol is.
+
+    Raises
+    ------
+    SymbolError
+        No code has that name.
+    """
     for region in regions:
         stop = region.address + len(region.data)
         known = sorted(at for at in region.symbols if region.address <= at < stop)
@@ -144,6 +164,8 @@ def _find(regions: list[CodeRegion], symbol: str) -> tuple[CodeRegion, int, int]
             if region.symbols[at] == symbol:
                 return region, at, following
     names = sorted({name for region in regions for name in region.symbols.values()})
+    if symbol in names:
+        raise SymbolError(f"{symbol!r} is no code: it lies in no executable section", hint="Give a function")
     close = get_close_matches(symbol, names[:2000], n=3)
     raise SymbolError(f"no code is called {symbol!r}",
                       hint=f"Did you mean {', '.join(close)}?" if close else f"The file has {len(names)} symbols")
@@ -259,7 +281,7 @@ def compile_function(elf: str | PathLike[str], symbol: str, isa: Isa | str | Non
     """
     install()
     chosen = parse_isa(isa) if isinstance(isa, str) else isa or Isa.default()
-    region, start, end = _find(executable_regions(elf), symbol)
+    region, start, end = find_function(executable_regions(elf), symbol)
     machine = _Compiler(region, start, end, chosen)
     try:
         return machine.compile(symbol)

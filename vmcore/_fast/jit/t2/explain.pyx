@@ -4,6 +4,9 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.jit.t2.alloc cimport AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_LINEAR_SCAN, allocate
+from vmcore._fast.jit.t2.code cimport (
+    ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_NODE, ASIDE_POLLED,
+    ASIDE_REFILL, Away)
 from vmcore._fast.jit.t2.colour cimport interfere
 from vmcore._fast.jit.t2.compile cimport REGION_LIMIT, WINDOW_BYTES, Workshop, workshop_close, workshop_open
 from vmcore._fast.jit.t2.emit cimport emit_region
@@ -34,6 +37,14 @@ LIFTER_MODULES = (lift_fp, lift_int, lift_mem)
 
 cdef tuple GPRS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
                    "r14", "r15")
+
+
+# What lies out of line, and what it is for: an offset of the guest, a node, a block, or nothing.
+cdef dict ASIDES = {
+    ASIDE_EXIT: ("exit", "off"), ASIDE_POLLED: ("poll", "off"), ASIDE_FPU: ("fpu", "off"), ASIDE_NEXT: ("next", "off"),
+    ASIDE_NEXT_RAX: ("next", ""), ASIDE_MISS: ("miss", "node"), ASIDE_REFILL: ("refill", "node"),
+    ASIDE_DIVIDE: ("divide", "node"), ASIDE_NODE: ("rare", "node"), ASIDE_EDGE: ("edge", "block"),
+}
 
 
 cdef str place_name(uint32_t at):
@@ -109,7 +120,7 @@ cdef class _Shop:
             while node:
                 found[node] = {
                     "block": g.order[i], "op": op_row(g.nodes[node].op).name.decode(),
-                    "off": g.snaps[g.nodes[node].snap].off if g.nodes[node].snap else None,
+                    "imm": g.nodes[node].imm, "off": g.snaps[g.nodes[node].snap].off if g.nodes[node].snap else None,
                 }
                 node = g.nodes[node].next
         return found
@@ -124,21 +135,30 @@ cdef class _Shop:
         return done
 
     cdef list pieces(self):
-        # What begins where in the code: (offset, what it is, block, node or guest offset).
         cdef Workshop *shop = self.shop
-        cdef uint32_t i, block
+        cdef const Away *w
+        cdef uint32_t i
         cdef const uint32_t *layout = self.layout
-        found = [(0, "entry", 1, 0)]
+        found = [{"at": 0, "what": "entry"}]
         for i in range(self.nlayout):
-            block = layout[i]
-            found.append((shop.code.starts[block] - shop.code.a.start, "block", block, 0))
+            found.append({"at": shop.code.starts[layout[i]] - shop.code.a.start, "what": "block", "block": layout[i]})
         for i in range(shop.code.nmarks):
-            found.append((shop.code.marks[i].at, "node" if shop.code.marks[i].node else "end", 0,
-                          shop.code.marks[i].node))
-        found.append((shop.code.hot_bytes, "cold", 0, 0))
-        found.append((shop.code.hot_bytes + shop.code.cold_bytes, "tables", 0, 0))
-        # (Stable: a block before its first node.)
-        return sorted(found, key=lambda piece: piece[0])
+            if shop.code.marks[i].node:
+                found.append({"at": shop.code.marks[i].at, "what": "node", "node": shop.code.marks[i].node})
+            else:
+                found.append({"at": shop.code.marks[i].at, "what": "end"})
+        for i in range(shop.code.naways):
+            w = &shop.code.aways[i]
+            if w.at == NULL:
+                continue
+            what, whose = ASIDES[w.kind]
+            number = w.what
+            if whose == "off" and w.kind != ASIDE_NEXT:
+                number = shop.graph.snaps[w.what].off
+            found.append({"at": w.at - shop.code.a.start, "what": what, **({whose: number} if whose else {})})
+        found.append({"at": shop.code.hot_bytes + shop.code.cold_bytes, "what": "tables"})
+        # (Stable: a block comes before its first node.)
+        return sorted(found, key=lambda piece: piece["at"])
 
     cdef dict blocks(self):
         cdef const Graph *g = &self.shop.graph
@@ -203,7 +223,7 @@ cdef class _Ranges:
             step = &self.lv.steps[span.first + at - 1]
             before = self.live_set()
             if step.result != NO_RANGE:
-                before |= 1 << step.result
+                before |= <object>1 << <object>step.result
                 take_from(self.live, step.result)
             for k in range(step.nreads):
                 put_in(self.live, self.lv.reads[step.first + k] & READ_RANGE)
@@ -251,11 +271,13 @@ cdef class _Ranges:
 cdef list joined(list stretches):
     # Those that meet, across the border of two blocks, are one.
     found = []
-    for first, last in stretches:
-        if found and found[-1][1] + 1 == first:
-            found[-1] = (found[-1][0], last)
-        else:
-            found.append((first, last))
+    begin, end = stretches[0]
+    for first, last in stretches[1:]:
+        if end + 1 != first:
+            found.append((begin, end))
+            begin = first
+        end = last
+    found.append((begin, end))
     return found
 
 
@@ -283,7 +305,7 @@ def explain_region(page, isa, header, fuel=None):
             Tuples of the name of a stage, the rewrites that it made, and the graph behind it: pairs of a node (0: it
             is no node's) and a line. The first is ``lift``, the last ``select``, between them all passes in order.
         ``nodes``
-            By number of the node, after selection: its ``block``, its ``op``, and ``off``, the offset of the guest's
+            By number of the node, after selection: its ``block``, ``op`` and ``imm``, and ``off``, the offset of the guest's
             instruction where it can leave the region, or None.
         ``blocks``
             By number: ``off`` (of its first guest instruction), ``depth`` of loops, ``weight``, and ``span``, the
@@ -299,8 +321,10 @@ def explain_region(page, isa, header, fuel=None):
         ``code``, ``hot``, ``cold``, ``tables``
             The host's code, and how many bytes are in line, out of line, and side tables.
         ``pieces``
-            What begins where in the code: tuples of an offset, what it is (``entry``, ``block``, ``node``, ``end`` of
-            a block, ``cold``, ``tables``), the number of the block or 0, and that of the node or 0.
+            What begins where in the code: dicts with ``at``, an offset in it, and ``what``: ``entry``, ``block`` (with
+            its number), ``node`` (with its number), ``end`` (of the block), out of line ``exit``, ``poll``, ``fpu``,
+            ``next`` (with an offset of the guest as ``off``, or none), ``miss``, ``refill``, ``divide``, ``rare`` (with
+            a ``node``), ``edge`` (with the ``block`` that it comes from), and ``tables``.
 
     Raises
     ------
@@ -341,7 +365,7 @@ def explain_region(page, isa, header, fuel=None):
         "values": {node: {
             "place": place_name(shop.places.at[<uint32_t>node]) if shop.places.at[<uint32_t>node] != AT_NONE
             else "remat" if shop.graph.nodes[<uint32_t>node].flags & NODE_REMAT else "none",
-            "float": shop.graph.nodes[<uint32_t>node].type != T_INT, "cost": costs[node], "lives": joined(lives[node]),
+            "float": shop.graph.nodes[<uint32_t>node].type != T_INT, "cost": costs[node], "lives": joined(lives[node]) if lives[node] else [],
         } for node in lives},
         "figures": {
             "way": "linear scan" if shop.places.how == BY_LINEAR_SCAN else "colouring",

@@ -1,0 +1,56 @@
+/* Functions of which `vmcore jit explain` shows regions: loops of several kinds, and what is none. */
+typedef unsigned long u64;
+
+u64 table[64];
+
+u64 sum(const u64 *from, u64 n) {
+    u64 total = 0;
+    for (u64 i = 0; i < n; i++)
+        total += from[i];
+    return total;
+}
+
+double dot(const double *a, const double *b, u64 n) {
+    double total = 0;
+    for (u64 i = 0; i < n; i++)
+        total += a[i] * b[i];
+    return total;
+}
+
+/* More values at a time than there are registers. */
+void mix(u64 *s, u64 n) {
+    u64 a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7];
+    u64 i = s[8], j = s[9], k = s[10], l = s[11], m = s[12], o = s[13], p = s[14], q = s[15];
+    while (n--) {
+        a += b ^ q, b += c ^ a, c += d ^ b, d += e ^ c, e += f ^ d, f += g ^ e, g += h ^ f, h += i ^ g;
+        i += j ^ h, j += k ^ i, k += l ^ j, l += m ^ k, m += o ^ l, o += p ^ m, p += q ^ o, q += a ^ p;
+    }
+    s[0] = a, s[1] = b, s[2] = c, s[3] = d, s[4] = e, s[5] = f, s[6] = g, s[7] = h;
+    s[8] = i, s[9] = j, s[10] = k, s[11] = l, s[12] = m, s[13] = o, s[14] = p, s[15] = q;
+}
+
+/* Two loops next to each other; the second one has more instructions. */
+void twice(u64 *to, u64 n) {
+    for (u64 i = 0; i < n; i++)
+        to[i] = i;
+    for (u64 i = 1; i < n; i++)
+        to[i] = (to[i] << 3 ^ to[i - 1]) * 0x9E3779B9;
+}
+
+u64 straight(u64 a, u64 b) {
+    return (a + b) ^ (a >> 3);
+}
+
+u64 first(void) {
+    u64 id;
+    __asm__ volatile("csrr %0, mhartid" : "=r"(id));
+    return id;
+}
+
+void _start(void) {
+    table[0] = sum(table, 64) + straight(1, 2) + first() + (u64)dot((double *)table, (double *)table, 64);
+    mix(table, 8);
+    twice(table, 64);
+    for (;;)
+        ;
+}

@@ -14,7 +14,16 @@ from vmcore.inspect.disasm import CodeRegion, executable_regions
 from vmcore.isa.riscv import Isa, find, install, parse_isa
 from vmcore.isa.riscv.disasm import INTEGER_REGISTERS, Disassembler, Line
 
-__all__ = ["ENDS", "HostLine", "Look", "NativeBlock", "compile_function", "find_function", "host_lines", "pinned_registers"]
+__all__ = [
+    "ENDS",
+    "HostLine",
+    "Look",
+    "NativeBlock",
+    "compile_function",
+    "find_function",
+    "host_lines",
+    "pinned_registers",
+]
 
 #: What the reasons of :attr:`NativeBlock.why` mean.
 ENDS = {

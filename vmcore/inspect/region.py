@@ -56,18 +56,15 @@ class GuestBlock:
     ----------
     lines : list of Line
         Its instructions.
-    depth : int
-        Calls inlined around it are of this number; 0: it is the function's own.
-    to : list of int or None
-        For each way on, where that leads; the last word is :attr:`leaves`'s.
-    leaves : list of bool
-        For each way on, whether the region is left there.
+    inlined : bool
+        Whether it belongs to a call that is inlined.
+    ways : list of (int, bool)
+        Where control goes from it, and whether that leaves the region.
     """
 
     lines: list[Line]
-    depth: int
-    to: list[int]
-    leaves: list[bool]
+    inlined: bool
+    ways: list[tuple[int, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +251,8 @@ class _Page:
             for _ in range(place["insns"]):
                 lines.append(self.line(off))
                 off += len(lines[-1].raw)
-            ways = place["ways"]
-            blocks.append(
-                GuestBlock(lines, place["context"], [self.address + to for to, _ in ways], [n < 0 for _, n in ways])
-            )
+            ways = [(self.address + to, index < 0) for to, index in place["ways"]]
+            blocks.append(GuestBlock(lines, place["context"] != 0, ways))
         return blocks
 
 
@@ -293,29 +288,34 @@ def _pieces(found: Mapping[str, Any], texts: Mapping[int, str], page: int) -> li
             heads[block] = text
         elif not node:
             ends[block] = text.strip()
-    nodes = found["nodes"]
     marks = found["pieces"]
-    labels = {mark["at"]: f"b{mark['block']}" for mark in marks if mark["what"] == "block"}
-    labels |= {mark["at"]: f"{mark['at']:#x}" for mark in marks if mark["at"] >= found["hot"]}
-    pieces: list[Piece] = []
+    shown: list[tuple[dict[str, Any], str, int | None]] = []
     block = 1
-    for mark, following in zip(marks, marks[1:], strict=False):
+    for mark in marks[:-1]:
         what, node = mark["what"], mark.get("node", 0)
-        off = mark.get("off", nodes[node]["off"] if node else None)
+        off = mark.get("off", found["nodes"][node]["off"] if node else None)
         guest = None if off is None else page + off
         block = mark["block"] if what == "block" else block
-        name = f"v{node}" if node in nodes else ""
         if what == "block":
             text = heads[block]
         elif what == "node":
             text = texts[node]
         else:
             text = _ASIDES[what].format(end=ends[block], guest="an address" if guest is None else f"{guest:#x}",
-                                        node=name, block=mark.get("block", block))  # fmt: skip
+                                        node=f"v{node}", block=mark.get("block", block))  # fmt: skip
+        shown.append((mark, text, guest))
+    # What jumps lead to: blocks by their numbers, what is out of line by what it is for.
+    labels = {
+        mark["at"]: f"b{mark['block']}" if mark["what"] == "block" else text
+        for mark, text, _ in shown if mark["what"] not in ("entry", "node", "end")
+    }  # fmt: skip
+    pieces = []
+    for (mark, text, guest), following in zip(shown, marks[1:], strict=True):
         code = found["code"][mark["at"] : following["at"]]
         # A label, or what takes no code at all.
-        if code or what == "block":
-            pieces.append(Piece(what, text, node, guest, list(host_lines(code, mark["at"], labels))))
+        if code or mark["what"] == "block":
+            lines = list(host_lines(code, mark["at"], labels))
+            pieces.append(Piece(mark["what"], text, mark.get("node", 0), guest, lines))
     return pieces
 
 
@@ -325,7 +325,7 @@ def _texts(found: Mapping[str, Any]) -> dict[int, str]:
     for node, row in found["nodes"].items():
         if node not in texts:
             value = row["imm"] if row["op"] == "const" and abs(row["imm"]) <= PAGE else hex(row["imm"])
-            texts[node] = f"v{node} = " + (f"const {value}" if row["op"] == "const" else f"{row['op']} of b{row['block']}")
+            texts[node] = f"v{node} = " + (f"const {value}" if row["op"] == "const" else f"arg of b{row['block']}")
     return texts
 
 

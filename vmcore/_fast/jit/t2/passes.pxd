@@ -21,15 +21,15 @@ cdef enum:
 
 # The rewrite that used up a graph's fuel.
 cdef struct Spent:
-    uint64_t rewrite          # which one of its pass, from 1; 0: there is fuel left
-    uint32_t number           # the pass; NUM_PASSES: it was made when the graph was
+    uint64_t rewrite          # which one of its step, from 1; 0: there is fuel left
+    uint32_t step             # of optimise(), from 1; 0: it was made when the graph was
 
 # Run one.
 cdef void run_pass(Graph *g, uint32_t number) noexcept nogil
 # How many steps optimise() has, and the pass of one of them.
 cdef uint32_t num_steps() noexcept nogil
 cdef uint32_t step_pass(uint32_t step) noexcept nogil
-# "lift" for NUM_PASSES.
-cdef const char *pass_name(uint32_t number) noexcept nogil
+# The name of a step, from 1; for 0 "lift".
+cdef const char *step_name(uint32_t step) noexcept nogil
 # Run all of them in order.
 cdef void optimise(Graph *g, Spent *spent) noexcept nogil

@@ -72,16 +72,16 @@ cdef uint32_t step_pass(uint32_t step) noexcept nogil:
     return steps[step]
 
 
-cdef const char *pass_name(uint32_t number) noexcept nogil:
-    VMCORE_ASSERT(number <= NUM_PASSES)
-    return names[number]
+cdef const char *step_name(uint32_t step) noexcept nogil:
+    VMCORE_ASSERT(step <= nsteps)
+    return names[steps[step - 1] if step else NUM_PASSES]
 
 
 cdef void optimise(Graph *g, Spent *spent) noexcept nogil:
     cdef uint32_t i
     cdef uint64_t before
     spent.rewrite = g.burnt if g.burnt == g.fuel else 0
-    spent.number = NUM_PASSES
+    spent.step = 0
     for i in range(nsteps):
         if g.failed:
             return
@@ -89,4 +89,4 @@ cdef void optimise(Graph *g, Spent *spent) noexcept nogil:
         run_pass(g, steps[i])
         if g.burnt == g.fuel and g.burnt != before:
             spent.rewrite = g.burnt - before
-            spent.number = steps[i]
+            spent.step = i + 1

@@ -20,7 +20,7 @@ from vmcore._fast.jit.image cimport REPLACED, Compiled
 from vmcore._fast.jit.t2.compile cimport compile_region, region_host, workshop_close, workshop_open
 from vmcore._fast.jit.t2.job cimport Job
 from vmcore._fast.jit.t2.jobs cimport client_close, client_open, job_fetch, job_free, job_new, job_push
-from vmcore._fast.jit.t2.passes cimport pass_name
+from vmcore._fast.jit.t2.passes cimport step_name
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
@@ -59,8 +59,8 @@ cdef void spend(const Tier *t, const Job *job) noexcept nogil:
         return
     vmcore_add64(&spent_so_far, job.burnt)
     if job.burnt == job.fuel:
-        fprintf(stderr, "vmcore: JIT fuel used up: rewrite %llu is number %llu of pass %s, region at physical address "
-                "%#llx\n", limit, rewrite, pass_name(job.spent.number), at)
+        fprintf(stderr, "vmcore: JIT fuel used up: rewrite %llu is number %llu of step %u (%s) of the region at physical "
+                "address %#llx\n", limit, rewrite, job.spent.step, step_name(job.spent.step), at)
 
 
 # --- jobs -------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.asm import build
-from support.regions import regions_elf
+from support.loopprogram import regions_elf
 
 from .conftest import Vmcore
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from support.regions import regions_elf
+from support.loopprogram import regions_elf
 
 from vmcore._fast.jit.t2.explain import explain_region
 from vmcore._fast.jit.t2.face import Region

@@ -13,15 +13,15 @@ from types import ModuleType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.regions import regions_elf
+from support.loopprogram import regions_elf
 
 from vmcore._fast.jit.t2.passes import ORDER
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "bisect_jit.py"
 RUN = [sys.executable, "-c", "from vmcore.cli.main import main; main()", "run"]
 SAID = re.compile(
-    r"vmcore: JIT fuel used up: rewrite (\d+) is number (\d+) of step (\d+) \((\w+)\) of the region at physical address "
-    r"0x(\w+)\n"
+    r"vmcore: JIT fuel used up: rewrite (\d+) is number (\d+) of step (\d+) \((\w+)\) of the region at physical "
+    r"address 0x(\w+)\n"
 )
 
 

@@ -160,6 +160,17 @@ cdef class _Shop:
         # (Stable: a block comes before its first node.)
         return sorted(found, key=lambda piece: piece["at"])
 
+    cdef dict places(self, nodes):
+        cdef uint32_t node
+        found = {}
+        for number in nodes:
+            node = number
+            if self.shop.places.at[node] != AT_NONE:
+                found[number] = place_name(self.shop.places.at[node])
+            else:
+                found[number] = "remat" if self.shop.graph.nodes[node].flags & NODE_REMAT else "none"
+        return found
+
     cdef dict blocks(self):
         cdef const Graph *g = &self.shop.graph
         cdef uint32_t i
@@ -359,13 +370,13 @@ def explain_region(page, isa, header, fuel=None):
         return {"refused": "large"}
     lives, spans = ranges.intervals(work.layout, work.nlayout)
     blocks = work.blocks()
+    places = work.places(lives)
     return {
         "refused": None, "stages": stages, "nodes": work.nodes(), "edges": edges,
         "blocks": {number: {**blocks[number], "span": spans[number]} for number in spans},
         "values": {node: {
-            "place": place_name(shop.places.at[<uint32_t>node]) if shop.places.at[<uint32_t>node] != AT_NONE
-            else "remat" if shop.graph.nodes[<uint32_t>node].flags & NODE_REMAT else "none",
-            "float": shop.graph.nodes[<uint32_t>node].type != T_INT, "cost": costs[node], "lives": joined(lives[node]) if lives[node] else [],
+            "place": places[node], "float": shop.graph.nodes[<uint32_t>node].type != T_INT, "cost": costs[node],
+            "lives": joined(lives[node]) if lives[node] else [],
         } for node in lives},
         "figures": {
             "way": "linear scan" if shop.places.how == BY_LINEAR_SCAN else "colouring",

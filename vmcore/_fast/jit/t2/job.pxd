@@ -50,4 +50,3 @@ cdef struct Client:
     uint32_t closed
     uint32_t ready            # jobs that can be fetched
     Job *done
-

@@ -59,8 +59,8 @@ cdef void spend(const Tier *t, const Job *job) noexcept nogil:
         return
     vmcore_add64(&spent_so_far, job.burnt)
     if job.burnt == job.fuel:
-        fprintf(stderr, "vmcore: JIT fuel used up: rewrite %llu is number %llu of step %u (%s) of the region at physical "
-                "address %#llx\n", limit, rewrite, job.spent.step, step_name(job.spent.step), at)
+        fprintf(stderr, "vmcore: JIT fuel used up: rewrite %llu is number %llu of step %u (%s) of the region at "
+                "physical address %#llx\n", limit, rewrite, job.spent.step, step_name(job.spent.step), at)
 
 
 # --- jobs -------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from vmcore._fast.jit.t2.alloc cimport AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_LINEAR_SCAN, allocate
+from vmcore._fast.jit.t2.alloc cimport AT_HOME, AT_SLOT, AT_XMM, BY_LINEAR_SCAN, allocate
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_NODE, ASIDE_POLLED,
     ASIDE_REFILL, Away)
@@ -165,10 +165,8 @@ cdef class _Shop:
         found = {}
         for number in nodes:
             node = number
-            if self.shop.places.at[node] != AT_NONE:
-                found[number] = place_name(self.shop.places.at[node])
-            else:
-                found[number] = "remat" if self.shop.graph.nodes[node].flags & NODE_REMAT else "none"
+            found[number] = "remat" if self.shop.graph.nodes[node].flags & NODE_REMAT \
+                else place_name(self.shop.places.at[node])
         return found
 
     cdef dict blocks(self):
@@ -316,8 +314,8 @@ def explain_region(page, isa, header, fuel=None):
             Tuples of the name of a stage, the rewrites that it made, and the graph behind it: pairs of a node (0: it
             is no node's) and a line. The first is ``lift``, the last ``select``, between them all passes in order.
         ``nodes``
-            By number of the node, after selection: its ``block``, ``op`` and ``imm``, and ``off``, the offset of the guest's
-            instruction where it can leave the region, or None.
+            By number of the node, after selection: its ``block``, ``op`` and ``imm``, and ``off``, the offset of the
+            guest's instruction where it can leave the region, or None.
         ``blocks``
             By number: ``off`` (of its first guest instruction), ``depth`` of loops, ``weight``, and ``span``, the
             first and last position of it in the code; in the order of the code.

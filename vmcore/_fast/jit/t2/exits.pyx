@@ -14,7 +14,7 @@ from vmcore._fast.jit.t2.code cimport (
 from vmcore._fast.jit.t2.emit_mem cimport host_address
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS, MEM_EARLY, MEM_WRITE, SNAP_STEP, Node, Snap, snap_node, snap_reg
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST, PLACE_HOME, Move
-from vmcore._fast.jit.t2.record cimport RECORD_EARLY, RECORD_HEAD
+from vmcore._fast.jit.t2.record cimport RECORD_EARLY, RECORD_FIRST, RECORD_HEAD
 from vmcore._fast.jit.x64.asm cimport (
     ASM_SLACK, CC_L, CC_NE, F_AND_I, F_CMP, F_MOV, F_MOV_MR, F_SHR_I, F_SUB_I, F_XOR, RAX, RBP, RCX, RDX, x64_put16,
     x64_put32, x64_put64, x_call_m, x_jcc, x_jmp, x_jmp_m, x_jmp_to, x_jmp_x, x_lea_rip, x_mov_imm, x_nops, x_patch32,
@@ -178,6 +178,8 @@ cdef void emit_record(Code *c, uint32_t host) noexcept nogil:
     x64_put32(at, info_of(s) | access << INFO_ACC_SHIFT)
     x64_put16(at + 4, n.size)
     at[6] = RECORD_EARLY if n.flags & MEM_EARLY else 0
+    if s.off == c.g.blocks[1].off:
+        at[6] |= RECORD_FIRST
     for i in range(s.nregs):
         r = snap_reg(c.g, s, i)
         source_of(c, snap_node(c.g, s, i), &move)

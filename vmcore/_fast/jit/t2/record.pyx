@@ -64,13 +64,16 @@ cdef bint is_known(Hart *hart, uint64_t gva, bint write) noexcept nogil:
 cdef uint64_t on_t2_miss(Hart *hart, uint64_t gva, const uint8_t *record, const uint64_t *saved) noexcept nogil:
     cdef uint32_t info = 0
     cdef uint16_t span = 0
+    cdef uint64_t how = T2_MISS_STEP
     memcpy(&info, record, 4)
     memcpy(&span, record + 4, 2)
-    # What lies in two pages has no entry. T0 executes the first of such accesses, block code the others.
-    if (gva & 4095) + span <= 4096:
-        if not record[6] & RECORD_EARLY or is_known(hart, gva, info >> INFO_ACC_SHIFT & ACC_WRITE >> 3):
-            if (<miss_t>hart.stubs[FN_MISS])(hart, gva, info) == 0:
-                return 0
+    if (gva & 4095) + span > 4096:
+        # What lies in two pages has no entry. One access may: block code looks at each by itself.
+        if not record[6] & RECORD_FIRST:
+            how = T2_MISS_NEXT
+    elif not record[6] & RECORD_EARLY or is_known(hart, gva, info >> INFO_ACC_SHIFT & ACC_WRITE >> 3):
+        if (<miss_t>hart.stubs[FN_MISS])(hart, gva, info) == 0:
+            return T2_MISS_FILLED
     restore_guest(hart, record, saved)
     hart.exit_info = info
-    return 1
+    return how

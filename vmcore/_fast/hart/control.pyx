@@ -190,14 +190,13 @@ cdef FetchEntry *fetch_page(Hart *hart, gva_t pc) noexcept nogil:
 
 
 cdef CodeBundle *split_at(Hart *hart, gva_t pc) noexcept nogil:
-    # The page that an instruction begins in and does not end in; NULL: that is not known of it, or none of it is
-    # compiled.
+    # The page that an instruction begins in and does not end in; NULL: that is not known of it.
     cdef const FetchEntry *f = &hart.fetches[(pc >> 12) & (FETCH_SIZE - 1)]
     cdef CodeBundle *bundle
     if f.page != pc & ~<uint64_t>4095 or f.ctx != hart.fetch_ctx or f.code == NULL:
         return NULL
     bundle = f.code.bundle
-    return bundle if bundle.blocks != NULL and not bundle.dead and bundle.saved[4094] & 3 == 3 else NULL
+    return bundle if not bundle.dead and bundle.saved[4094] & 3 == 3 else NULL
 
 
 cdef bint find_split(Hart *hart, gva_t pc) noexcept nogil:

@@ -369,7 +369,7 @@ cdef void cache_evict(System *sys, uint64_t left) noexcept nogil:
                     # Not all of that warmth fits.
                     left -= u.code_bytes
                     bits += 1
-                if bits >= coldest and more_room(<void **>&moved, &room, kept, sizeof(Moved)):
+                if u.nblocks and bits >= coldest and more_room(<void **>&moved, &room, kept, sizeof(Moved)):
                     moved[kept].image = make_image(sys, bundle)
                     moved[kept].bundle = bundle
                     moved[kept].shared = u.shared
@@ -528,10 +528,13 @@ cdef uint64_t straddle_code(Hart *hart, CodeBundle *bundle, uint32_t second) noe
     # entered through the L1 table alone, which is empty again whenever code of any page has changed.
     cdef System *sys = hart.sys
     cdef CodeCache *c = <CodeCache *>sys.cache
-    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
+    cdef PageBlocks *u
     cdef Block *b = &c.block
     cdef uint64_t size
     cdef uint64_t began
+    if not cache_start(sys) or not equip(sys, bundle):
+        return 0
+    u = <PageBlocks *>bundle.blocks
     if u.split and u.split_second == second:
         return sys.code_base + <uint64_t>CODE_UNIT * u.split
     u.split_asked += 1

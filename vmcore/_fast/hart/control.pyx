@@ -189,29 +189,27 @@ cdef FetchEntry *fetch_page(Hart *hart, gva_t pc) noexcept nogil:
     return f if f.code != NULL else NULL
 
 
-cdef CodeBundle *split_at(Hart *hart, gva_t pc) noexcept nogil:
-    # The page that an instruction begins in and does not end in; NULL: that is not known of it.
-    cdef const FetchEntry *f = &hart.fetches[(pc >> 12) & (FETCH_SIZE - 1)]
-    cdef CodeBundle *bundle
-    if f.page != pc & ~<uint64_t>4095 or f.ctx != hart.fetch_ctx or f.code == NULL:
-        return NULL
-    bundle = f.code.bundle
-    return bundle if not bundle.dead and bundle.saved[4094] & 3 == 3 else NULL
+cdef inline CodeBundle *split_in(const FetchEntry *f) noexcept nogil:
+    # The page of an entry, if its last instruction ends in the next one.
+    cdef CodeBundle *bundle = NULL if f == NULL else f.code.bundle
+    return bundle if bundle != NULL and not bundle.dead and bundle.saved[4094] & 3 == 3 else NULL
 
 
 cdef bint find_split(Hart *hart, gva_t pc) noexcept nogil:
     # The same for an instruction at pc that lies in two pages. Both have to be code: then L1 forgets it when one of
     # them changes, or is mapped elsewhere.
     cdef System *sys = hart.sys
-    cdef CodeBundle *bundle = split_at(hart, pc)
+    cdef CodeBundle *bundle = split_in(fetch_page(hart, pc))
     cdef FetchEntry *second
     cdef uint64_t code, serial
     if bundle == NULL:
         return False
     second = fetch_page(hart, pc + 2)
-    # That may have dropped the first page.
-    bundle = split_at(hart, pc)
-    if second == NULL or bundle == NULL:
+    if second == NULL:
+        return False
+    # That may have dropped the first page, and this the second one again.
+    bundle = split_in(fetch_page(hart, pc))
+    if bundle == NULL or second.ctx != hart.fetch_ctx:
         return False
     serial = sys.code_serial
     if sys.parallel:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from vmcore._fast.defs cimport gva_t
+from vmcore._fast.defs cimport gpa_t, gva_t
 from vmcore._fast.hart.state cimport Hart, System
 from vmcore._fast.jit.t2.compile cimport Workshop
 from vmcore._fast.jit.t2.job cimport Client
@@ -12,12 +12,24 @@ cdef struct Look:
     uint64_t insns            # of compiled code
     uint64_t entries          # of regions
 
+cdef enum:
+    CHANGES = 32
+
+# Other code begins somewhere: what harts that led to the old one do not know yet.
+cdef struct Change:
+    gpa_t gpa
+    uint64_t evictions        # there had been: others have moved all code since
+    uint32_t off
+    uint32_t old
+    uint32_t new_
+
 # Of one machine.
 cdef struct Tier:
     Client *client
     Workshop *shop            # for what is compiled on the machine's own thread
     uint64_t fuel
-    uint64_t serial           # grows with each region that is put in place
+    Change changes[CHANGES]   # the last ones
+    uint64_t serial           # how many there were
     uint64_t seen[8]          # ... when each hart looked last
     Look looks[8]
     uint64_t n_samples

@@ -148,6 +148,7 @@ cdef enum:
     MEM_EARLY = 4             # HOST: not yet asked for by the guest (hoisted): it may not fault nor set D, but leaves
     NODE_COVERED = 8          # emitted as part of its only user: has no register of its own (select.pyx)
     NODE_REMAT = 16           # computed anew at each use: has no register of its own (constants)
+    NODE_LATE = 32            # ... where the region is left: NODE_COVERED too, and read by snapshots alone
 
 cdef struct Node:
     uint16_t op

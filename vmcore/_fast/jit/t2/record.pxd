@@ -6,7 +6,8 @@
 #   span    2   how many bytes are accessed from the address on
 #   flags   1   RECORD_EARLY
 #   n       1   how many pairs follow
-#   pairs   2n  register of the guest (32 and more: floating point), place
+#   pairs   2n  register of the guest (32 and more: floating point) and what is left to do to it (LATE_*, select.pxd),
+#               place
 #   values  8k  one for each place that is PLACE_CONST or PLACE_BASE, in the order of the pairs
 #
 # A place is that of moves.pxd: a register or a slot of the code, hart.x or hart.f, the page's address plus a value, or
@@ -18,6 +19,7 @@ from vmcore._fast.hart.state cimport Hart
 
 cdef enum:
     RECORD_HEAD = 8
+    RECORD_WORK_SHIFT = 6
     RECORD_EARLY = 1          # the guest has not asked for it yet: nothing may be changed that it could see
     RECORD_FIRST = 2          # it is for the region's first instruction: to go on there would be to come back
     # What STUB_T2_MISS saves: words of the general registers by number, of the xmm registers, and from where on the

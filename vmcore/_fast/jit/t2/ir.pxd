@@ -97,7 +97,7 @@ cdef enum Opcode:
     OP_LOAD                   # a: host, b: address; imm; size 1, 2, 4, 8; MEM_SIGNED or zero-extended; by type f32, f64
     OP_STORE                  # a: host, b: address, c: value; imm; size. No result
     # Floating point, by type T_F64 or T_F32 of the operands; rounding mode is the guest's (`mode` 7, dynamic) or static.
-    # Results may be any quiet NaN (loose); CLEAN makes a NaN the canonical one. What leaves, is stored, moved to an
+    # Results may be any quiet NaN (loose), but for fused ones, which are canonical then; CLEAN makes a NaN the canonical one. What leaves, is stored, moved to an
     # integer register or has its sign changed has to be clean, or not to be the result of arithmetic.
     OP_FADD
     OP_FSUB

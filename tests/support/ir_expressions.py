@@ -22,7 +22,7 @@ CHOICES = {"C": CONSTANTS, "D": CONSTANTS[::2], "S": SHIFTS, "T": SHIFTS, "U": S
 CORNERS = sorted({(sign * ((1 << k) + near)) & M64 for k in (0, 1, 4, 7, 8, 15, 16, 31, 32, 47, 62, 63)
                   for near in (-1, 0, 1) for sign in (1, -1)})  # fmt: skip
 NAMES = {"single": "frombits.f32", "frombits": "frombits.f64", "bits_single": "bits", "select": "select.int",
-         "fsgnj": "fsgnj.f64", "fclean": "fclean.f64"}  # fmt: skip
+         "fsgnj": "fsgnj.f64", "fclean": "fclean.f64", "fmadd": "fmadd.f64"}  # fmt: skip
 
 
 def constants_of(expression: str) -> Iterator[dict[str, int]]:

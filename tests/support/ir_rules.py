@@ -116,6 +116,7 @@ EXPRESSIONS: dict[str, tuple[str, ...]] = {
     "select_bool": ("select(x, 1, 0)", "select(lt(x, y), 1, 0)", "select(x, 0, 1)"),
     "sign_own": ("bits(fsgnj(frombits(x), frombits(x)))",),
     "clean_clean": ("bits(fclean(fclean(frombits(x))))",),
+    "clean_fused": ("bits(fclean(fmadd(frombits(x), frombits(y), frombits(x))))",),
     "unbox_box": ("bits_single(unbox(box(single(x))))",),
     "frombits_bits": ("bits(fclean(frombits(bits(fclean(frombits(x))))))",),
     "bits_frombits": ("bits(frombits(x))", "bits_single(single(x))"),

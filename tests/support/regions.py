@@ -135,12 +135,13 @@ def floating(op: str, node: dict[str, Any], kind: int, args: list[int], frm: int
         return evaluate(f"{prefix}_to_{'i' if node['flags'] & SIGNED else 'u'}{8 * node['size']}", args[0], rm=rm)
     if op in COMPARED:
         return evaluate(f"{prefix}_{COMPARED[op]}", *args)
-    if op in ("f64_f32", "f32_f64"):
-        value, flags = evaluate(f"{prefix}_to_{PREFIX[result]}", args[0], rm=rm)
-    elif op in FUSED:
+    if op in FUSED:
         sign = FORMATS[prefix].sign
         product, addend = FUSED[op]
-        value, flags = evaluate(f"{prefix}_fma", args[0] ^ sign * product, args[1], args[2] ^ sign * addend, rm=rm)
+        # Canonical always.
+        return evaluate(f"{prefix}_fma", args[0] ^ sign * product, args[1], args[2] ^ sign * addend, rm=rm)
+    if op in ("f64_f32", "f32_f64"):
+        value, flags = evaluate(f"{prefix}_to_{PREFIX[result]}", args[0], rm=rm)
     else:
         value, flags = evaluate(f"{prefix}_{ARITHMETIC[op]}", *args, rm=rm)
     return (LOOSE[result] if is_nan(value, result) else value), flags

@@ -23,7 +23,7 @@ from vmcore._fast.defs cimport (
 from vmcore._fast.hart.decode cimport decode_one
 from vmcore._fast.hart.handlers cimport find_handler
 from vmcore._fast.hart.state cimport (
-    BUNDLE_CHANGED, BUNDLE_DROPPED, MAX_RUN, NUM_DCTX, PAGES_SIZE, CodeBundle, CodePage, Hart, Op, System, handler_t,
+    BUNDLE_CHANGED, BUNDLE_DROPPED, CODE_UNIT, L1_SIZE, L1_USED, MAX_RUN, NUM_DCTX, PAGES_SIZE, CodeBundle, CodePage, Hart, Op, System, handler_t,
     unplant)
 from vmcore._fast.hart.translate cimport forget_code, forget_jumps
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_realloc
@@ -427,6 +427,27 @@ cdef void recode(Hart *hart) noexcept nogil:
                     op.imm = <int32_t>hart.sys.hot_after
             page = page.next
     forget_code(hart)
+
+
+cdef void recode_place(Hart *hart, gpa_t gpa, uint32_t off, uint32_t old, uint32_t new_) noexcept nogil:
+    cdef uint64_t base = hart.sys.code_base
+    cdef uint64_t was = base + <uint64_t>CODE_UNIT * old
+    cdef uint64_t will = base + <uint64_t>CODE_UNIT * new_
+    cdef CodePage *page = hart.pages[(gpa >> 12) & (PAGES_SIZE - 1)]
+    cdef uint32_t i
+    while page != NULL and page.gpa != gpa:
+        page = page.next
+    if page != NULL and page.map[off >> 1]:
+        unplant(hart)
+        i = page.map[off >> 1] - 1
+        if is_counter(page.ops[i].fn):
+            page.ops[i].fn = fn_code
+            page.ops[i].imm = <int32_t>new_
+    for i in range(L1_SIZE if hart.l1_state == L1_USED else 0):
+        if hart.l1[i].code == was:
+            hart.l1[i].code = will
+        if hart.l1_second[i].code == was:
+            hart.l1_second[i].code = will
 
 
 cdef bint is_counter(handler_t fn) noexcept nogil:

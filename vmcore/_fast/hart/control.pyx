@@ -12,10 +12,10 @@ from vmcore._fast.hart.fpregs cimport settle_fp
 from vmcore._fast.hart.handlers cimport find_handler, register_handler
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport (
-    CAUSE_ECALL_S, CAUSE_FETCH_ACCESS, CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_PAGE, CAUSE_ILLEGAL, CODE_LEAST, CODE_SLACK,
-    CODE_UNIT, EXIT_FAR, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE, LEAVE_SBI,
-    CodeEntry, CodePage, FetchEntry, Hart, JumpEntry, Op, System, deadline_moved, handler_t, is_wanted, l1_index,
-    transfer, unplant, vmcore_go, vmcore_leave)
+    CAUSE_ECALL_S, CAUSE_FETCH_ACCESS, CAUSE_FETCH_MISALIGNED, CAUSE_FETCH_PAGE, CAUSE_ILLEGAL, CODE_LEAST,
+    CODE_SLACK, CODE_UNIT, EXIT_FAR, EXIT_STEP, FETCH_SIZE, JUMP_SIZE, LEAVE_ATTENTION, LEAVE_BUDGET, LEAVE_PROBE,
+    LEAVE_SBI, CodeBundle, CodeEntry, CodePage, FetchEntry, Hart, JumpEntry, Op, System, deadline_moved, handler_t,
+    is_wanted, l1_index, transfer, unplant, vmcore_go, vmcore_leave)
 from vmcore._fast.hart.translate cimport note_fetch, put_code, translate
 from vmcore._fast.hart.trap cimport due_interrupt, take_exception, take_interrupt
 from vmcore._fast.memory.guestmem cimport gld16
@@ -173,6 +173,58 @@ cdef inline bint find_code(Hart *hart, gva_t pc) noexcept nogil:
     return True
 
 
+cdef FetchEntry *fetch_page(Hart *hart, gva_t pc) noexcept nogil:
+    # The page of pc, as code; may drop others, and change the fetch context. NULL: it is none now.
+    cdef FetchEntry *f = &hart.fetches[(pc >> 12) & (FETCH_SIZE - 1)]
+    cdef CodePage *page
+    if f.page != pc & ~<uint64_t>4095 or f.ctx != hart.fetch_ctx:
+        if (translate(hart, pc, 2, WANT_X, hart.priv) != WALK_OK or hart.partial
+                or find_bank(&hart.sys.mem, hart.walk.gpa) == NULL):
+            return NULL
+        page = get_page(hart, hart.walk.gpa & ~<uint64_t>4095)
+        note_fetch(hart, pc, hart.walk.span)
+        f.page = pc & ~<uint64_t>4095
+        f.ctx = hart.fetch_ctx
+        f.code = page
+    return f if f.code != NULL else NULL
+
+
+cdef inline CodeBundle *split_in(const FetchEntry *f) noexcept nogil:
+    # The page of an entry, if its last instruction ends in the next one.
+    cdef CodeBundle *bundle = NULL if f == NULL else f.code.bundle
+    return bundle if bundle != NULL and not bundle.dead and bundle.saved[4094] & 3 == 3 else NULL
+
+
+cdef bint find_split(Hart *hart, gva_t pc) noexcept nogil:
+    # The same for an instruction at pc that lies in two pages. Both have to be code: then L1 forgets it when one of
+    # them changes, or is mapped elsewhere.
+    cdef System *sys = hart.sys
+    cdef CodeBundle *bundle = split_in(fetch_page(hart, pc))
+    cdef FetchEntry *second
+    cdef uint64_t code, serial
+    if bundle == NULL:
+        return False
+    second = fetch_page(hart, pc + 2)
+    if second == NULL:
+        return False
+    # That may have dropped the first page, and this the second one again.
+    bundle = split_in(fetch_page(hart, pc))
+    if bundle == NULL or second.ctx != hart.fetch_ctx:
+        return False
+    serial = sys.code_serial
+    if sys.parallel:
+        vmcore_lock(&sys.code_lock)
+    code = sys.straddle(hart, bundle, gld16(<uint64_t>&second.code.bundle.saved[0]))
+    if sys.parallel:
+        vmcore_unlock(&sys.code_lock)
+    if not code or sys.code_serial != serial:
+        return False
+    second.code.hot = 1
+    vmcore_add32(&bundle.heat, 1)
+    put_code(hart, pc, code)
+    return True
+
+
 cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept nogil:
     # Run compiled code; returns the budget that is left, at hart.exit_pc. Code stops up to CODE_SLACK instructions
     # early or late: the slack is taken off before, so that it never runs past the end, and T0 does the rest.
@@ -236,6 +288,9 @@ cdef Op *enter(Hart *hart, gva_t pc, uint64_t left, bint step) noexcept nogil:
                 sys.sample(hart, pc)
             continue
         if not step and left >= <uint64_t>CODE_LEAST and not hart.mmio_done and find_code(hart, pc):
+            continue
+        if (pc & 4095 == 4094 and sys.straddle != NULL and not step and left >= <uint64_t>CODE_LEAST
+                and not hart.mmio_done and find_split(hart, pc)):
             continue
         j = &hart.jumps[(pc >> 1) & (JUMP_SIZE - 1)]
         if j.pc == pc and j.ctx == hart.fetch_ctx and not step:

@@ -350,6 +350,9 @@ cdef enum:
 
 # Compile the block at `off` of the page; its place in bundle.code, or 0. May drop or move compiled code of any page.
 ctypedef uint32_t (*compile_t)(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil
+# Code for the instruction whose first half ends the page, with the second half that it has now; where it is, or 0. May
+# drop or move compiled code of any page.
+ctypedef uint64_t (*straddle_t)(Hart *hart, CodeBundle *bundle, uint32_t second) noexcept nogil
 # A bundle was made: perhaps there is compiled code for its bytes already.
 ctypedef void (*recall_t)(System *sys, CodeBundle *bundle) noexcept nogil
 # The bundle goes: forget its compiled code.
@@ -394,6 +397,7 @@ cdef struct System:
     uint32_t takers
     # The compiler, when there is one (jit/): it is reached through these, as nothing here may import it.
     compile_t compile
+    straddle_t straddle
     recall_t recall
     forget_t forget
     enter_t enter_code

@@ -14,6 +14,7 @@ from vmcore._fast.jit.x64.asm cimport (
     x_jcc, x_jmp, x_mov_imm, x_nops, x_rm, x_rmi, x_rr, x_rri)
 
 cdef enum:
+    NO_SECOND = 1 << 16
     MAX_INSNS = 64            # of a block; fewer than CODE_SLACK
     MAX_STUBS = 192
     MAX_LINKS = 96
@@ -76,6 +77,7 @@ cdef struct Block:
     uint32_t insns
     uint32_t handler          # number of the current one's
     uint32_t why              # END_*, once it is whole
+    uint32_t second           # halfword that begins the next page; NO_SECOND
     bint ended                # control does not come to `next`
     bint failed               # too much for one block
     bint fp_ready             # hart.fp_live is known to be set
@@ -96,8 +98,9 @@ ctypedef void (*emit_t)(Block *b, const Op *op) noexcept nogil
 cdef int register_emitter(str name, emit_t emit, bint pure) except -1
 cdef emit_t emitter_of(uint32_t handler) noexcept nogil
 
-# The block at `off`, into b.a. False: nothing can be compiled there.
-cdef bint translate_block(Block *b, Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil
+# The block at `off`, into b.a. False: nothing can be compiled there. `second`: the halfword that begins the next page,
+# if what is at `off` ends with that; else NO_SECOND.
+cdef bint translate_block(Block *b, Hart *hart, CodeBundle *bundle, uint32_t off, uint32_t second) noexcept nogil
 
 # The instruction behind the current one, for an emitter that makes one of two: False where it has to stay by itself.
 # merge_next() takes it into the current one.
@@ -244,16 +247,23 @@ cdef inline void link(Block *b, uint8_t *field, uint32_t off) noexcept nogil:
     b.nlinks += 1
     away(b, field, AWAY_NEXT, off)
 
+# To another page, at `off` from the start of this one.
+cdef void go_far(Block *b, int32_t off) noexcept nogil
+# Does the instruction there lie in two pages? Its code belongs to no place of the page (cache.pyx: straddle_code()).
+cdef inline bint is_split(const Block *b, uint32_t off) noexcept nogil:
+    return off == 4094 and b.bundle.saved[4094] & 3 == 3
+
 # Poll, and go on at a place of the page.
 cdef inline void go_to(Block *b, uint32_t off) noexcept nogil:
+    if is_split(b, off):
+        go_far(b, <int32_t>off)
+        return
     clean_all(b)
     poll(b)
     away(b, x_jcc(&b.a, CC_L), AWAY_NEXT, off)
     align_link(b, 1)
     link(b, x_jmp(&b.a), off)
 
-# To another page, at `off` from the start of this one.
-cdef void go_far(Block *b, int32_t off) noexcept nogil
 # To the address in rax, once the budget has been polled and nothing is loose.
 cdef void go_rax(Block *b) noexcept nogil
 

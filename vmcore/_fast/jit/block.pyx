@@ -198,7 +198,7 @@ cdef void emit_stubs(Block *b) noexcept nogil:
         i += 1
 
 
-cdef bint translate_block(Block *b, Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
+cdef bint translate_block(Block *b, Hart *hart, CodeBundle *bundle, uint32_t off, uint32_t second) noexcept nogil:
     cdef uint8_t *bytes_ = bundle.saved
     cdef uint32_t insn, length
     cdef Op op
@@ -208,6 +208,7 @@ cdef bint translate_block(Block *b, Hart *hart, CodeBundle *bundle, uint32_t off
     b.bundle = bundle
     b.start = off
     b.next = off
+    b.second = second
     b.count = 0
     b.insns = 0
     b.ended = False
@@ -225,7 +226,7 @@ cdef bint translate_block(Block *b, Hart *hart, CodeBundle *bundle, uint32_t off
         b.off = b.next
         off = b.off
         if off >= 4096:
-            go_far(b, 4096)
+            go_far(b, <int32_t>off)
             b.why = END_PAGE
             break
         if b.insns and (bundle.code[off >> 1] or b.insns >= MAX_INSNS or b.nstubs > MAX_STUBS // 2
@@ -242,14 +243,17 @@ cdef bint translate_block(Block *b, Hart *hart, CodeBundle *bundle, uint32_t off
             break
         insn = gld16(<uint64_t>bytes_ + off)
         if insn & 3 == 3:
-            if off == 4094:
-                # Half of it lies in the next page: T0 executes it.
-                if b.insns == 0:
-                    return False
-                b.count += 1
-                step(b)
+            if off < 4094:
+                insn = gld32(<uint64_t>bytes_ + off)
+            elif b.insns:
+                # Half of it lies in the next page: it has a block of its own.
+                go_far(b, <int32_t>off)
+                b.why = END_PAGE
                 break
-            insn = gld32(<uint64_t>bytes_ + off)
+            elif second == NO_SECOND:
+                return False
+            else:
+                insn |= second << 16
         length = decode_number(hart.isa, insn, &op, &b.handler)
         emit = emitters[b.handler]
         b.next = off + length

@@ -26,6 +26,12 @@ cdef struct PageBlocks:
     uint32_t code_bytes       # each block rounded up to CODE_UNIT
     uint32_t shared           # instructions that the store is known to have
     uint8_t probed            # there were probes when it was compiled
+    # Of the instruction that lies in this page and the next: its code, in CODE_UNIT, 0: there is none; the second half
+    # that it is for; how often it was asked for without it, and how often it was compiled.
+    uint32_t split
+    uint16_t split_second
+    uint16_t split_asked
+    uint16_t split_made
     # T2 (t2/tier.pyx): how often a hart was seen in the page lately, and the number of the last time; whether a region
     # of it is being compiled; how many were, or were tried; and where none is to be had.
     uint8_t sightings

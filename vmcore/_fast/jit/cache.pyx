@@ -14,7 +14,7 @@ from vmcore._fast.hart.codepage cimport recode
 from vmcore._fast.hart.state cimport (
     BUNDLE_DROPPED, CODE_UNIT, L1_SIZE, L1_USED, CodeBundle, Hart, System, enter_t, no_code_tag)
 from vmcore._fast.hart.translate cimport forget_code
-from vmcore._fast.jit.block cimport END_REGION, Block, translate_block
+from vmcore._fast.jit.block cimport END_REGION, NO_SECOND, Block, translate_block
 from vmcore._fast.jit.codebuf cimport (
     CODE_NONE, CODE_SEGMENT_SIZE, CodeSegment, CodeStats, code_begin_write, code_end_write, code_generation,
     code_method, code_rw_delta, code_segment_free, code_segment_new, code_stats)
@@ -38,6 +38,7 @@ cdef enum:
     SHARE_BLOCKS = 2048
     # Blocks compiled until heat is halved.
     COOL_BLOCKS = 4096
+    MOST_SPLITS = 16          # times that a page's last instruction is compiled, if it ends in the next one
 
 # A page whose code is kept when memory for it is short.
 cdef struct Moved:
@@ -368,7 +369,7 @@ cdef void cache_evict(System *sys, uint64_t left) noexcept nogil:
                     # Not all of that warmth fits.
                     left -= u.code_bytes
                     bits += 1
-                if bits >= coldest and more_room(<void **>&moved, &room, kept, sizeof(Moved)):
+                if u.nblocks and bits >= coldest and more_room(<void **>&moved, &room, kept, sizeof(Moved)):
                     moved[kept].image = make_image(sys, bundle)
                     moved[kept].bundle = bundle
                     moved[kept].shared = u.shared
@@ -471,7 +472,7 @@ cdef uint32_t put_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept n
     cdef Made made
     cdef uint64_t began = vmcore_monotonic_ns()
     x_open(&b.a, c.stage, c.stage + STAGE_BYTES)
-    if not translate_block(b, hart, bundle, off):
+    if not translate_block(b, hart, bundle, off, NO_SECOND):
         c.n_failed += 1
         return 0
     made.code = b.a.start
@@ -500,6 +501,7 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
     if not cache_start(sys):
         # No memory for code, now or ever: T0 does it all.
         sys.compile = NULL
+        sys.straddle = NULL
         sys.recall = NULL
         return 0
     if bundle.code == NULL and c.store != NULL:
@@ -519,6 +521,44 @@ cdef uint32_t compile_block(Hart *hart, CodeBundle *bundle, uint32_t off) noexce
         if c.store != NULL:
             share(sys)
     return bundle.code[off >> 1]
+
+
+cdef uint64_t straddle_code(Hart *hart, CodeBundle *bundle, uint32_t second) noexcept nogil:
+    # Its code belongs to the page, but to none of its places: whoever comes there has to show what follows. So it is
+    # entered through the L1 table alone, which is empty again whenever code of any page has changed.
+    cdef System *sys = hart.sys
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    cdef PageBlocks *u
+    cdef Block *b = &c.block
+    cdef uint64_t size
+    cdef uint64_t began
+    if not cache_start(sys) or not equip(sys, bundle):
+        return 0
+    u = <PageBlocks *>bundle.blocks
+    if u.split and u.split_second == second:
+        return sys.code_base + <uint64_t>CODE_UNIT * u.split
+    u.split_asked += 1
+    if u.split_asked < sys.hot_after or u.split_made >= MOST_SPLITS or sys.nprobes:
+        return 0
+    began = vmcore_monotonic_ns()
+    u.split_asked = 0
+    u.split_made += 1
+    x_open(&b.a, c.stage, c.stage + STAGE_BYTES)
+    if not translate_block(b, hart, bundle, PAGE_BYTES - 2, second):
+        c.n_failed += 1
+        return 0
+    size = <uint64_t>(b.a.at - b.a.start)
+    # Without room it has to wait until there is some again: nothing is dropped for it.
+    if not place(c, size) or not write_code(c.at, b.a.start, size):
+        return 0
+    u.split = <uint32_t>((c.at - sys.code_base) // CODE_UNIT)
+    u.split_second = <uint16_t>second
+    c.at += size
+    c.n_bytes += size
+    c.n_blocks += 1
+    c.n_insns += 1
+    c.compile_ns += vmcore_monotonic_ns() - began
+    return sys.code_base + <uint64_t>CODE_UNIT * u.split
 
 
 cdef bint cache_start(System *sys) noexcept nogil:
@@ -562,6 +602,7 @@ cdef bint cache_open(System *sys, uint32_t hot_after, Table *store) noexcept nog
     sys.hot_after = hot_after
     sys.forget = forget_bundle
     sys.compile = compile_block
+    sys.straddle = straddle_code
     if store != NULL:
         sys.recall = recall_bundle
     return True
@@ -576,6 +617,7 @@ cdef void cache_close(System *sys) noexcept nogil:
     vm_free(c)
     sys.cache = NULL
     sys.compile = NULL
+    sys.straddle = NULL
     sys.recall = NULL
 
 

@@ -5,8 +5,8 @@ from libc.stdint cimport int32_t, uint32_t
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport SINK, Op
 from vmcore._fast.jit.block cimport (
-    AWAY_BEFORE, AWAY_FAR, AWAY_NEXT_RAX, AWAY_STEP, AWAY_TAKEN, END_INDIRECT, END_JUMP, Block, add_imm, align_link,
-    away, clean_all, go_far, go_rax, go_to, info_of, link, op_x, page_address, poll, put_x, register_emitter, step,
+    AWAY_BEFORE, AWAY_FAR, AWAY_NEXT_RAX, AWAY_STEP, AWAY_TAKEN, END_INDIRECT, END_JUMP, NO_SECOND, Block, add_imm, align_link,
+    away, clean_all, go_far, go_rax, go_to, info_of, is_split, link, op_x, page_address, poll, put_x, register_emitter, step,
     target_x)
 from vmcore._fast.jit.convention cimport HOST_OF, at_x
 from vmcore._fast.jit.x64.asm cimport (
@@ -14,8 +14,9 @@ from vmcore._fast.jit.x64.asm cimport (
     x_rm, x_rmi, x_rr, x_rri)
 
 
-cdef inline bint in_page(int32_t off) noexcept nogil:
-    return 0 <= off < 4096
+cdef inline bint in_page(const Block *b, int32_t off) noexcept nogil:
+    # Can it be linked to? (What lies in two pages can be neither a jump's target nor its place.)
+    return 0 <= off < 4096 and b.second == NO_SECOND and not is_split(b, <uint32_t>off)
 
 
 cdef inline bint misaligned(const Block *b, int32_t off) noexcept nogil:
@@ -40,7 +41,7 @@ cdef void branch(Block *b, const Op *op, int cc) noexcept nogil:
     cdef int32_t target = <int32_t>b.off + op.imm
     if misaligned(b, target):
         step(b)
-    elif not in_page(target):
+    elif not in_page(b, target):
         compare(b, op.rs1, op.rd)
         away(b, x_jcc(&b.a, cc), AWAY_FAR, <uint32_t>target)
     elif target <= <int32_t>b.off:
@@ -93,7 +94,7 @@ cdef void e_jal(Block *b, const Op *op) noexcept nogil:
         step(b)
         return
     put_return(b, op.rd)
-    if not in_page(target):
+    if not in_page(b, target):
         go_far(b, target)
     elif target > <int32_t>b.off and op.rd == SINK and b.bundle.code[target >> 1] == 0:
         # Forward to a place that is not compiled yet: the block goes on there.

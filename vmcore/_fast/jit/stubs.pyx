@@ -19,7 +19,7 @@ from vmcore._fast.jit.convention cimport (
     at_budget, at_exit_info, at_exit_kind, at_exit_pc, at_f, at_fp_live, at_l1_second, at_mxcsr, at_n_hits,
     at_page_base, at_stub, at_tlb, at_x)
 from vmcore._fast.jit.t2.moves cimport FRAME_BYTES
-from vmcore._fast.jit.t2.record cimport SAVED_BYTES, SAVED_XMM, on_t2_miss
+from vmcore._fast.jit.t2.record cimport SAVED_BYTES, SAVED_XMM, T2_MISS_STEP, on_t2_miss
 from vmcore._fast.jit.x64.asm cimport (
     CC_E, CC_NE, CC_NP, F_ADD, F_ADD_I, F_AND_I, F_CMP, F_CMP8_MI, F_CMP_I, F_LDMXCSR, F_LEA, F_MOV, F_MOVSD_LOAD,
     F_MOVSD_STORE, F_MOVQ_XR, F_MOV_MI, F_MOV_MR, F_RET, F_SHR_I, F_STMXCSR, F_SUB_I, F_SUB_MR, F_TEST, F_TEST_I,
@@ -161,7 +161,21 @@ cdef inline void move_saved(Asm *a, int form) noexcept nogil:
         x_rm(a, form, 0, XMM_OF[PINNED_F[i]], RSP, 8 * (SAVED_XMM + XMM_OF[PINNED_F[i]]))
 
 
-cdef void write_t2_miss(Asm *a, uint8_t *step) noexcept nogil:
+cdef void leave_at(Asm *a, int kind, uint8_t *leave) noexcept nogil:
+    # rdx: info about the instruction to go on at.
+    x_rr(a, F_MOV, 0, RAX, RDX)
+    x_rri(a, F_SHR_I, 0, 0, RAX, INFO_COUNT_SHIFT)
+    x_rri(a, F_AND_I, 0, 0, RAX, INFO_COUNT_MASK)
+    x_rm(a, F_SUB_MR, 1, RAX, RBP, at_budget())
+    x_rri(a, F_AND_I, 0, 0, RDX, INFO_OFF_MASK)
+    x_rm(a, F_MOV, 1, RAX, RBP, at_page_base())
+    x_rx(a, F_LEA, 1, RAX, RAX, RDX, 1, 0)
+    x_rm(a, F_MOV_MR, 1, RAX, RBP, at_exit_pc())
+    x_rmi(a, F_MOV_MI, 1, 0, RBP, at_exit_kind(), kind)
+    x_jmp_to(a, leave)
+
+
+cdef void write_t2_miss(Asm *a, uint8_t *step, uint8_t *leave) noexcept nogil:
     # An access of a region missed. The guest's registers are anywhere: all of the host's are there to be looked at, and
     # those that the C function may change come back from there.
     cdef uint32_t volatile_ = 1 << RCX | 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R11
@@ -197,7 +211,9 @@ cdef void write_t2_miss(Asm *a, uint8_t *step) noexcept nogil:
     move_fp(a, F_MOVSD_LOAD)
     x_patch32(field, a.at)
     x_rm(a, F_MOV, 1, RDX, RBP, at_exit_info())
-    x_jmp_to(a, step)
+    x_rri(a, F_CMP_I, 0, 0, RAX, T2_MISS_STEP)
+    x_jcc_to(a, CC_E, step)
+    leave_at(a, EXIT_NEXT, leave)
 
 
 cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table, bint counting) noexcept nogil:
@@ -267,16 +283,7 @@ cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table, bint counting) no
     # edx: info. What came before the instruction is subtracted.
     step = a.at
     table[STUB_STEP] = <uint64_t>a.at + delta
-    x_rr(a, F_MOV, 0, RAX, RDX)
-    x_rri(a, F_SHR_I, 0, 0, RAX, INFO_COUNT_SHIFT)
-    x_rri(a, F_AND_I, 0, 0, RAX, INFO_COUNT_MASK)
-    x_rm(a, F_SUB_MR, 1, RAX, RBP, at_budget())
-    x_rri(a, F_AND_I, 0, 0, RDX, INFO_OFF_MASK)
-    x_rm(a, F_MOV, 1, RAX, RBP, at_page_base())
-    x_rx(a, F_LEA, 1, RAX, RAX, RDX, 1, 0)
-    x_rm(a, F_MOV_MR, 1, RAX, RBP, at_exit_pc())
-    x_rmi(a, F_MOV_MI, 1, 0, RBP, at_exit_kind(), EXIT_STEP)
-    x_jmp_to(a, leave)
+    leave_at(a, EXIT_STEP, leave)
     # A miss. rax and edx outlive it in the hart.
     table[STUB_MISS] = <uint64_t>a.at + delta
     save(a, NUM_VOLATILE)
@@ -347,7 +354,7 @@ cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table, bint counting) no
     x_rri(a, F_ADD_I, 1, 0, RSP, 8)
     x_jmp_to(a, step)
     table[STUB_T2_MISS] = <uint64_t>a.at + delta
-    write_t2_miss(a, step)
+    write_t2_miss(a, step, leave)
     # NaNs of the registers in edx become canonical ones.
     table[STUB_CLEAN] = <uint64_t>a.at + delta
     for i in range(2 * 16):

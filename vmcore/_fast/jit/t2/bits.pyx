@@ -8,7 +8,7 @@ What a value is in the bits that nobody needs may change by that, so the facts o
 x & c needs the bits of c where c is a constant, whatever is known of a variable.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.jit.t2.build cimport const_node
 from vmcore._fast.jit.t2.ir cimport (
@@ -302,6 +302,66 @@ cdef void use_needs(Work *w) noexcept nogil:
             node = following
 
 
+# --- what only exits need whole ---------------------------------------------------------------------------------------
+
+cdef inline uint64_t need_of(const Work *w, uint32_t node) noexcept nogil:
+    return w.need[node] if node < w.nodes else ~<uint64_t>0
+
+
+cdef void look_for_whole(Work *w, uint8_t *whole) noexcept nogil:
+    # Mark the extensions that something but a snapshot needs whole.
+    cdef Graph *g = w.g
+    cdef const BlockOf *b
+    cdef uint32_t i, e, k, node, arg
+    for i in range(g.norder):
+        b = &g.blocks[g.order[i]]
+        whole[b.cond] = True
+        for e in range(b.nedges):
+            arg = g.blocks[b.edges[e].to].first
+            for k in range(b.edges[e].nargs):
+                whole[edge_arg(g, &b.edges[e], k)] |= need_of(w, arg) & ~low_bits(32) != 0
+                arg = g.nodes[arg].next
+        node = b.first
+        while node:
+            for k in range(op_row(g.nodes[node].op).args):
+                whole[operand(&g.nodes[node], k)] |= \
+                    operand_need(g, &g.nodes[node], k, need_of(w, node)) & ~low_bits(32) != 0
+            node = g.nodes[node].next
+
+
+cdef inline uint32_t its_half(Graph *g, const uint8_t *whole, uint32_t node) noexcept nogil:
+    if node and g.nodes[node].op == OP_SEXT32 and not whole[node] and burn(g):
+        return g.nodes[node].a
+    return node
+
+
+cdef void leave_to_exits(Work *w) noexcept nogil:
+    # An extension that snapshots alone need is worked out where the region is left (NODE_LATE): all others take what
+    # it is made from.
+    cdef Graph *g = w.g
+    cdef uint8_t *whole = <uint8_t *>vm_calloc(g.nnodes, 1)
+    cdef BlockOf *b
+    cdef Node *n
+    cdef uint32_t i, e, k, node
+    if whole == NULL:
+        g.failed = True
+        return
+    look_for_whole(w, whole)
+    for i in range(g.norder):
+        b = &g.blocks[g.order[i]]
+        for e in range(b.nedges):
+            for k in range(b.edges[e].nargs):
+                g.pool[b.edges[e].args + k] = its_half(g, whole, edge_arg(g, &b.edges[e], k))
+        node = b.first
+        while node:
+            n = &g.nodes[node]
+            n.a = its_half(g, whole, n.a)
+            n.b = its_half(g, whole, n.b)
+            n.c = its_half(g, whole, n.c)
+            node = n.next
+    vm_free(whole)
+
+
 cdef Bits *known_bits(Graph *g) noexcept nogil:
     cdef Work w
     w.g = g
@@ -338,6 +398,7 @@ cdef void use_needed(Graph *g) noexcept nogil:
         find_needs(&w)
         use_needs(&w)
         replace_all(g, w.new_of)
+        leave_to_exits(&w)
     else:
         g.failed = True
     vm_free(w.need)

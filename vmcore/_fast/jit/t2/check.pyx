@@ -6,9 +6,9 @@ from libc.string cimport memcpy, memset
 from vmcore._fast.jit.t2.alloc cimport AT_HOME, AT_NONE, AT_SLOT, AT_XMM, MOST_SLOTS, Allocation
 from vmcore._fast.jit.t2.ir cimport (
     NODE_COVERED, NODE_REMAT, OP_ARG, OP_BASE, OP_ENTRY, OP_FPU, T_INT, T_NONE, BlockOf, Edge, Graph, Node, Snap,
-    edge_arg, operand, snap_node)
+    edge_arg, operand)
 from vmcore._fast.jit.t2.live cimport GPR_SET, XMM_SET, is_home, result_may_overlap
-from vmcore._fast.jit.t2.select cimport MOST_READS, reads_of, reads_of_end
+from vmcore._fast.jit.t2.select cimport MOST_READS, reads_of, reads_of_end, snap_source
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
@@ -73,7 +73,7 @@ cdef bint read_snap(Walk *w, uint32_t snap, uint32_t written) noexcept nogil:
     cdef const Snap *s = &w.g.snaps[snap]
     cdef uint32_t i, read
     for i in range(s.nregs):
-        read = snap_node(w.g, s, i)
+        read = snap_source(w.g, s, i)
         if not read_one(w, read):
             return False
         if written and w.al.at[written] < NUM_PLACES and w.al.at[written] == w.al.at[read]:

@@ -21,11 +21,11 @@ from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
 from vmcore._fast.jit.t2.evaluate cimport LEFT_MEMORY, LEFT_NOT, LEFT_SNAP, LEFT_TO, LEFT_WRONG, Run, evaluate
 from vmcore._fast.jit.t2.ir cimport (
     F_REGISTERS, MOST_BLOCKS, NODE_COVERED, NODE_REMAT, OP_BASE, OP_CONST, OP_ENTRY, T_INT, T_NONE, Graph, Node, Snap,
-    analyse, count_uses, graph_free, graph_init, snap_node)
+    analyse, count_uses, graph_free, graph_init)
 from vmcore._fast.jit.t2.layout cimport lay_out
 from vmcore._fast.jit.t2.moves cimport (
     MOST_MOVES, NUM_PLACES, PLACE_BASE, PLACE_CONST, PLACE_HOME, PLACE_TEMP, Move, order_moves)
-from vmcore._fast.jit.t2.select cimport MOST_READS, reads_of, reads_of_end, select_nodes
+from vmcore._fast.jit.t2.select cimport MOST_READS, reads_of, reads_of_end, select_nodes, snap_source
 from vmcore._fast.jit.t2.text cimport graph_text, read_graph
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
 from vmcore._fast.run cimport Core
@@ -70,7 +70,7 @@ cdef class _Scatter:
         cdef const Snap *s = &self.g.snaps[snap]
         cdef uint32_t i
         for i in range(s.nregs):
-            self.read(snap_node(self.g, s, i), position)
+            self.read(snap_source(self.g, s, i), position)
 
     cdef void find_lives(self):
         # A covered check stands right before what covers it, and its snapshot is read there.

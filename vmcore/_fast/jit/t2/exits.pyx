@@ -5,19 +5,21 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from vmcore._fast.hart.state cimport ACC_READ, ACC_WRITE, L1_MASK
 from vmcore._fast.jit.block cimport Link
 from vmcore._fast.jit.convention cimport (
-    HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_FP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_budget, at_l1, at_l1_tag,
-    at_page_base, at_stub)
+    HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_FP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_budget, at_f, at_l1,
+    at_l1_tag, at_page_base, at_stub, at_x)
 from vmcore._fast.jit.t2.alloc cimport AT_XMM
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_EXIT, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, Away, Code, Wait, away, make_moves, node_of, one_more,
-    source_of)
+    ASIDE_EXIT, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, XMM0, XMM1, Away, Code, Wait, away, land8, make_moves,
+    node_of, one_more, source_of)
 from vmcore._fast.jit.t2.emit_mem cimport host_address
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS, MEM_EARLY, MEM_WRITE, SNAP_STEP, Node, Snap, snap_node, snap_reg
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST, PLACE_HOME, Move
-from vmcore._fast.jit.t2.record cimport RECORD_EARLY, RECORD_HEAD
+from vmcore._fast.jit.t2.record cimport RECORD_EARLY, RECORD_FIRST, RECORD_HEAD, RECORD_WORK_SHIFT
+from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN, late_work, snap_source
 from vmcore._fast.jit.x64.asm cimport (
-    ASM_SLACK, CC_L, CC_NE, F_AND_I, F_CMP, F_MOV, F_MOV_MR, F_SHR_I, F_SUB_I, F_XOR, RAX, RBP, RCX, RDX, x64_put16,
-    x64_put32, x64_put64, x_call_m, x_jcc, x_jmp, x_jmp_m, x_jmp_to, x_jmp_x, x_lea_rip, x_mov_imm, x_nops, x_patch32,
+    ASM_SLACK, CC_L, CC_NE, CC_NP, F_AND_I, F_CMP, F_MOV, F_MOVQ_XR, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOVSXD, F_MOV_MR,
+    F_PCMPEQD, F_SHR_I, F_SUB_I, F_UCOMISD, F_UCOMISS, F_UNPCKLPS, F_XOR, RAX, RBP, RCX, RDX, x64_put16, x64_put32,
+    x64_put64, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp_m, x_jmp_to, x_jmp_x, x_lea_rip, x_mov_imm, x_nops, x_patch32,
     x_rm, x_rmi, x_rr, x_rri, x_rx)
 
 
@@ -38,9 +40,51 @@ cdef uint32_t snap_moves(Code *c, uint32_t snap, uint32_t n) noexcept nogil:
             c.failed = True
             return 0
         c.moves[n].to = boundary_of(snap_reg(c.g, s, i))
-        source_of(c, snap_node(c.g, s, i), &c.moves[n])
+        source_of(c, snap_source(c.g, s, i), &c.moves[n])
         n += 1
     return n
+
+
+cdef void late_int(Code *c, uint32_t r) noexcept nogil:
+    cdef int reg = HOST_OF[r]
+    if reg >= 0:
+        x_rr(&c.a, F_MOVSXD, 1, reg, reg)
+    else:
+        x_rm(&c.a, F_MOVSXD, 1, RDX, RBP, at_x(r))
+        x_rm(&c.a, F_MOV_MR, 1, RDX, RBP, at_x(r))
+
+
+cdef void late_fp(Code *c, uint32_t r, uint32_t work) noexcept nogil:
+    cdef int own = XMM_OF[r]
+    cdef int reg = own if own >= 0 else XMM0
+    cdef bint single = work & LATE_BOX
+    cdef uint8_t *field
+    if own < 0:
+        x_rm(&c.a, F_MOVSD_LOAD, 0, reg, RBP, at_f(r))
+    if work & LATE_CLEAN:
+        x_rr(&c.a, F_UCOMISS if single else F_UCOMISD, 0, reg, reg)
+        field = x_jcc8(&c.a, CC_NP)
+        x_mov_imm(&c.a, RDX, <uint64_t>(0x7FC00000 if single else 0x7FF8000000000000))
+        x_rr(&c.a, F_MOVQ_XR, 1, reg, RDX)
+        land8(c, field)
+    if single:
+        x_rr(&c.a, F_PCMPEQD, 0, XMM1, XMM1)
+        x_rr(&c.a, F_UNPCKLPS, 0, reg, XMM1)
+    if own < 0:
+        x_rm(&c.a, F_MOVSD_STORE, 0, reg, RBP, at_f(r))
+
+
+cdef void late_works(Code *c, uint32_t snap) noexcept nogil:
+    # Behind the moves, where each register of the guest is where it belongs. Leaves rax alone.
+    cdef const Snap *s = &c.g.snaps[snap]
+    cdef uint32_t i, r, work
+    for i in range(s.nregs):
+        work = late_work(c.g, snap_node(c.g, s, i))
+        r = snap_reg(c.g, s, i)
+        if work and r >= F_REGISTERS:
+            late_fp(c, r - F_REGISTERS, work)
+        elif work:
+            late_int(c, r)
 
 
 cdef inline uint32_t info_of(const Snap *s) noexcept nogil:
@@ -75,6 +119,7 @@ cdef void link_to(Code *c, uint32_t off) noexcept nogil:
 cdef void emit_exit(Code *c, uint32_t snap, bint polled) noexcept nogil:
     cdef const Snap *s = &c.g.snaps[snap]
     make_moves(c, snap_moves(c, snap, 0), False)
+    late_works(c, snap)
     if s.kind == SNAP_STEP and not polled:
         x_mov_imm(&c.a, RDX, info_of(s))
         x_jmp_m(&c.a, RBP, at_stub(STUB_STEP))
@@ -90,6 +135,7 @@ cdef void emit_leave_to(Code *c, uint32_t target, uint32_t snap) noexcept nogil:
     c.moves[0].to = RAX
     source_of(c, target, &c.moves[0])
     make_moves(c, snap_moves(c, snap, 1), True)
+    late_works(c, snap)
     count_off(c, c.g.snaps[snap].count, ASIDE_NEXT_RAX, 0)
     x_rr(&c.a, F_MOV, 0, RCX, RAX)
     x_rri(&c.a, F_SHR_I, 0, 0, RCX, 12)
@@ -171,22 +217,25 @@ cdef void emit_record(Code *c, uint32_t host) noexcept nogil:
     cdef uint32_t npairs = 0
     cdef uint32_t nvalues = 0
     cdef uint64_t values[64]
-    cdef uint32_t i, r
+    cdef uint32_t i, r, work
     if c.a.end - at < RECORD_HEAD + 10 * 64 + ASM_SLACK:
         c.a.full = 1
         return
     x64_put32(at, info_of(s) | access << INFO_ACC_SHIFT)
     x64_put16(at + 4, n.size)
     at[6] = RECORD_EARLY if n.flags & MEM_EARLY else 0
+    if s.off == c.g.blocks[1].off:
+        at[6] |= RECORD_FIRST
     for i in range(s.nregs):
         r = snap_reg(c.g, s, i)
-        source_of(c, snap_node(c.g, s, i), &move)
-        if move.source == PLACE_HOME + r or npairs >= 64:
+        source_of(c, snap_source(c.g, s, i), &move)
+        work = late_work(c.g, snap_node(c.g, s, i))
+        if (move.source == PLACE_HOME + r and work == 0) or npairs >= 64:
             continue
         if move.source == PLACE_CONST or move.source == PLACE_BASE:
             values[nvalues] = <uint64_t>move.value
             nvalues += 1
-        at[RECORD_HEAD + 2 * npairs] = <uint8_t>r
+        at[RECORD_HEAD + 2 * npairs] = <uint8_t>(r | work << RECORD_WORK_SHIFT)
         at[RECORD_HEAD + 2 * npairs + 1] = <uint8_t>move.source
         npairs += 1
     at[7] = <uint8_t>npairs

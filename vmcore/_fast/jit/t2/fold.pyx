@@ -41,7 +41,7 @@ RULES = (
     "shl32_const", "shr32_shr32", "sar32_sar32", "shift32_extends", "rotr32_rotr32", "narrow", "sext_known",
     "zext_known", "extend_extended", "zext_and", "sext_and", "bswap_bswap", "eq_difference", "eq_add", "eq_xor",
     "eq_neg", "eq_never", "eq_bool", "compare_self", "lt_least", "ltu_zero", "ltu_one", "ltu_from_zero",
-    "select_const", "select_same", "select_zero", "select_bool", "sign_own", "clean_clean", "unbox_box",
+    "select_const", "select_same", "select_zero", "select_bool", "sign_own", "clean_clean", "clean_fused", "unbox_box",
     "frombits_bits", "bits_frombits",
 )
 

@@ -3,12 +3,12 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.jit.t2.ir cimport (
-    MEM_SIGNED, OP_ADD, OP_AND, OP_BITS, OP_BOX, OP_BSWAP, OP_CLZ, OP_CLZ32, OP_CONST, OP_EQ, OP_FCLEAN,
+    MEM_SIGNED, OP_ADD, OP_AND, OP_BITS, OP_BOX, OP_BSWAP, OP_CLZ, OP_CLZ32, OP_CONST, OP_EQ, OP_FCLEAN, OP_FMADD, OP_FNMADD,
     OP_FROMBITS, OP_FSGNJ, OP_GE, OP_GEU, OP_LOAD, OP_LT, OP_NE, OP_NEG, OP_NOT, OP_POPCNT32, OP_REMU32, OP_ROTR,
     OP_ROTR32, OP_SAR, OP_SAR32, OP_SELECT, OP_SEXT32, OP_SEXT8, OP_SHL, OP_SHL32, OP_SHR, OP_SHR32, OP_SUB,
     OP_UNBOX, OP_XOR, OP_ZEXT32, OP_ZEXT8, T_F32, T_INT, is_const, Graph, Node)
 from vmcore._fast.jit.t2.rules cimport (
-    R_BITS_FROMBITS, R_BSWAP_BSWAP, R_CLEAN_CLEAN, R_COMPARE_SELF, R_EQ_ADD, R_EQ_BOOL, R_EQ_DIFFERENCE, R_EQ_NEG,
+    R_BITS_FROMBITS, R_BSWAP_BSWAP, R_CLEAN_CLEAN, R_CLEAN_FUSED, R_COMPARE_SELF, R_EQ_ADD, R_EQ_BOOL, R_EQ_DIFFERENCE, R_EQ_NEG,
     R_EQ_NEVER, R_EQ_XOR, R_EXTEND_EXTENDED, R_FROMBITS_BITS, R_LTU_FROM_ZERO, R_LTU_ONE, R_LTU_ZERO, R_LT_LEAST,
     R_NARROW, R_ROTATE, R_ROTATE32, R_ROTR32_ROTR32, R_ROTR_ROTR, R_SAR32_SAR32, R_SAR_POSITIVE, R_SAR_SAR,
     R_SAR_SEXT32, R_SAR_SHL, R_SELECT_BOOL, R_SELECT_CONST, R_SELECT_SAME, R_SELECT_ZERO, R_SEXT_AND, R_SEXT_KNOWN,
@@ -392,6 +392,9 @@ cdef uint32_t of_float(Maker *m, uint32_t op, uint8_t type, uint32_t a, uint32_t
         return a
     # Clean is clean
     if op == OP_FCLEAN and left.op == OP_FCLEAN and fire(m, R_CLEAN_CLEAN):
+        return a
+    # A NaN of fused arithmetic is made with care, out of line, and canonical
+    if op == OP_FCLEAN and OP_FMADD <= left.op <= OP_FNMADD and fire(m, R_CLEAN_FUSED):
         return a
     # What was boxed is in the box
     if op == OP_UNBOX and left.op == OP_BOX and fire(m, R_UNBOX_BOX):

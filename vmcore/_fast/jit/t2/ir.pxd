@@ -97,7 +97,7 @@ cdef enum Opcode:
     OP_LOAD                   # a: host, b: address; imm; size 1, 2, 4, 8; MEM_SIGNED or zero-extended; by type f32, f64
     OP_STORE                  # a: host, b: address, c: value; imm; size. No result
     # Floating point, by type T_F64 or T_F32 of the operands; rounding mode is the guest's (`mode` 7, dynamic) or static.
-    # Results may be any quiet NaN (loose); CLEAN makes a NaN the canonical one. What leaves, is stored, moved to an
+    # Results may be any quiet NaN (loose), but for fused ones, which are canonical then; CLEAN makes a NaN the canonical one. What leaves, is stored, moved to an
     # integer register or has its sign changed has to be clean, or not to be the result of arithmetic.
     OP_FADD
     OP_FSUB
@@ -148,6 +148,7 @@ cdef enum:
     MEM_EARLY = 4             # HOST: not yet asked for by the guest (hoisted): it may not fault nor set D, but leaves
     NODE_COVERED = 8          # emitted as part of its only user: has no register of its own (select.pyx)
     NODE_REMAT = 16           # computed anew at each use: has no register of its own (constants)
+    NODE_LATE = 32            # ... where the region is left: NODE_COVERED too, and read by snapshots alone
 
 cdef struct Node:
     uint16_t op

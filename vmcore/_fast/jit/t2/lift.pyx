@@ -137,7 +137,8 @@ cdef void leave(Lift *t, uint32_t block, const Way *way) noexcept nogil:
     cdef uint32_t now = t.block
     cdef uint32_t snap
     t.block = block
-    if 0 <= way.off < 4096:
+    # What lies in two pages has no place in this one, as what lies in another.
+    if 0 <= way.off < 4096 and not (way.off == 4094 and t.r.given.page[4094] & 3 == 3):
         snap = snapshot(t, <uint32_t>way.off, t.count, SNAP_NEXT)
         g.blocks[block].end = END_LEAVE
     else:

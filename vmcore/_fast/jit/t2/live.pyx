@@ -7,8 +7,8 @@ from libc.string cimport memset
 from vmcore._fast.jit.convention cimport HOST_OF, XMM_OF
 from vmcore._fast.jit.t2.ir cimport (
     F_REGISTERS, NODE_COVERED, NODE_REMAT, OP_ADD, OP_ARG, OP_BASE, OP_CONST, OP_ENTRY, OP_FPU,
-    OP_LEAVE_IF, OP_LOAD, T_INT, T_NONE, BlockOf, Edge, Graph, Node, Snap, edge_arg, operand, snap_node, snap_reg)
-from vmcore._fast.jit.t2.select cimport MOST_READS, reads_of, reads_of_end, wants_register_of
+    OP_LEAVE_IF, OP_LOAD, T_INT, T_NONE, BlockOf, Edge, Graph, Node, Snap, edge_arg, operand, snap_reg)
+from vmcore._fast.jit.t2.select cimport MOST_READS, reads_of, reads_of_end, snap_source, wants_register_of
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_realloc
 
 cdef enum:
@@ -141,7 +141,7 @@ cdef bint push_snap(Live *lv, const Graph *g, uint32_t snap, uint32_t flags) noe
     cdef const Snap *s = &g.snaps[snap]
     cdef uint32_t i
     for i in range(s.nregs):
-        if not push(lv, g, snap_node(g, s, i), flags):
+        if not push(lv, g, snap_source(g, s, i), flags):
             return False
     return True
 
@@ -348,7 +348,7 @@ cdef void want_boundary(Live *lv, const Graph *g, uint32_t snap, float weight) n
     cdef uint32_t i, rng
     cdef int place
     for i in range(s.nregs):
-        rng = lv.range_of[snap_node(g, s, i)]
+        rng = lv.range_of[snap_source(g, s, i)]
         place = boundary_place(snap_reg(g, s, i))
         if rng != NO_RANGE and place >= 0 and (rng < lv.first_fp) == (snap_reg(g, s, i) < F_REGISTERS):
             lv.wants[16 * rng + place] += weight

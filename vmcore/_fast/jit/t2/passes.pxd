@@ -17,6 +17,8 @@ cdef enum:
     PASS_FORWARD
     PASS_STRENGTH
     PASS_SINK
+    PASS_LOOSEN
+    PASS_TAKEN
     NUM_PASSES
 
 # The rewrite that used up a graph's fuel.

@@ -11,10 +11,12 @@ from vmcore._fast.jit.t2.forward cimport pass_forward
 from vmcore._fast.jit.t2.gvn cimport pass_gvn
 from vmcore._fast.jit.t2.hoist cimport pass_hoist
 from vmcore._fast.jit.t2.ir cimport Graph
+from vmcore._fast.jit.t2.loosen cimport pass_loosen
 from vmcore._fast.jit.t2.pair cimport pass_pair
 from vmcore._fast.jit.t2.share cimport pass_share
 from vmcore._fast.jit.t2.sink cimport pass_sink
 from vmcore._fast.jit.t2.strength cimport pass_strength
+from vmcore._fast.jit.t2.taken cimport pass_taken
 from vmcore._fast.jit.t2.unroll cimport pass_unroll
 
 ctypedef void (*pass_t)(Graph *g) noexcept nogil
@@ -35,10 +37,12 @@ table[PASS_UNROLL] = pass_unroll
 table[PASS_FORWARD] = pass_forward
 table[PASS_STRENGTH] = pass_strength
 table[PASS_SINK] = pass_sink
+table[PASS_LOOSEN] = pass_loosen
+table[PASS_TAKEN] = pass_taken
 
 #: Their names, by number.
 PASSES = ("fold", "dead", "constants", "gvn", "bits", "share", "hoist", "pair", "unroll", "forward", "strength",
-          "sink")
+          "sink", "loosen", "taken")
 
 # The same for those without the GIL; the bytes live as long as the module.
 _ENCODED = tuple([_name.encode() for _name in (*PASSES, "lift")])
@@ -49,7 +53,7 @@ for _number in range(NUM_PASSES + 1):
 #: The names in the order in which a region goes through them. What is folded and numbered first makes loops small
 #: enough to be unrolled; then addresses of neighbouring rounds are told apart, look-ups shared, what is stored handed
 #: on, and what does not change moved out, which lets more of them be shared; bits and what is unused come last.
-ORDER = ("fold", "constants", "gvn", "bits", "dead", "unroll", "fold", "constants", "gvn", "dead", "share", "forward",
+ORDER = ("fold", "constants", "gvn", "bits", "loosen", "dead", "unroll", "fold", "taken", "constants", "gvn", "dead", "share", "forward",
          "hoist", "share", "strength", "gvn", "pair", "bits", "sink", "dead")
 
 cdef uint8_t steps[MOST_STEPS]

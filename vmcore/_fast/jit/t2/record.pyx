@@ -1,6 +1,6 @@
 """Side tables of accesses: reading them, and what is done where an access misses the TLB."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from vmcore._fast.hart.state cimport ACC_WRITE, PRIV_M, Hart
@@ -9,6 +9,7 @@ from vmcore._fast.jit.convention cimport FN_MISS, INFO_ACC_SHIFT, NUM_PINNED_F, 
 from vmcore._fast.jit.t2.alloc cimport AT_SLOT
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS
 from vmcore._fast.jit.t2.moves cimport PLACE_BASE, PLACE_CONST, PLACE_HOME
+from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN
 from vmcore._fast.memory.mmu cimport WANT_R, WANT_W
 from vmcore._fast.memory.tlb2 cimport tlb2_find
 
@@ -16,6 +17,18 @@ ctypedef uint64_t (*miss_t)(Hart *hart, uint64_t gva, uint64_t info) noexcept no
 
 cdef enum:
     MOST_REGISTERS = 64
+
+
+cdef inline uint64_t late_value(uint64_t value, bint is_fp, uint32_t work) noexcept nogil:
+    if work == 0:
+        return value
+    if not is_fp:
+        return <uint64_t><int64_t><int32_t>value
+    if work & LATE_BOX == 0:
+        return 0x7FF8000000000000 if value << 1 > <uint64_t>0x7FF << 53 else value
+    if work & LATE_CLEAN and <uint32_t>(value << 1) > <uint32_t>0xFF << 24:
+        value = 0x7FC00000
+    return value | <uint64_t>0xFFFFFFFF << 32
 
 
 cdef void restore_guest(Hart *hart, const uint8_t *record, const uint64_t *saved) noexcept nogil:
@@ -41,11 +54,12 @@ cdef void restore_guest(Hart *hart, const uint8_t *record, const uint64_t *saved
         else:
             # General registers and behind them xmm registers, as the places are.
             values[i] = saved[place]
+        values[i] = late_value(values[i], pair[2 * i] & F_REGISTERS, pair[2 * i] >> RECORD_WORK_SHIFT)
     # A region without floating point has none of its registers in its records: they are where they were.
     for i in range(NUM_PINNED_F if hart.fp_live else 0):
         hart.f[PINNED_F[i]] = saved[SAVED_XMM + XMM_OF[PINNED_F[i]]]
     for i in range(n):
-        r = pair[2 * i]
+        r = pair[2 * i] & (MOST_REGISTERS - 1)
         if r >= F_REGISTERS:
             hart.f[r - F_REGISTERS] = values[i]
         else:
@@ -64,13 +78,16 @@ cdef bint is_known(Hart *hart, uint64_t gva, bint write) noexcept nogil:
 cdef uint64_t on_t2_miss(Hart *hart, uint64_t gva, const uint8_t *record, const uint64_t *saved) noexcept nogil:
     cdef uint32_t info = 0
     cdef uint16_t span = 0
+    cdef uint64_t how = T2_MISS_STEP
     memcpy(&info, record, 4)
     memcpy(&span, record + 4, 2)
-    # What lies in two pages has no entry. T0 executes the first of such accesses, block code the others.
-    if (gva & 4095) + span <= 4096:
-        if not record[6] & RECORD_EARLY or is_known(hart, gva, info >> INFO_ACC_SHIFT & ACC_WRITE >> 3):
-            if (<miss_t>hart.stubs[FN_MISS])(hart, gva, info) == 0:
-                return 0
+    if (gva & 4095) + span > 4096:
+        # What lies in two pages has no entry. One access may: block code looks at each by itself.
+        if not record[6] & RECORD_FIRST:
+            how = T2_MISS_NEXT
+    elif not record[6] & RECORD_EARLY or is_known(hart, gva, info >> INFO_ACC_SHIFT & ACC_WRITE >> 3):
+        if (<miss_t>hart.stubs[FN_MISS])(hart, gva, info) == 0:
+            return T2_MISS_FILLED
     restore_guest(hart, record, saved)
     hart.exit_info = info
-    return 1
+    return how

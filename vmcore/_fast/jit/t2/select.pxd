@@ -3,7 +3,7 @@
 
 from libc.stdint cimport uint32_t
 
-from vmcore._fast.jit.t2.ir cimport Graph
+from vmcore._fast.jit.t2.ir cimport NODE_LATE, OP_BOX, Graph, Snap, snap_node
 
 # Marks the nodes. After count_uses(); constants that every user takes as an immediate are NODE_REMAT, and so on.
 cdef void select_nodes(Graph *g) noexcept nogil
@@ -18,3 +18,26 @@ cdef uint32_t reads_of(const Graph *g, uint32_t node, uint32_t *reads) noexcept 
 cdef uint32_t reads_of_end(const Graph *g, uint32_t block, uint32_t *reads) noexcept nogil
 # The operand that is best in the register of the result already (two-address form), or 0.
 cdef uint32_t wants_register_of(const Graph *g, uint32_t node) noexcept nogil
+
+# What is left to do to a value where it leaves: NODE_LATE.
+cdef enum:
+    LATE_SEXT32 = 1           # of an integer
+    LATE_CLEAN = 1            # of a double, or of a single that becomes one
+    LATE_BOX = 2              # a single becomes a double
+
+# What is read for a node of a snapshot: itself, or what a late node is worked out from.
+cdef inline uint32_t late_source(const Graph *g, uint32_t node) noexcept nogil:
+    while g.nodes[node].flags & NODE_LATE:
+        node = g.nodes[node].a
+    return node
+
+cdef inline uint32_t snap_source(const Graph *g, const Snap *s, uint32_t i) noexcept nogil:
+    return late_source(g, snap_node(g, s, i))
+
+# LATE_*, 0: nothing.
+cdef inline uint32_t late_work(const Graph *g, uint32_t node) noexcept nogil:
+    cdef uint32_t work = 0
+    while g.nodes[node].flags & NODE_LATE:
+        work |= <uint32_t>LATE_BOX if g.nodes[node].op == OP_BOX else <uint32_t>LATE_CLEAN
+        node = g.nodes[node].a
+    return work

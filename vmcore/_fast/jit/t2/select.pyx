@@ -23,8 +23,27 @@ cdef inline bint is_free(const Graph *g, uint32_t node, uint32_t block) noexcept
     return n.uses == 1 and n.block == block and n.flags & (NODE_COVERED | NODE_REMAT) == 0
 
 
+cdef inline bint is_free_inside(const Graph *g, uint32_t node, uint32_t block) noexcept nogil:
+    # Nobody else wants it but exits, which can work it out themselves. (`spare`: look_at_exits().)
+    cdef const Node *n = &g.nodes[node]
+    return n.uses == n.spare + 1 and n.block == block and n.flags & (NODE_COVERED | NODE_REMAT) == 0
+
+
 cdef inline void cover(Graph *g, uint32_t node) noexcept nogil:
     g.nodes[node].flags |= NODE_COVERED
+
+
+cdef inline void cover_half(Graph *g, uint32_t node) noexcept nogil:
+    # A sign extension whose user takes the lower half as well.
+    g.nodes[node].flags |= NODE_COVERED | NODE_LATE if g.nodes[node].spare else NODE_COVERED
+
+
+cdef inline bint may_be_late(const Graph *g, uint32_t node) noexcept nogil:
+    cdef const Node *n = &g.nodes[node]
+    if n.op == OP_SEXT32 or n.op == OP_FCLEAN or n.op == OP_BOX:
+        # What it is made from has to have a place.
+        return g.nodes[n.a].flags & NODE_REMAT == 0
+    return False
 
 
 # --- constants --------------------------------------------------------------------------------------------------------
@@ -49,7 +68,7 @@ cdef void look_at_constants(Graph *g) noexcept nogil:
     cdef Node *o
     for i in range(1, g.nnodes):
         g.nodes[i].spare = 0
-        g.nodes[i].flags &= ~<uint32_t>(NODE_COVERED | NODE_REMAT)
+        g.nodes[i].flags &= ~<uint32_t>(NODE_COVERED | NODE_REMAT | NODE_LATE)
     for i in range(1, g.nnodes):
         n = &g.nodes[i]
         if n.op == OP_NONE:
@@ -115,10 +134,10 @@ cdef void cover_compare(Graph *g, uint32_t node, uint32_t block, uint32_t user) 
         return
     # Of two sign-extended words the lower halves compare as the whole does, signed or not.
     if is_word(g, n.a) and is_word(g, n.b):
-        if g.nodes[n.a].op == OP_SEXT32 and is_free(g, n.a, block):
-            cover(g, n.a)
-        if g.nodes[n.b].op == OP_SEXT32 and is_free(g, n.b, block):
-            cover(g, n.b)
+        if g.nodes[n.a].op == OP_SEXT32 and may_be_late(g, n.a) and is_free_inside(g, n.a, block):
+            cover_half(g, n.a)
+        if g.nodes[n.b].op == OP_SEXT32 and may_be_late(g, n.b) and is_free_inside(g, n.b, block):
+            cover_half(g, n.b)
 
 
 cdef void cover_condition(Graph *g, uint32_t node, uint32_t block, uint32_t user) noexcept nogil:
@@ -207,9 +226,36 @@ cdef void cover_operands(Graph *g, uint32_t node, uint32_t block) noexcept nogil
         cover_host(g, node, block)
 
 
+# --- what only exits read ---------------------------------------------------------------------------------------------
+
+cdef void look_at_exits(Graph *g) noexcept nogil:
+    # `spare` counts the uses by snapshots, then by late nodes.
+    cdef uint32_t i, k, node
+    cdef const Snap *s
+    cdef Node *n
+    for i in range(1, g.nnodes):
+        g.nodes[i].spare = 0
+    for i in range(1, g.nsnaps):
+        s = &g.snaps[i]
+        for k in range(s.nregs):
+            g.nodes[snap_node(g, s, k)].spare += 1
+    for i in range(1, g.nnodes):
+        n = &g.nodes[i]
+        if n.op == OP_NONE or n.uses == 0 or n.spare != n.uses or not may_be_late(g, i):
+            continue
+        if n.op == OP_FCLEAN and n.type != T_F64:
+            # By itself a single is in no snapshot.
+            continue
+        n.flags |= NODE_COVERED | NODE_LATE
+        node = n.a
+        if n.op == OP_BOX and g.nodes[node].op == OP_FCLEAN and g.nodes[node].uses == 1 and may_be_late(g, node):
+            g.nodes[node].flags |= NODE_COVERED | NODE_LATE
+
+
 cdef void select_nodes(Graph *g) noexcept nogil:
     cdef uint32_t i, block, node, before
     look_at_constants(g)
+    look_at_exits(g)
     for i in range(g.norder):
         block = g.order[i]
         if g.blocks[block].end == END_BRANCH:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from vmcore._fast.defs cimport gva_t
+from vmcore._fast.defs cimport gpa_t, gva_t
 from vmcore._fast.hart.state cimport Hart, System
 from vmcore._fast.jit.t2.compile cimport Workshop
 from vmcore._fast.jit.t2.job cimport Client
@@ -15,12 +15,24 @@ cdef struct Look:
 cdef extern from "<stdint.h>":
     const uint64_t NO_LIMIT "UINT64_MAX"
 
+cdef enum:
+    CHANGES = 32
+
+# Other code begins somewhere: what harts that led to the old one do not know yet.
+cdef struct Change:
+    gpa_t gpa
+    uint64_t evictions        # there had been: others have moved all code since
+    uint32_t off
+    uint32_t old
+    uint32_t new_
+
 # Of one machine.
 cdef struct Tier:
     Client *client
     Workshop *shop            # for what is compiled on the machine's own thread
     uint64_t fuel             # rewrites, in all regions of the process; with a limit none is compiled in the background
-    uint64_t serial           # grows with each region that is put in place
+    Change changes[CHANGES]   # the last ones
+    uint64_t serial           # how many there were
     uint64_t seen[8]          # ... when each hart looked last
     Look looks[8]
     uint64_t n_samples

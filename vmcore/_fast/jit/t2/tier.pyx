@@ -9,9 +9,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport fprintf, stderr
 from libc.string cimport memcmp, memcpy
 
-from vmcore._fast.defs cimport (
-    gva_t, vmcore_add64, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_store64, vmcore_unlock)
-from vmcore._fast.hart.codepage cimport find_bundle, recode
+from vmcore._fast.defs cimport gva_t, vmcore_add64, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_unlock
+from vmcore._fast.hart.codepage cimport find_bundle, recode, recode_place
 from vmcore._fast.hart.state cimport FETCH_SIZE, CodeBundle, FetchEntry, Hart, System
 from vmcore._fast.jit.block cimport END_REGION
 from vmcore._fast.jit.cache cimport (
@@ -91,9 +90,27 @@ cdef Job *describe(Hart *hart, CodeBundle *bundle, uint32_t sample) noexcept nog
     return job
 
 
+cdef void note_change(CodeCache *c, CodeBundle *bundle, uint32_t off, uint32_t old, uint64_t evictions) noexcept nogil:
+    # For all harts, if anything may lead to what was there.
+    cdef Tier *t = <Tier *>c.tier
+    cdef Change *change = &t.changes[t.serial & (CHANGES - 1)]
+    if c.n_evictions != evictions:
+        # All of them have forgotten all of it.
+        return
+    change.gpa = bundle.gpa
+    change.evictions = evictions
+    change.off = off
+    change.old = old
+    change.new_ = bundle.code[off >> 1]
+    t.serial += 1
+
+
 cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     # What came of a job: into its page, if that is still what it was.
-    cdef Tier *t = <Tier *>(<CodeCache *>sys.cache).tier
+    cdef CodeCache *c = <CodeCache *>sys.cache
+    cdef Tier *t = <Tier *>c.tier
+    cdef uint32_t old
+    cdef uint64_t evictions
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Made made
     if u == NULL or memcmp(bundle.saved, job.page, sizeof(job.page)) != 0:
@@ -117,6 +134,8 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     made.why = END_REGION
     made.nlinks = job.nlinks
     made.links = job.links
+    old = bundle.code[job.header >> 1]
+    evictions = c.n_evictions
     if not put_made(sys, bundle, &made):
         return False
     t.n_regions += 1
@@ -124,8 +143,7 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     t.n_bytes += job.size
     t.n_nodes += job.nodes
     t.n_spilled += job.spilled
-    # ORDER: the code is there before harts are told to look.
-    vmcore_store64(&t.serial, t.serial + 1)
+    note_change(c, bundle, job.header, old, evictions)
     return True
 
 
@@ -143,12 +161,22 @@ cdef void fetch(System *sys) noexcept nogil:
         job = job_fetch(t.client)
 
 
-cdef inline void look_again(Hart *hart, Tier *t) noexcept nogil:
+cdef void look_again(Hart *hart, Tier *t) noexcept nogil:
     # The L1 table and the operations that lead to code may lead to what was replaced.
-    cdef uint64_t serial = t.serial
-    if t.seen[hart.index] != serial:
-        t.seen[hart.index] = serial
+    cdef const CodeCache *c = <CodeCache *>hart.sys.cache
+    cdef const Change *change
+    cdef uint64_t seen = t.seen[hart.index]
+    if t.serial == seen:
+        return
+    t.seen[hart.index] = t.serial
+    if t.serial - seen > CHANGES:
         recode(hart)
+        return
+    while seen != t.serial:
+        change = &t.changes[seen & (CHANGES - 1)]
+        if change.evictions == c.n_evictions:
+            recode_place(hart, change.gpa, change.off, change.old, change.new_)
+        seen += 1
 
 
 cdef CodeBundle *bundle_at(Hart *hart, gva_t pc) noexcept nogil:
@@ -168,16 +196,20 @@ cdef void give_up(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef uint32_t i
     cdef uint32_t n = u.nblocks
-    cdef uint32_t off
+    cdef CodeCache *c = <CodeCache *>hart.sys.cache
+    cdef uint64_t evictions
+    cdef uint32_t off, old
     for i in range(n):
         off = u.blocks[i].off
         if u.blocks[i].why != END_REGION or off & REPLACED:
             continue
-        if not unmake(hart, bundle, off) or bundle.blocks != u:
+        old = bundle.code[off >> 1]
+        evictions = c.n_evictions
+        if not unmake(hart, bundle, off) or c.n_evictions != evictions:
             # No room; or it was made, and all that there was has gone or moved.
             return
         t.n_given_up += 1
-    t.serial += 1
+        note_change(c, bundle, off, old, evictions)
 
 
 cdef bint is_stormy(Hart *hart, Tier *t) noexcept nogil:
@@ -314,6 +346,7 @@ cdef dict tier_figures(System *sys):
     if c == NULL or c.tier == NULL:
         return {}
     t = <Tier *>c.tier
-    return {"t2_samples": t.n_samples, "t2_regions": t.n_regions, "t2_compiled": t.n_insns, "t2_code_bytes": t.n_bytes,
+    return {"t2_samples": t.n_samples,
+            "t2_entries": sum(sys.harts[<int>i].n_regions for i in range(sys.nharts)), "t2_regions": t.n_regions, "t2_compiled": t.n_insns, "t2_code_bytes": t.n_bytes,
             "t2_given_up": t.n_given_up, "t2_refused": t.n_refused, "t2_stale": t.n_stale, "t2_compile_ns": t.ns, "t2_nodes": t.n_nodes,
             "t2_spilled": t.n_spilled}

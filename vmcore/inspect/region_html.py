@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from vmcore.inspect.region import Explanation, Value
-from vmcore.inspect.region_text import figures, headline, lives, unchanged, ways
+from vmcore.inspect.region_text import count, figures, headline, lives, unchanged, ways
 
 __all__ = ["region_html"]
 
 # More values than that are no picture any more.
 _MOST_DRAWN = 120
+_SNAPSHOT = re.compile(r" \[(next|step) .*")
 _NODE = re.compile(r"\bv(\d+)\b")
 
 _STYLE = """
@@ -26,7 +27,7 @@ body { margin: 0; height: 100vh; display: flex; flex-direction: column; backgrou
 header { padding: 12px 18px; border-bottom: 1px solid var(--line); background: var(--card); }
 h1 { margin: 0; font-size: 17px; } header p { margin: 2px 0 0; color: var(--dim); }
 main { flex: 1; min-height: 0; display: flex; gap: 12px; padding: 12px; overflow-x: auto; }
-section { flex: none; max-width: 760px; display: flex; flex-direction: column; background: var(--card);
+section { flex: none; max-width: min(92vw, 620px); display: flex; flex-direction: column; background: var(--card);
   border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
 h2 { margin: 0; padding: 8px 12px; font-size: 13px; border-bottom: 1px solid var(--line); }
 h2 small { font-weight: normal; color: var(--dim); }
@@ -54,8 +55,9 @@ document.addEventListener("click", e => { const n = of(e); kept = n === kept ? n
 
 
 def _named(text: str) -> str:
-    """Return text with its values marked."""
-    return _NODE.sub(r'<span data-n="\1">v\1</span>', escape(text))
+    """Return text with its values marked, and a snapshot, which is in brackets, in the background."""
+    text = _SNAPSHOT.sub(r'<span class="dim">\g<0></span>', escape(text))
+    return _NODE.sub(r'<span data-n="\1">v\1</span>', text)
 
 
 def _line(text: str, kind: str = "") -> str:
@@ -84,11 +86,11 @@ def _guest(region: Explanation) -> Iterator[str]:
 def _stages(region: Explanation) -> Iterator[str]:
     for stage in region.changes:
         skipped = unchanged(region, stage)
-        note = f"{stage.rewrites} rewrites" if stage.rewrites else ""
+        note = count(stage.rewrites, "rewrite") if stage.rewrites else ""
         body = [_line(f"nothing changed by {', '.join(skipped)}", "dim")] if skipped else []
         for i, (_, text) in enumerate(stage.lines):
-            kind = "new" if i in stage.fresh else "" if text.startswith(" ") else "head"
-            body.append(_line(text, kind))
+            kinds = ("head",) * (not text.startswith(" ")) + ("new",) * (i in stage.fresh)
+            body.append(_line(text, " ".join(kinds)))
         yield _section(f"IR after {stage.name}", note, body)
 
 
@@ -196,9 +198,9 @@ def region_html(region: Explanation) -> str:
     hues = _hues(region)
     others = ", ".join(f"{loop.address:#x}" for loop in region.others)
     columns = [
-        _section("Guest code", f"{region.instructions} instructions", _guest(region)),
+        _section("Guest code", count(region.instructions, "instruction"), _guest(region)),
         *_stages(region),
-        _section("Interference graph", f"{len(region.values)} values, {region.edges} edges", _graph(region, hues)),
+        _section("Interference graph", count(region.edges, "edge"), _graph(region, hues)),
         _section("Allocation", region.figures["way"], _allocation(region, hues)),
         _section("Host code", f"{region.size} bytes", _host(region)),
     ]

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from vmcore.inspect.region import Explanation, GuestBlock, Stage, Value
 
-__all__ = ["figures", "headline", "lives", "region_text", "unchanged", "ways"]
+__all__ = ["count", "figures", "headline", "lives", "region_text", "unchanged", "ways"]
 
 _WORDS = 20
 
 
-def _count(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
+    """Return a number of things."""
     return f"{number} {what}{'s' * (number != 1)}"
 
 
@@ -19,8 +20,8 @@ def headline(region: Explanation) -> str:
     """Return what was compiled, in one line."""
     kind = "loop" if region.is_loop else "code without a loop"
     return (
-        f"{kind} at {region.address:#x} in {region.name}: {_count(region.instructions, 'instruction')}, "
-        f"{_count(len(region.stages[-1].lines), 'line')} of IR, {region.size} bytes of code"
+        f"{kind} at {region.address:#x} in {region.name}: {count(region.instructions, 'instruction')}, "
+        f"{count(len(region.stages[-1].lines), 'line')} of IR, {region.size} bytes of code"
     )
 
 
@@ -30,9 +31,9 @@ def figures(region: Explanation) -> list[str]:
     homes = sum(value.place == "home" for value in region.values)
     anew = sum(value.place == "remat" for value in region.values)
     return [
-        f"{f['way']}: {_count(f['ranges'], 'live range')}, {_count(region.edges, 'edge')}, "
+        f"{f['way']}: {count(f['ranges'], 'live range')}, {count(region.edges, 'edge')}, "
         f"at most {f['pressure']} general registers wanted at once",
-        f"without a register: {f['spilled']} ({_count(f['slots'], 'slot')}, {homes} read from the hart, "
+        f"without a register: {f['spilled']} ({count(f['slots'], 'slot')}, {homes} read from the hart, "
         f"{anew} computed anew); {f['spill_weight']:.4g} memory accesses for it at each entry",
         f"copies: {f['coalesced']} of {f['copies']} coalesced; the others are executed {f['copy_weight']:.4g} times "
         "at each entry",
@@ -115,10 +116,10 @@ def region_text(region: Explanation) -> Iterator[str]:
     """Yield the lines of a region's description: the guest's code, all stages, allocation, and the host's code."""
     yield headline(region)
     for loop in region.others:
-        yield f"another loop: --pc {loop.address:#x} ({_count(loop.instructions, 'instruction')})"
+        yield f"another loop: --pc {loop.address:#x} ({count(loop.instructions, 'instruction')})"
     parts: list[tuple[str, Iterator[str]]] = [("guest code", _guest(region))]
     for stage in region.changes:
-        made = f" ({_count(stage.rewrites, 'rewrite')})" if stage.rewrites else ""
+        made = f" ({count(stage.rewrites, 'rewrite')})" if stage.rewrites else ""
         parts.append((f"IR after {stage.name}{made}", _stage(region, stage)))
     parts += [
         ("interference graph", _graph(region)),

@@ -67,8 +67,8 @@ def test_a_command_that_changes_its_mind_is_found_out() -> None:
         BISECT.first_bad(fails)
 
 
-def run(fuel: object, tier: str = "auto") -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"VMCORE_JIT_FUEL": str(fuel), "VMCORE_TIER": tier}
+def run(fuel: object) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"VMCORE_JIT_FUEL": str(fuel), "VMCORE_TIER": "auto"}
     return subprocess.run(
         [*RUN, str(regions_elf())], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
@@ -90,6 +90,29 @@ def test_the_limit_names_the_last_rewrite_and_nothing_else() -> None:
     assert names == sorted(set(names))
     # It is the same each time.
     assert run(5).stderr == run(5).stderr
+
+
+def test_with_a_limit_no_code_is_kept_or_taken(tmp_path: Path) -> None:
+    def demo(fuel: str) -> str:
+        environment = os.environ | {"VMCORE_JIT_FUEL": fuel, "VMCORE_TIER": "auto", "VMCORE_CODE_CACHE": str(tmp_path)}
+        command = [*RUN[:-1], "demo"]
+        done = subprocess.run(
+            command, input="primes 3000\npoweroff\n", env=environment, capture_output=True, text=True, timeout=120,
+            check=True,
+        )  # fmt: skip
+        return done.stderr
+
+    def kept() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir() if path.stat().st_size}
+
+    assert SAID.search(demo("1"))
+    assert kept() == {}
+    assert not SAID.search(demo(""))
+    before = kept()
+    assert before != {}
+    # Regions of that run would be there; but they are compiled again.
+    assert SAID.search(demo("1"))
+    assert kept() == before
 
 
 def test_a_limit_that_is_never_reached_is_none() -> None:

@@ -57,7 +57,9 @@ def test_any_amount_of_fuel_will_do(seed: int, names: list[str], registers: dict
 def test_passes_come_to_an_end(seed: int) -> None:
     region = Region.from_text(random_region(seed))
     for _ in range(20):
-        if not sum(region.run_pass(name) for name in PASSES):
+        before = region.text()
+        # What one makes twice for exits another may make one again.
+        if not sum(region.run_pass(name) for name in PASSES) or region.text() == before:
             return
     raise AssertionError(region.text())
 

@@ -79,7 +79,12 @@ def test_nothing_is_spilled_while_there_are_registers(seed: int, size: int) -> N
 @settings(max_examples=60, deadline=None)
 def test_the_same_graph_has_the_same_places(seed: int, size: int) -> None:
     text = random_region(seed, size)
-    assert Allocated(text).places == Allocated(text).places
+    try:
+        places = Allocated(text).places
+    except MemoryError:
+        # There are 64 slots.
+        reject()
+    assert Allocated(text).places == places
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -1,6 +1,6 @@
 """What branches tell.
 
-Where a block is come to by one way alone, the condition of that way is known in it and in all that it dominates: a
+Along a way, and where a block is come to by it alone in that and in all that it dominates, its condition is known: a
 condition that was not met is 0, a comparison that was met is 1, and what was found equal to a constant is that constant.
 The same holds behind a guard, which has left if its condition was met, and for the state in which it leaves.
 
@@ -49,13 +49,18 @@ cdef void change_snap(Told *w, uint32_t snap) noexcept nogil:
         g.pool[s.regs + i] = (g.pool[s.regs + i] & 0xFF) | instead(w, snap_node(g, s, i)) << 8
 
 
+cdef void change_way(Told *w, const Edge *edge) noexcept nogil:
+    cdef uint32_t i
+    for i in range(edge.nargs):
+        w.g.pool[edge.args + i] = instead(w, edge_arg(w.g, edge, i))
+
+
 cdef void change_from(Told *w, uint32_t block, uint32_t node) noexcept nogil:
     # In a block, from a node on (0: its end alone).
     cdef Graph *g = w.g
     cdef BlockOf *b = &g.blocks[block]
-    cdef Edge *edge
     cdef Node *n
-    cdef uint32_t i, e
+    cdef uint32_t e
     while node:
         n = &g.nodes[node]
         if n.a:
@@ -70,9 +75,7 @@ cdef void change_from(Told *w, uint32_t block, uint32_t node) noexcept nogil:
         b.cond = instead(w, b.cond)
     change_snap(w, b.snap)
     for e in range(b.nedges):
-        edge = &b.edges[e]
-        for i in range(edge.nargs):
-            g.pool[edge.args + i] = instead(w, edge_arg(g, edge, i))
+        change_way(w, &b.edges[e])
 
 
 cdef void change_below(Told *w, uint32_t block, bint itself) noexcept nogil:
@@ -108,13 +111,15 @@ cdef bint tell(Told *w, uint32_t cond, bint met, bint second) noexcept nogil:
 cdef void after_branch(Told *w, uint32_t block) noexcept nogil:
     cdef Graph *g = w.g
     cdef uint32_t k, second, to
+    if g.blocks[block].edges[0].to == g.blocks[block].edges[1].to:
+        return
     for k in range(2):
         to = g.blocks[block].edges[k].to
-        if g.blocks[to].npreds != 1 or g.blocks[block].edges[0].to == g.blocks[block].edges[1].to:
-            continue
         for second in range(2):
             if g.burnt < g.fuel and tell(w, g.blocks[block].cond, k == 0, second):
-                change_below(w, to, True)
+                change_way(w, &g.blocks[block].edges[k])
+                if g.blocks[to].npreds == 1:
+                    change_below(w, to, True)
                 if w.changed:
                     burn(g)
 

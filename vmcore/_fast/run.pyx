@@ -17,7 +17,7 @@ from vmcore._fast.hart.state cimport (
 from vmcore._fast.hart.trap cimport mip_of
 from vmcore._fast.jit.codebuf cimport code_generation
 from vmcore._fast.jit.cache cimport CodeCache, cache_figures
-from vmcore._fast.jit.t2.tier cimport tier_figures
+from vmcore._fast.jit.t2.tier cimport SAMPLE_INSNS, tier_figures
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_free
 from vmcore._fast.memory.ram cimport Region
 from vmcore._fast.state cimport State
@@ -169,6 +169,9 @@ cdef class Core(State):
                 sys.harts[self.last].res_size = 0
                 self.last = self.current
             n = self.quantum_left if self.quantum_left < budget else budget
+            if sys.sample != NULL and n > SAMPLE_INSNS:
+                # It is looked where the hart is now and then.
+                n = SAMPLE_INSNS
             if not sys.host_clock:
                 if due > until_ns:
                     due = until_ns

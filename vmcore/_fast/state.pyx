@@ -18,7 +18,7 @@ from vmcore._fast.hart.isabits cimport BIT_S, BIT_U, has
 from vmcore._fast.hart.parking cimport park_hold, park_release
 from vmcore._fast.hart.reset cimport reset_hart
 from vmcore._fast.hart.state cimport (
-    FETCH_SIZE, JUMP_SIZE, NUM_DCTX, PAGES_SIZE, CodePage, DataCtx, FetchEntry, Hart, JumpEntry, System)
+    FETCH_SIZE, JUMP_SIZE, MAX_HARTS, NUM_DCTX, PAGES_SIZE, CodePage, DataCtx, FetchEntry, Hart, JumpEntry, System)
 from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, translate, update_contexts
 from vmcore._fast.jit.codebuf cimport code_is_concurrent
 from vmcore._fast.jit.cache cimport cache_close, cache_open
@@ -45,12 +45,12 @@ cdef extern from *:
     const bint HOST_KEEPS_ORDER "VMCORE_KEEPS_ORDER"
 
 cdef enum:
-    MAX_HARTS = 8
     CODE_LIMIT = 96 << 20     # bytes of decoded operations
     # Executions of a place before it is compiled, when nobody says otherwise.
     HOT_AFTER = 16
 
-# auto: what is executed often is compiled. t0: nothing is. t1: everything is, at once (for tests, mostly).
+# auto: what is executed often is compiled, and its loops are optimised in the background. t0: nothing is. t1: everything
+# is compiled at once, t2: wherever a hart is seen its loop is optimised at once, too (for tests, mostly).
 TIERS = ("auto", "t0", "t1", "t2")
 
 HANDLER_MODULES = (ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys)

@@ -38,7 +38,7 @@ class MachineSettings:
     seed : int
         Seed of everything random that the guest can see.
     tier : str
-        What executes: ``"auto"``, ``"t0"`` or ``"t1"``.
+        What executes: ``"auto"``, ``"t0"``, ``"t1"`` or ``"t2"``.
     code_cache : str
         Where compiled code is shared: ``"on"`` (in this process and in the cache folder), ``"memory"`` (in this
         process), ``"off"``, or the path of another folder.
@@ -73,7 +73,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "isa": lambda v: _text(v, "isa"),
     "clock": lambda v: parse_choice(v, "clock", ("virtual", "host")),
     "seed": lambda v: parse_count(v, "seed", least=0, most=(1 << 64) - 1),
-    "tier": lambda v: parse_choice(v, "tier", ("auto", "t0", "t1")),
+    "tier": lambda v: parse_choice(v, "tier", ("auto", "t0", "t1", "t2")),
     "code_cache": lambda v: _text(os.fspath(v) if isinstance(v, os.PathLike) else v, "code_cache"),
     "parallel": lambda v: parse_flag(v, "parallel"),
     "icount": lambda v: parse_flag(v, "icount"),

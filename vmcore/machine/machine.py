@@ -107,8 +107,8 @@ class Machine(MachineView):
     reboot : str, default "restart"
         What a guest's reboot does: ``"restart"`` resets the machine and goes on, ``"stop"`` ends the run.
     tier : str, default "auto"
-        What executes the guest: ``"auto"`` compiles what runs often, ``"t0"`` only interprets, ``"t1"`` compiles
-        everything at once.
+        What executes the guest: ``"auto"`` compiles what runs often, and optimises its loops in the background;
+        ``"t0"`` only interprets, ``"t1"`` compiles everything at once, ``"t2"`` optimises loops at once, too.
     code_cache : str or path, default "on"
         Where compiled code is shared: ``"on"``, with the machines of this process and, in the cache folder, with later
         runs; ``"memory"``, in this process; ``"off"``; or another folder than the default one. It makes a difference

@@ -43,6 +43,7 @@ cdef enum:
     JUMP_SIZE = 1 << JUMP_BITS
     FETCH_SIZE = 1024
     PAGES_SIZE = 1024
+    MAX_HARTS = 8
     L1_BITS = 13              # entries of the table of compiled code, per hart and way
     L1_SIZE = 1 << L1_BITS
     L1_MASK = L1_SIZE - 1

@@ -40,6 +40,7 @@ cdef struct PageBlocks:
     uint8_t storms            # sightings at which its regions had been left all the time
     uint8_t nrefused
     uint16_t refused[MOST_REFUSED]
+    uint8_t covered[256]      # a bit for each halfword that begins an instruction of a region
     uint64_t seen_at
 
 # Code that is ready to be put in place.

@@ -19,7 +19,7 @@ from vmcore._fast.jit.codebuf cimport (
     CODE_NONE, CODE_SEGMENT_SIZE, CodeSegment, CodeStats, code_begin_write, code_end_write, code_generation,
     code_method, code_rw_delta, code_segment_free, code_segment_new, code_stats)
 from vmcore._fast.jit.image cimport (
-    IMAGE_COUNTING, IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, LINKED, PAGE_BYTES, REPLACED, Compiled, Image, Link,
+    IMAGE_COUNTING, IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, IMAGE_REGIONS, LINKED, PAGE_BYTES, REPLACED, Compiled, Image, Link,
     image_blocks,
     image_check, image_code, image_links, image_size, page_hash)
 from vmcore._fast.jit.l3 cimport Table, heat_class, store_give_back, store_knows, store_put, store_take
@@ -250,7 +250,8 @@ cdef bint install(System *sys, CodeBundle *bundle, const Image *image) noexcept 
 
 cdef uint32_t image_flags(const System *sys) noexcept nogil:
     return ((IMAGE_HARTS if sys.nharts > 1 else 0) | (IMAGE_PARALLEL if sys.parallel else 0)
-            | (IMAGE_COUNTING if sys.counting else 0))
+            | (IMAGE_COUNTING if sys.counting else 0)
+            | (IMAGE_REGIONS if (<const CodeCache *>sys.cache).tier != NULL else 0))
 
 
 cdef void recall(System *sys, CodeBundle *bundle, bint counts) noexcept nogil:

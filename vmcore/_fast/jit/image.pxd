@@ -46,6 +46,7 @@ cdef enum:
     IMAGE_HARTS = 1           # more than one
     IMAGE_PARALLEL = 2        # each has a thread
     IMAGE_COUNTING = 4        # it counts its look-ups
+    IMAGE_REGIONS = 8         # there may be regions in it
 
 cdef struct Compiled:
     uint32_t at               # in CODE_UNIT: from sys.code_base, or from the start of the image's code

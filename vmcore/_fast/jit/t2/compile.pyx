@@ -9,6 +9,7 @@ from vmcore._fast.jit.host cimport (
 from vmcore._fast.jit.image cimport IMAGE_HARTS, IMAGE_PARALLEL
 from vmcore._fast.jit.t2.alloc cimport BY_COLOURING, allocate, allocation_free, allocation_init
 from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
+from vmcore._fast.jit.t2.flow cimport Place
 from vmcore._fast.jit.t2.ir cimport analyse, count_uses, graph_clear, graph_free, graph_init
 from vmcore._fast.jit.t2.job cimport (
     MOST_REGION_LINKS, REGION_COLD, REGION_LARGE, REGION_MADE, REGION_MEMORY, Job)
@@ -16,7 +17,7 @@ from vmcore._fast.jit.t2.layout cimport lay_out
 from vmcore._fast.jit.t2.lift cimport lift_region
 from vmcore._fast.jit.t2.passes cimport optimise
 from vmcore._fast.jit.t2.region cimport (
-    NOT_A_PLACE, RegionInput, form_region, loop_header, region_free, region_new)
+    NOT_A_PLACE, Region, RegionInput, form_region, insn_at, loop_header, region_free, region_new)
 from vmcore._fast.jit.t2.select cimport select_nodes
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
 
@@ -51,6 +52,17 @@ cdef void workshop_close(Workshop *shop) noexcept nogil:
     vm_free(shop)
 
 
+cdef void note_covered(const Region *r, Job *job) noexcept nogil:
+    cdef const Place *p
+    cdef uint32_t i, off
+    for i in range(r.flow.norder):
+        p = &r.flow.places[r.flow.order[i]]
+        off = p.off
+        while p.context == 0 and off <= p.last:
+            job.covered[off >> 4] |= <uint8_t>(1 << (off >> 1 & 7))
+            off += insn_at(r, off).length
+
+
 cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nogil:
     cdef RegionInput given
     cdef uint32_t n
@@ -72,6 +84,7 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
         # Block code is as good for what is executed once.
         return REGION_COLD
     job.insns = shop.region.ninsns
+    note_covered(shop.region, job)
     graph_clear(&shop.graph)
     shop.graph.fuel = job.fuel
     lift_region(shop.region, &shop.graph)

@@ -35,6 +35,7 @@ cdef struct Job:
     uint32_t refused
     uint32_t header
     uint32_t insns
+    uint8_t covered[256]      # a bit for each halfword that begins an instruction of it, calls apart
     uint32_t size
     uint32_t nlinks
     uint64_t ns

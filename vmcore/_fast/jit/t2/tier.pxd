@@ -3,9 +3,12 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from vmcore._fast.defs cimport gpa_t, gva_t
-from vmcore._fast.hart.state cimport Hart, System
+from vmcore._fast.hart.state cimport MAX_HARTS, Hart, System
 from vmcore._fast.jit.t2.compile cimport Workshop
 from vmcore._fast.jit.t2.job cimport Client
+
+cdef enum:
+    SAMPLE_INSNS = 1 << 19    # instructions after which a hart is looked at, at the latest
 
 # What a hart had executed when it was seen last.
 cdef struct Look:
@@ -33,8 +36,8 @@ cdef struct Tier:
     uint64_t fuel             # rewrites, in all regions of the process; with a limit none is compiled in the background
     Change changes[CHANGES]   # the last ones
     uint64_t serial           # how many there were
-    uint64_t seen[8]          # ... when each hart looked last
-    Look looks[8]
+    uint64_t seen[MAX_HARTS]          # ... when each hart looked last
+    Look looks[MAX_HARTS]
     uint64_t n_samples
     uint64_t n_regions
     uint64_t n_insns

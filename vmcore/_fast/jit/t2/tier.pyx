@@ -7,7 +7,7 @@ it, finds the loop around that place and compiles it; the machine fetches the re
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport fprintf, stderr
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 from vmcore._fast.defs cimport gva_t, vmcore_add64, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_unlock
 from vmcore._fast.hart.codepage cimport find_bundle, recode, recode_place
@@ -23,7 +23,11 @@ from vmcore._fast.jit.t2.passes cimport step_name
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
-    ENOUGH = 3                # sightings of a page, none more than FORGOTTEN sightings of anything after the one before
+    # Sightings of a page, none more than FORGOTTEN sightings of anything after the one before; those where no region is
+    # count for more, as a hart that is seen in one may have been in its code.
+    ENOUGH = 16
+    LEAST_INSNS = SAMPLE_INSNS // 2   # since a hart was seen: before, it is not seen again
+    WEIGHT_OUTSIDE = 4
     FORGOTTEN = 64
     MOST_TRIES = 24           # regions of a page, those that came to nothing among them
     STORM = 48                # instructions for each entry of a region, below which block code does as well
@@ -109,7 +113,7 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     # What came of a job: into its page, if that is still what it was.
     cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Tier *t = <Tier *>c.tier
-    cdef uint32_t old
+    cdef uint32_t old, i
     cdef uint64_t evictions
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Made made
@@ -144,6 +148,9 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     t.n_nodes += job.nodes
     t.n_spilled += job.spilled
     note_change(c, bundle, job.header, old, evictions)
+    if c.n_evictions == evictions:
+        for i in range(sizeof(job.covered)):
+            u.covered[i] |= job.covered[i]
     return True
 
 
@@ -210,6 +217,11 @@ cdef void give_up(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
             return
         t.n_given_up += 1
         note_change(c, bundle, off, old, evictions)
+    memset(u.covered, 0, sizeof(u.covered))
+
+
+cdef inline bint is_soon(Hart *hart, const Tier *t) noexcept nogil:
+    return hart.n_code - t.looks[hart.index].insns < LEAST_INSNS
 
 
 cdef bint is_stormy(Hart *hart, Tier *t) noexcept nogil:
@@ -252,7 +264,7 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
     if t.n_samples - u.seen_at > FORGOTTEN:
         u.sightings = 0
     u.seen_at = t.n_samples
-    u.sightings += 1
+    u.sightings += 1 if u.covered[(pc & 4095) >> 4] >> (pc >> 1 & 7) & 1 else WEIGHT_OUTSIDE
     if u.sightings < ENOUGH or u.waiting or u.tries >= MOST_TRIES:
         return
     u.sightings = 0
@@ -279,7 +291,7 @@ cdef void sample(Hart *hart, gva_t pc) noexcept nogil:
     if vmcore_load32(&t.client.ready):
         fetch(sys)
     bundle = bundle_at(hart, pc)
-    if bundle != NULL:
+    if bundle != NULL and not is_soon(hart, t):
         consider(hart, t, bundle, pc)
     look_again(hart, t)
     if sys.parallel:

@@ -1,0 +1,197 @@
+"""When regions are made, what takes their place again, and what they are shared with."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from support.assembler import Assembler
+
+from vmcore._fast.jit.l3 import Store
+from vmcore._fast.jitface import blocks, stress
+from vmcore._fast.run import EXITS, Core
+from vmcore.isa.riscv import Isa, install
+
+RAM = 0x8000_0000
+A0, A1, A2, A3 = range(10, 14)
+#: More than it takes until a region is made, however busy the host is.
+PATIENCE = 400
+PIECE = 1_000_000
+
+
+#: Where the loops begin: behind what makes one address.
+LOOP = RAM + 4 * 8
+
+
+def start(address: int) -> Assembler:
+    """Code that puts an address into a2 and goes to LOOP."""
+    a = Assembler(RAM)
+    a.value(A2, address)
+    while len(a.code()) < LOOP - RAM:
+        a.emit("addi", rd=0, rs1=0, imm=0)
+    a.label("loop")
+    return a
+
+
+def counting(step: int = 1) -> bytes:
+    """A loop that adds up for ever, a word in memory among it."""
+    a = start(RAM + 0x8000)
+    a.emit("addi", rd=A0, rs1=A0, imm=step)
+    a.emit("ld", rd=A3, rs1=A2, imm=0)
+    a.emit("add", rd=A3, rs1=A3, rs2=A0)
+    a.emit("sd", rs1=A2, rs2=A3, imm=0)
+    a.emit("jal", to="loop", rd=0)
+    return a.code()
+
+
+def table() -> bytes:
+    """A loop that is left at once, through a register, and begun again."""
+    a = start(RAM + 0x1000)
+    a.emit("addi", rd=A0, rs1=A0, imm=1)
+    a.emit("andi", rd=A1, rs1=A0, imm=7)
+    a.emit("beq", to="loop", rs1=A1, rs2=0)
+    a.emit("jalr", rd=0, rs1=A2, imm=0)
+    b = Assembler(RAM + 0x1000)
+    b.emit("addi", rd=A0, rs1=A0, imm=1)
+    b.value(A3, LOOP)
+    b.emit("jalr", rd=0, rs1=A3, imm=0)
+    return a.code().ljust(0x1000, b"\0") + b.code()
+
+
+def machine(code: bytes, tier: str = "auto", store: Store | None = None, harts: int = 1) -> Core:
+    install()
+    core = Core(harts, Isa.default().mask, tier=tier, store=store)
+    core.add_ram(RAM, 1 << 20)
+    core.memory.write(RAM, code)
+    for hart in range(harts):
+        core.set_pc(hart, RAM)
+    return core
+
+
+def run_until(core: Core, key: str) -> None:
+    """Run until a counter is no longer 0."""
+    for _ in range(PATIENCE):
+        assert core.run(max_insns=PIECE) == EXITS["budget"]
+        if core.stats()[key]:
+            return
+    raise AssertionError(core.stats())
+
+
+def test_a_hot_loop_becomes_a_region() -> None:
+    core = machine(counting())
+    run_until(core, "t2_entries")
+    regions = [one for one in blocks(core, RAM) if one["why"] == "region"]
+    assert [one["start"] for one in regions] == [LOOP]
+    before, insns = core.x(0, A0), core.icount()
+    core.run(max_insns=1_000_003)
+    # Where it stopped, and how far it had come.
+    assert core.icount() == insns + 1_000_003
+    assert abs(core.x(0, A0) - before - 200_000) <= 1
+    stats = core.stats()
+    assert stats["t2_compiled"] >= 5
+    assert stats["t2_code_bytes"] == len(regions[0]["code"])
+    core.close()
+
+
+def test_a_region_that_is_left_all_the_time_is_given_up() -> None:
+    core = machine(table())
+    run_until(core, "t2_given_up")
+    assert not [one for one in blocks(core, RAM) if one["why"] == "region"]
+    entries = core.stats()["t2_entries"]
+    core.run(max_insns=20 * PIECE)
+    # It is not tried again.
+    assert core.stats()["t2_entries"] == entries
+    core.close()
+
+
+def test_code_that_changes_takes_its_region_along() -> None:
+    core = machine(counting())
+    run_until(core, "t2_entries")
+    core.memory.write(RAM, counting(step=3))
+    core.fence_i()
+    assert blocks(core, RAM) == []
+    before = core.x(0, A0)
+    core.run(max_insns=500_000)
+    assert abs(core.x(0, A0) - before - 300_000) <= 3
+    core.close()
+
+
+def test_a_hook_in_a_region_is_met_each_time() -> None:
+    hits: list[int] = []
+
+    def note(hart: int) -> None:
+        hits.append(hart)
+
+    core = machine(counting())
+    run_until(core, "t2_entries")
+    core.hook_add(LOOP + 4, note)
+    core.run(max_insns=1000)
+    assert len(hits) == 200
+    core.hook_remove(LOOP + 4, note)
+    core.run(max_insns=1000)
+    assert len(hits) == 200
+    core.close()
+
+
+def test_another_machine_takes_regions_from_the_store() -> None:
+    store = Store()
+    core = machine(counting(), store=store)
+    run_until(core, "t2_entries")
+    core.close()
+    other = machine(counting(), store=store)
+    other.run(max_insns=1000)
+    stats = other.stats()
+    assert (stats["t2_entries"] > 0, stats["t2_regions"], stats["t1_blocks"]) == (True, 0, 0)
+    other.close()
+    # Without the tier there are none, though the code is the same.
+    plain = machine(counting(), tier="t1", store=store)
+    plain.run(max_insns=1000)
+    assert plain.stats()["l3_hits"] == 0
+    plain.close()
+
+
+def test_regions_outlive_a_move() -> None:
+    core = machine(counting(), tier="t2")
+    core.run(max_insns=3 * PIECE)
+    assert core.stats()["t2_entries"]
+    # All code is thrown away; then it is made anew, and moved.
+    stress(core, limit=64 << 10)
+    entries = core.stats()["t2_entries"]
+    core.run(max_insns=3 * PIECE)
+    assert core.stats()["t2_entries"] > entries
+    core.close()
+
+
+def test_a_child_has_threads_of_its_own() -> None:
+    core = machine(counting())
+    run_until(core, "t2_entries")
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            mine = machine(counting())
+            run_until(mine, "t2_entries")
+            mine.close()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    run_until(core, "t2_entries")
+    core.close()
+
+
+def test_machines_are_closed_while_they_wait() -> None:
+    for pieces in range(1, 12):
+        core = machine(counting())
+        core.run(max_insns=pieces * PIECE // 2)
+        core.close()
+
+
+@pytest.mark.parametrize("tier", ["auto", "t2"])
+def test_harts_in_turns(tier: str) -> None:
+    core = machine(counting(), tier, harts=3)
+    run_until(core, "t2_entries")
+    core.run(max_insns=6_000_000)
+    counts = [core.x(hart, A0) for hart in range(3)]
+    assert max(counts) - min(counts) <= 20_000 // 5 + 1
+    core.close()

@@ -187,7 +187,8 @@ def main() -> None:
     options = parser(__doc__ or "", rounds=1)
     options.add_argument("--only", nargs="+", metavar="ROW", default=[], help="kernels or groups of kernels")
     options.add_argument("--bare", action="store_true", help="in S-mode on the bare machine instead of under Linux")
-    options.add_argument("--tier", choices=("auto", "t0", "t1", "t2"), help="how vmcore runs code; default: as it decides")
+    options.add_argument("--tier", choices=("auto", "t0", "t1", "t2"),
+                         help="how vmcore runs code; default: as it decides")
     arguments = options.parse_args()
     names = guests.kernels(hosted=not arguments.bare)
     only = [name.replace("-", "_") for name in arguments.only]

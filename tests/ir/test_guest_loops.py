@@ -11,8 +11,8 @@ from support.lifted import Program, compare_code, compare_left, lifted, run_pass
 from support.regionhart import ISA, RAM, RAM_SIZE, Interpreter
 
 from vmcore._fast.jit.t2.emitface import Emitted
-from vmcore._fast.jit.t2.passes import ORDER, PASSES
 from vmcore._fast.jit.t2.liftface import Former
+from vmcore._fast.jit.t2.passes import ORDER, PASSES
 from vmcore._fast.run import Core
 
 #: Passes in an order that lets each find something to do.

@@ -49,8 +49,8 @@ cdef enum:
     # Executions of a place before it is compiled, when nobody says otherwise.
     HOT_AFTER = 16
 
-# auto: what is executed often is compiled, and its loops are optimised in the background. t0: nothing is. t1: everything
-# is compiled at once, t2: wherever a hart is seen its loop is optimised at once, too (for tests, mostly).
+# auto: what is executed often is compiled, and its loops are optimised in the background. t0: nothing is. t1:
+# everything is compiled at once, t2: wherever a hart is seen its loop is optimised at once, too (for tests, mostly).
 TIERS = ("auto", "t0", "t1", "t2")
 
 HANDLER_MODULES = (ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys)

@@ -23,8 +23,8 @@ from vmcore._fast.defs cimport (
 from vmcore._fast.hart.decode cimport decode_one
 from vmcore._fast.hart.handlers cimport find_handler
 from vmcore._fast.hart.state cimport (
-    BUNDLE_CHANGED, BUNDLE_DROPPED, CODE_UNIT, L1_SIZE, L1_USED, MAX_RUN, NUM_DCTX, PAGES_SIZE, CodeBundle, CodePage, Hart, Op, System, handler_t,
-    unplant)
+    BUNDLE_CHANGED, BUNDLE_DROPPED, CODE_UNIT, L1_SIZE, L1_USED, MAX_RUN, NUM_DCTX, PAGES_SIZE, CodeBundle, CodePage,
+    Hart, Op, System, handler_t, unplant)
 from vmcore._fast.hart.translate cimport forget_code, forget_jumps
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_realloc
 from vmcore._fast.memory.guestmem cimport gld16, gld32

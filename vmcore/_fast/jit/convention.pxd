@@ -53,8 +53,8 @@ cdef enum:
     STUB_CLEAN = 6            # call; edx: what may be loose (jit/block.pxd). Makes NaNs canonical; rax kept
     # rax: address, rdx: its tag, rcx: twice its index. The L1 table's first way does not know it: the second, or leave
     STUB_LOST = 7
-    # call; rax: address, rdx: record of the access (jit/t2/record.pxd). Returns when the TLB has an entry, all registers
-    # but rax and rdx are kept; or leaves like STEP or NEXT, at the instruction that the record names
+    # call; rax: address, rdx: record of the access (jit/t2/record.pxd). Returns when the TLB has an entry, all
+    # registers but rax and rdx are kept; or leaves like STEP or NEXT, at the instruction that the record names
     STUB_T2_MISS = 8
     STUB_COUNT = 9
     FN_MISS = 16

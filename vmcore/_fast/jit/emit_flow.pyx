@@ -5,9 +5,9 @@ from libc.stdint cimport int32_t, uint32_t
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.state cimport SINK, Op
 from vmcore._fast.jit.block cimport (
-    AWAY_BEFORE, AWAY_FAR, AWAY_NEXT_RAX, AWAY_STEP, AWAY_TAKEN, END_INDIRECT, END_JUMP, NO_SECOND, Block, add_imm, align_link,
-    away, clean_all, go_far, go_rax, go_to, info_of, is_split, link, op_x, page_address, poll, put_x, register_emitter, step,
-    target_x)
+    AWAY_BEFORE, AWAY_FAR, AWAY_NEXT_RAX, AWAY_STEP, AWAY_TAKEN, END_INDIRECT, END_JUMP, NO_SECOND, Block, add_imm,
+    align_link, away, clean_all, go_far, go_rax, go_to, info_of, is_split, link, op_x, page_address, poll, put_x,
+    register_emitter, step, target_x)
 from vmcore._fast.jit.convention cimport HOST_OF, at_x
 from vmcore._fast.jit.x64.asm cimport (
     CC_AE, CC_B, CC_E, CC_GE, CC_L, CC_NE, F_CMP, F_CMP_I, F_CMP_MR, F_MOV, F_TEST, F_TEST_I, RAX, RBP, RDX, x_jcc,

@@ -17,8 +17,8 @@ from vmcore._fast.jit.t2.exits cimport (
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST
 from vmcore._fast.jit.x64.asm cimport (
-    CC_E, CC_GE, CC_L, F_ADD_I, F_CMP8_MI, F_MOV8_MI, F_SUB_I, RBP, RDX, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m, x_mov_imm,
-    x_nops, x_open, x_patch32, x_patch8, x_rmi)
+    CC_E, CC_GE, CC_L, F_ADD_I, F_CMP8_MI, F_MOV8_MI, F_SUB_I, RBP, RDX, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m,
+    x_mov_imm, x_nops, x_open, x_patch32, x_patch8, x_rmi)
 from vmcore._fast.memory.alloc cimport vm_free, vm_realloc
 
 cdef enum:

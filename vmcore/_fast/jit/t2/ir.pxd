@@ -84,9 +84,9 @@ cdef enum Opcode:
     OP_LTU
     OP_GEU
     OP_SELECT                 # a is not zero: b, else c
-    # Memory. HOST says where the bytes [a + imm, a + imm + span) lie on the host: the result added to a guest address in
-    # that range is the host's address. All of them are in one page then, and may be read (written, with MEM_WRITE). It
-    # can leave, by its snapshot, which has the state before the first access that it is for.
+    # Memory. HOST says where the bytes [a + imm, a + imm + span) lie on the host: the result added to a guest address
+    # in that range is the host's address. All of them are in one page then, and may be read (written, with MEM_WRITE).
+    # It can leave, by its snapshot, which has the state before the first access that it is for.
     # LOAD, STORE: at host address a + b + imm. a: a HOST that covers it; b: its base node.
     # With b and c, an OP_TAG and its OP_ADDEND, what was found last is remembered there: a page of its own is asked for
     # first. These two are the only values that change after they were made; only HOSTs refer to them. OP_TAG begins as
@@ -96,9 +96,10 @@ cdef enum Opcode:
     OP_ADDEND
     OP_LOAD                   # a: host, b: address; imm; size 1, 2, 4, 8; MEM_SIGNED or zero-extended; by type f32, f64
     OP_STORE                  # a: host, b: address, c: value; imm; size. No result
-    # Floating point, by type T_F64 or T_F32 of the operands; rounding mode is the guest's (`mode` 7, dynamic) or static.
-    # Results may be any quiet NaN (loose), but for fused ones, which are canonical then; CLEAN makes a NaN the canonical one. What leaves, is stored, moved to an
-    # integer register or has its sign changed has to be clean, or not to be the result of arithmetic.
+    # Floating point, by type T_F64 or T_F32 of the operands; rounding mode is the guest's (`mode` 7, dynamic) or
+    # static. Results may be any quiet NaN (loose), but for fused ones, which are canonical then; CLEAN makes a NaN the
+    # canonical one. What leaves, is stored, moved to an integer register or has its sign changed has to be clean, or
+    # not to be the result of arithmetic.
     OP_FADD
     OP_FSUB
     OP_FMUL
@@ -200,9 +201,9 @@ cdef struct BlockOf:
     uint32_t depth            # of loops around it
     float weight              # how often it is executed for one entry of the region
 
-# State of the guest at a place where the region can be left. Registers that are not in it are as they were at the entry,
-# in their place (hart.x, hart.f). Pinned integer registers are in every snapshot; pinned floating-point ones in those of
-# a region with OP_FPU.
+# State of the guest at a place where the region can be left. Registers that are not in it are as they were at the
+# entry, in their place (hart.x, hart.f). Pinned integer registers are in every snapshot; pinned floating-point ones in
+# those of a region with OP_FPU.
 cdef enum:
     SNAP_NEXT = 0             # go on at offset `off` of the page
     SNAP_STEP = 1             # T0 executes the instruction there
@@ -240,8 +241,8 @@ cdef struct Graph:
     uint8_t has_fpu
     uint8_t failed
 
-# What a rewrite asks first: False once the fuel is used up. Every pass burns one unit for each rewrite that it makes, so
-# that a wrong one can be found by bisection.
+# What a rewrite asks first: False once the fuel is used up. Every pass burns one unit for each rewrite that it makes,
+# so that a wrong one can be found by bisection.
 cdef inline bint burn(Graph *g) noexcept nogil:
     if g.burnt >= g.fuel:
         return False

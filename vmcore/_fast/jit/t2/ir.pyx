@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free, vm_realloc
+from vmcore._fast.memory.alloc cimport vm_free, vm_realloc
 
 cdef extern from "jit/t2/ops.h" nogil:
     const OpRow OPS "vmcore_ops"[]
@@ -501,15 +501,15 @@ cdef void find_loops(Graph *g) noexcept nogil:
 
 
 cdef void weigh(Graph *g) noexcept nogil:
-    # Without a profile: a loop is executed ten times, a branch goes both ways; out of a loop it goes rarely, and to where
-    # the region is left almost never.
-    cdef uint32_t i, k
+    # Without a profile: a loop is executed ten times, a branch goes both ways; out of a loop it goes rarely, and to
+    # where the region is left almost never.
+    cdef uint32_t i, _turn
     cdef BlockOf *b
     cdef float weight
     for i in range(g.norder):
         b = &g.blocks[g.order[i]]
         weight = 1.0
-        for k in range(b.depth):
+        for _turn in range(b.depth):
             weight *= LOOP_WEIGHT
         if b.end == END_LEAVE or b.end == END_LEAVE_TO:
             weight *= 0.05

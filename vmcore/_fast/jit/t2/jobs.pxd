@@ -1,7 +1,7 @@
 # Regions that wait for being compiled, and the threads that do it: shared by all machines of the process.
 #
-# A machine has a Client. A job holds a copy of all that its region is made from, so nothing of a machine is touched by a
-# compile thread; what comes of it waits at the client until the machine fetches it.
+# A machine has a Client. A job holds a copy of all that its region is made from, so nothing of a machine is touched by
+# a compile thread; what comes of it waits at the client until the machine fetches it.
 
 from libc.stdint cimport uint32_t
 

@@ -20,9 +20,6 @@ from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 cdef extern from *:
     uint32_t count_ones "__builtin_popcountll"(uint64_t v) noexcept nogil
 
-# Handlers have their numbers once their modules are imported.
-from vmcore._fast.hart import control, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys  # noqa: F401
-
 cdef enum:
     MOST_HANDLERS = 1024
     MOST_LINKS = 2 * MOST_FORMED + 1

@@ -67,7 +67,6 @@ cdef bint fits(Loosen *w, uint32_t arg) noexcept nogil:
 cdef bint find_arguments(Loosen *w) noexcept nogil:
     # False: there are none.
     cdef const Graph *g = w.g
-    cdef const BlockOf *b
     cdef uint32_t i, node
     cdef bint changed = True
     cdef bint found = False

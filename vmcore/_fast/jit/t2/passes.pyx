@@ -53,8 +53,10 @@ for _number in range(NUM_PASSES + 1):
 #: The names in the order in which a region goes through them. What is folded and numbered first makes loops small
 #: enough to be unrolled; then addresses of neighbouring rounds are told apart, look-ups shared, what is stored handed
 #: on, and what does not change moved out, which lets more of them be shared; bits and what is unused come last.
-ORDER = ("fold", "constants", "gvn", "bits", "loosen", "dead", "unroll", "fold", "taken", "constants", "gvn", "dead", "share", "forward",
-         "hoist", "share", "strength", "gvn", "pair", "bits", "sink", "dead")
+ORDER = (
+    "fold", "constants", "gvn", "bits", "loosen", "dead", "unroll", "fold", "taken", "constants", "gvn", "dead",
+    "share", "forward", "hoist", "share", "strength", "gvn", "pair", "bits", "sink", "dead",
+)
 
 cdef uint8_t steps[MOST_STEPS]
 cdef uint32_t nsteps = 0

@@ -1,1 +1,3 @@
 """Regions; nothing of it is for Python."""
+
+HANDLER_MODULES: tuple[object, ...]

@@ -13,8 +13,11 @@ from vmcore._fast.jit.t2.flow cimport (
     GO_AWAY, GO_BACK, GO_BRANCH, GO_NOT, GO_ON, GO_TO, MOST_PLACES, Flow, Place, Way, flow_analyse, flow_cut)
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
+from vmcore._fast.hart import control as _control
+from vmcore._fast.hart import ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys
+
 # Handlers have their numbers once their modules are imported.
-from vmcore._fast.hart import control, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys  # noqa: F401
+HANDLER_MODULES = (_control, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops_sys)
 
 cdef enum:
     MOST_HANDLERS = 1024

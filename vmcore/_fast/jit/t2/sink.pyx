@@ -8,8 +8,8 @@ worked out there.
 A use by a snapshot counts for the block of what it is the snapshot of; one along an edge for the block that the edge
 comes from. So ways out of loops that lead to where others lead as well get a block of their own first.
 
-What an exit can work out by itself (NODE_LATE) is there twice, if only snapshots keep it where it is: once for them, and
-once where the others are.
+What an exit can work out by itself (NODE_LATE) is there twice, if only snapshots keep it where it is: once for them,
+and once where the others are.
 
 Limit: nodes of which more than one operand would live longer for it stay.
 """

@@ -358,7 +358,7 @@ cdef dict tier_figures(System *sys):
     if c == NULL or c.tier == NULL:
         return {}
     t = <Tier *>c.tier
-    return {"t2_samples": t.n_samples,
-            "t2_entries": sum(sys.harts[<int>i].n_regions for i in range(sys.nharts)), "t2_regions": t.n_regions, "t2_compiled": t.n_insns, "t2_code_bytes": t.n_bytes,
-            "t2_given_up": t.n_given_up, "t2_refused": t.n_refused, "t2_stale": t.n_stale, "t2_compile_ns": t.ns, "t2_nodes": t.n_nodes,
-            "t2_spilled": t.n_spilled}
+    entries = sum(sys.harts[<int>i].n_regions for i in range(sys.nharts))
+    return {"t2_samples": t.n_samples, "t2_entries": entries, "t2_regions": t.n_regions, "t2_compiled": t.n_insns,
+            "t2_code_bytes": t.n_bytes, "t2_given_up": t.n_given_up, "t2_refused": t.n_refused, "t2_stale": t.n_stale,
+            "t2_compile_ns": t.ns, "t2_nodes": t.n_nodes, "t2_spilled": t.n_spilled}

@@ -90,6 +90,19 @@ cdef void mtime_moved(void *dev, uint32_t arg) noexcept nogil:
         drive_stimer(sys.harts[i])
 
 
+cdef uint64_t secret_page():
+    # What a region takes for the page that it has looked up before it has looked up any. Its uppermost eight bits
+    # differ among themselves. In every valid address they are all equal (Sv39, Sv48, Sv57) or zero (physical
+    # addresses), so address ^ page has one of them set and is above 4095: no access that may succeed is taken for one
+    # that was found. An access that must fail could be, at 52 bits that no guest can read: they are drawn at random
+    # for each hart.
+    cdef uint64_t page = int.from_bytes(os.urandom(8), "little")
+    cdef uint64_t top = page >> 56
+    if top == 0 or top == 0xFF:
+        page ^= <uint64_t>0x5A << 56
+    return page & ~<uint64_t>4095
+
+
 # Its memory and clock are taken back in __dealloc__, so the collector must not clear them before.
 @cython.no_gc_clear
 cdef class State:
@@ -164,6 +177,7 @@ cdef class State:
         self.place_harts()
         for i in range(count):
             h = self.sys.harts[i]
+            h.no_page = secret_page()
             h.isa = isa_mask
             h.seed_state = <uint64_t>(seed & 0xFFFFFFFFFFFFFFFF) + i * 0x632BE59BD9B4E019u
             h.stimer = self.clock.new_timer(fire_stimer, h, 0)

@@ -294,6 +294,7 @@ cdef struct Hart:
     uint64_t n_exits
     uint64_t n_steps          # ... to have T0 execute an instruction
     uint64_t n_misses         # ... because the L1 table did not know where to go on
+    uint64_t no_page          # address of a page that there is not, which no guest can guess (state.pyx)
     uint64_t n_regions        # entries of compiled regions
     uint64_t n_lookups        # how often compiled code asked it, and was answered: only where sys.counting
     uint64_t n_hits

@@ -4,8 +4,6 @@ from libc.stdint cimport int8_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
-from vmcore._fast.defs cimport VMCORE_ASSERT
-from vmcore._fast.jit.t2.check cimport Misplaced, check_allocation
 from vmcore._fast.jit.t2.colour cimport MOST_COLOURED, colour_ranges
 from vmcore._fast.jit.t2.ir cimport NODE_REMAT, OP_ARG, OP_CONST, Graph, Node
 from vmcore._fast.jit.t2.linear cimport scan_ranges
@@ -13,17 +11,6 @@ from vmcore._fast.jit.t2.live cimport (
     NO_RANGE, NO_REG, READ_EARLY, READ_RANGE, Live, Span, Step, bit_of, bits_in, in_set, is_home, live_free, live_make,
     put_in, spill_cost, take_from)
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free, vm_realloc
-
-cdef extern from *:
-    """
-    /* What is asserted about calls is worked out whether it is looked at or not. */
-    #ifdef VMCORE_DEBUG
-    #define VMCORE_CHECKED 1
-    #else
-    #define VMCORE_CHECKED 0
-    #endif
-    """
-    const bint CHECKED "VMCORE_CHECKED"
 
 cdef enum:
     FIRST_ROOM = 512
@@ -322,11 +309,6 @@ cdef bint allocate_all(Graph *g, Allocation *al, Live *lv, uint32_t how) noexcep
     return done
 
 
-cdef bint is_right(const Graph *g, const Allocation *al) noexcept nogil:
-    cdef Misplaced found
-    return check_allocation(g, al, &found)
-
-
 cdef void allocate(Graph *g, Allocation *al, uint32_t how) noexcept nogil:
     cdef Live lv
     if not begin(g, al):
@@ -335,5 +317,3 @@ cdef void allocate(Graph *g, Allocation *al, uint32_t how) noexcept nogil:
     memset(&lv, 0, sizeof(lv))
     al.failed = not allocate_all(g, al, &lv, how)
     live_free(&lv)
-    if CHECKED and not al.failed:
-        VMCORE_ASSERT(is_right(g, al))

@@ -3,14 +3,16 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from vmcore._fast.defs cimport VMCORE_ASSERT
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.jit.host cimport (
     HAS_FMA, HAS_LZCNT, HAS_POPCNT, HAS_TZCNT, find_features, host_bits)
 from vmcore._fast.jit.image cimport IMAGE_HARTS, IMAGE_PARALLEL
-from vmcore._fast.jit.t2.alloc cimport BY_COLOURING, allocate, allocation_free, allocation_init
+from vmcore._fast.jit.t2.alloc cimport BY_COLOURING, Allocation, allocate, allocation_free, allocation_init
+from vmcore._fast.jit.t2.check cimport Misplaced, check_allocation
 from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
 from vmcore._fast.jit.t2.flow cimport Place
-from vmcore._fast.jit.t2.ir cimport analyse, count_uses, graph_clear, graph_free, graph_init
+from vmcore._fast.jit.t2.ir cimport Graph, analyse, count_uses, graph_clear, graph_free, graph_init
 from vmcore._fast.jit.t2.job cimport (
     MOST_REGION_LINKS, REGION_COLD, REGION_LARGE, REGION_MADE, REGION_MEMORY, Job)
 from vmcore._fast.jit.t2.layout cimport lay_out
@@ -20,6 +22,17 @@ from vmcore._fast.jit.t2.region cimport (
     NOT_A_PLACE, Region, RegionInput, form_region, insn_at, loop_header, region_free, region_new)
 from vmcore._fast.jit.t2.select cimport select_nodes
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
+
+cdef extern from *:
+    """
+    /* What is asserted about calls is worked out whether it is looked at or not. */
+    #ifdef VMCORE_DEBUG
+    #define VMCORE_CHECKED 1
+    #else
+    #define VMCORE_CHECKED 0
+    #endif
+    """
+    const bint CHECKED "VMCORE_CHECKED"
 
 find_features()
 
@@ -50,6 +63,11 @@ cdef void workshop_close(Workshop *shop) noexcept nogil:
     allocation_free(&shop.places)
     code_free(&shop.code)
     vm_free(shop)
+
+
+cdef bint is_right(const Graph *g, const Allocation *al) noexcept nogil:
+    cdef Misplaced found
+    return check_allocation(g, al, &found)
 
 
 cdef void note_covered(const Region *r, Job *job) noexcept nogil:
@@ -99,6 +117,8 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     allocate(&shop.graph, &shop.places, shop.how)
     if shop.places.failed:
         return REGION_LARGE
+    if CHECKED:
+        VMCORE_ASSERT(is_right(&shop.graph, &shop.places))
     n = lay_out(&shop.graph, layout)
     job.nodes = shop.graph.nnodes
     job.spilled = shop.places.spilled
@@ -118,5 +138,5 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
 cdef void compile_region(Workshop *shop, Job *job) noexcept nogil:
     cdef uint64_t began = vmcore_monotonic_ns()
     cdef uint32_t layout[1024]
-    job.refused = make_code(shop, job, layout)
+    job.refused = REGION_MEMORY if shop == NULL else make_code(shop, job, layout)
     job.ns = vmcore_monotonic_ns() - began

@@ -5,11 +5,10 @@ remembers compares with what it found last: four instructions instead of eight. 
 to where the check began.
 """
 
-import os
-
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.state cimport TLB_ARRAY
+from vmcore._fast.jit.convention cimport at_no_page
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_MISS, ASIDE_REFILL, Away, Code, away, is_covered, is_imm32, is_number, load_to, node_of, op_with, put,
     put_xmm, register_of, target_of, target_xmm, use, use_xmm)
@@ -17,23 +16,8 @@ from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.x64.asm cimport (
     CC_A, F_ADD, F_ADD_I, F_AND_I, F_CMP_I, F_LEA, F_MOV, F_MOV16_MI, F_MOV16_MR, F_MOV8_MI, F_MOV8_MR, F_MOVSD_LOAD,
     F_MOVSD_STORE, F_MOVSS_LOAD, F_MOVSS_STORE, F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8, F_MOV_MI, F_MOV_MR,
-    F_SHR_I, F_XOR, R14, RAX, RDX, x_jcc, x_jmp_to, x_mov_imm, x_rm, x_rmi, x_rr, x_rri, x_rx, x_rxi)
+    F_SHR_I, F_XOR, R14, RAX, RBP, RDX, x_jcc, x_jmp_to, x_rm, x_rmi, x_rr, x_rri, x_rx, x_rxi)
 from vmcore._fast.memory.tlb cimport TLB_MASK
-
-
-cdef uint64_t secret_page():
-    # What OP_TAG begins as. Its uppermost eight bits differ among themselves. In every valid address they are all equal
-    # (Sv39, Sv48, Sv57) or zero (physical addresses), so address ^ tag has one of them set and is above 4095: no access
-    # that may succeed is taken for one that was found. An access that must fail could be, at 52 bits which no guest can
-    # read: they are drawn at random in each process.
-    cdef uint64_t page = int.from_bytes(os.urandom(8), "little")
-    cdef uint64_t top = page >> 56
-    if top == 0 or top == 0xFF:
-        page ^= <uint64_t>0x5A << 56
-    return page & ~<uint64_t>4095
-
-
-cdef uint64_t NO_PAGE = secret_page()
 
 
 cdef inline int32_t table_of(const Node *host) noexcept nogil:
@@ -212,5 +196,5 @@ cdef void emit_mem(Code *c, uint32_t node) noexcept nogil:
     elif n.op == OP_HOST:
         put(c, node, find_host(c, node, target_of(c, node)))
     elif n.op == OP_TAG:
-        x_mov_imm(&c.a, target_of(c, node), NO_PAGE)
+        x_rm(&c.a, F_MOV, 1, target_of(c, node), RBP, at_no_page())
         put(c, node, target_of(c, node))

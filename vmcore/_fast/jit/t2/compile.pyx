@@ -7,7 +7,7 @@ from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.jit.host cimport (
     HAS_FMA, HAS_LZCNT, HAS_POPCNT, HAS_TZCNT, find_features, host_bits)
 from vmcore._fast.jit.image cimport IMAGE_HARTS, IMAGE_PARALLEL
-from vmcore._fast.jit.t2.alloc cimport BY_COLOURING, allocate, allocation_free, allocation_init
+from vmcore._fast.jit.t2.alloc cimport allocate, allocation_free, allocation_init
 from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
 from vmcore._fast.jit.t2.flow cimport Place
 from vmcore._fast.jit.t2.ir cimport analyse, count_uses, graph_clear, graph_free, graph_init
@@ -16,6 +16,7 @@ from vmcore._fast.jit.t2.job cimport (
 from vmcore._fast.jit.t2.layout cimport lay_out
 from vmcore._fast.jit.t2.lift cimport lift_region
 from vmcore._fast.jit.t2.passes cimport optimise
+from vmcore._fast.jit.t2.places cimport BY_COLOURING
 from vmcore._fast.jit.t2.region cimport (
     NOT_A_PLACE, Region, RegionInput, form_region, insn_at, loop_header, region_free, region_new)
 from vmcore._fast.jit.t2.select cimport select_nodes

@@ -10,6 +10,8 @@ from vmcore._fast.jit.t2.linear cimport scan_ranges
 from vmcore._fast.jit.t2.live cimport (
     NO_RANGE, NO_REG, READ_EARLY, READ_RANGE, Live, Span, Step, bit_of, bits_in, in_set, is_home, live_free, live_make,
     put_in, spill_cost, take_from)
+from vmcore._fast.jit.t2.places cimport (
+    AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN, MOST_SLOTS, Allocation)
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free, vm_realloc
 
 cdef enum:

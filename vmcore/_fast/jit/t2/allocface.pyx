@@ -3,11 +3,10 @@
 from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
-from vmcore._fast.jit.t2.alloc cimport (
-    AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN, Allocation, allocate, allocation_free,
-    allocation_init)
+from vmcore._fast.jit.t2.alloc cimport allocate, allocation_free, allocation_init
 from vmcore._fast.jit.t2.check cimport Misplaced, check_allocation
 from vmcore._fast.jit.t2.ir cimport Graph, count_uses, graph_free, graph_init
+from vmcore._fast.jit.t2.places cimport AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN, Allocation
 from vmcore._fast.jit.t2.select cimport select_nodes
 from vmcore._fast.jit.t2.text cimport graph_text, read_graph
 from vmcore._fast.jit.t2.verify cimport Fault, verify

@@ -4,8 +4,8 @@
 
 from libc.stdint cimport uint32_t
 
-from vmcore._fast.jit.t2.alloc cimport Allocation
 from vmcore._fast.jit.t2.ir cimport Graph
+from vmcore._fast.jit.t2.places cimport Allocation
 
 cdef struct Misplaced:
     const char *what          # NULL: nothing

@@ -3,11 +3,11 @@
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
-from vmcore._fast.jit.t2.alloc cimport AT_HOME, AT_NONE, AT_SLOT, AT_XMM, MOST_SLOTS, Allocation
 from vmcore._fast.jit.t2.ir cimport (
     NODE_COVERED, NODE_REMAT, OP_ARG, OP_BASE, OP_ENTRY, OP_FPU, T_INT, T_NONE, BlockOf, Edge, Graph, Node, Snap,
     edge_arg, operand)
 from vmcore._fast.jit.t2.live cimport GPR_SET, XMM_SET, is_home, result_may_overlap
+from vmcore._fast.jit.t2.places cimport AT_HOME, AT_NONE, AT_SLOT, AT_XMM, MOST_SLOTS, Allocation
 from vmcore._fast.jit.t2.select cimport MOST_READS, reads_of, reads_of_end, snap_source
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 

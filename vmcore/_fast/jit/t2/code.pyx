@@ -3,9 +3,9 @@
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from vmcore._fast.jit.convention cimport at_page_base
-from vmcore._fast.jit.t2.alloc cimport AT_HOME, AT_SLOT, AT_XMM, MOST_SLOTS
 from vmcore._fast.jit.t2.ir cimport NODE_REMAT, OP_ADD, OP_BASE, OP_CONST, Node
 from vmcore._fast.jit.t2.moves cimport PLACE_BASE, PLACE_CONST, PLACE_HOME, Move, emit_move, memory_of, order_moves
+from vmcore._fast.jit.t2.places cimport AT_HOME, AT_SLOT, AT_XMM, MOST_SLOTS
 from vmcore._fast.jit.x64.asm cimport (
     F_LEA, F_MOV, F_MOVAPS, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOV_MR, RBP, x_mov_imm, x_rm, x_rr)
 from vmcore._fast.memory.alloc cimport vm_realloc

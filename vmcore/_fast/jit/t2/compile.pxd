@@ -2,10 +2,10 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
-from vmcore._fast.jit.t2.alloc cimport Allocation
 from vmcore._fast.jit.t2.code cimport Code
 from vmcore._fast.jit.t2.ir cimport Graph
 from vmcore._fast.jit.t2.job cimport Job
+from vmcore._fast.jit.t2.places cimport Allocation
 from vmcore._fast.jit.t2.region cimport Region
 
 cdef enum:

@@ -8,7 +8,7 @@ from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.jit.host cimport (
     HAS_FMA, HAS_LZCNT, HAS_POPCNT, HAS_TZCNT, find_features, host_bits)
 from vmcore._fast.jit.image cimport IMAGE_HARTS, IMAGE_PARALLEL
-from vmcore._fast.jit.t2.alloc cimport BY_COLOURING, Allocation, allocate, allocation_free, allocation_init
+from vmcore._fast.jit.t2.alloc cimport allocate, allocation_free, allocation_init
 from vmcore._fast.jit.t2.check cimport Misplaced, check_allocation
 from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
 from vmcore._fast.jit.t2.flow cimport Place
@@ -17,22 +17,12 @@ from vmcore._fast.jit.t2.job cimport (
     MOST_REGION_LINKS, REGION_COLD, REGION_LARGE, REGION_MADE, REGION_MEMORY, Job)
 from vmcore._fast.jit.t2.layout cimport lay_out
 from vmcore._fast.jit.t2.lift cimport lift_region
-from vmcore._fast.jit.t2.passes cimport optimise
+from vmcore._fast.jit.t2.passes cimport CHECKED, optimise
+from vmcore._fast.jit.t2.places cimport BY_COLOURING, Allocation
 from vmcore._fast.jit.t2.region cimport (
     NOT_A_PLACE, Region, RegionInput, form_region, insn_at, loop_header, region_free, region_new)
 from vmcore._fast.jit.t2.select cimport select_nodes
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
-
-cdef extern from *:
-    """
-    /* What is asserted about calls is worked out whether it is looked at or not. */
-    #ifdef VMCORE_DEBUG
-    #define VMCORE_CHECKED 1
-    #else
-    #define VMCORE_CHECKED 0
-    #endif
-    """
-    const bint CHECKED "VMCORE_CHECKED"
 
 find_features()
 

@@ -2,9 +2,9 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
-from vmcore._fast.jit.t2.alloc cimport Allocation
 from vmcore._fast.jit.t2.code cimport Code
 from vmcore._fast.jit.t2.ir cimport Graph
+from vmcore._fast.jit.t2.places cimport Allocation
 
 cdef void code_init(Code *c) noexcept nogil
 cdef void code_free(Code *c) noexcept nogil

@@ -5,7 +5,6 @@ from libc.string cimport memset
 
 from vmcore._fast.hart.fpregs cimport FS_DIRTY
 from vmcore._fast.jit.convention cimport STUB_NEXT, STUB_NEXT_RAX, at_budget, at_fp_live, at_fs, at_n_regions, at_stub
-from vmcore._fast.jit.t2.alloc cimport AT_HOME, AT_NONE
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, ASIDE_REFILL,
     Away, Mark, Wait, away, land, make_moves, node_of, one_more, source_of)
@@ -16,6 +15,7 @@ from vmcore._fast.jit.t2.exits cimport (
     boundary_of, emit_exit, emit_leave_to, emit_tables, find_exit, fpu_aside, miss_aside)
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST
+from vmcore._fast.jit.t2.places cimport AT_HOME, AT_NONE
 from vmcore._fast.jit.x64.asm cimport (
     CC_E, CC_GE, CC_L, F_ADD_I, F_CMP8_MI, F_MOV8_MI, F_SUB_I, RBP, RDX, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m,
     x_mov_imm, x_nops, x_open, x_patch32, x_patch8, x_rmi)

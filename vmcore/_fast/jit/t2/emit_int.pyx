@@ -6,7 +6,6 @@ way. What is covered is computed by whoever covers it.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from vmcore._fast.jit.t2.alloc cimport AT_SLOT
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_DIVIDE, NO_REGISTER, Away, Code, away, home_of, is_covered, is_imm32, is_number, land8, load_to, node_of,
     op_from, op_with, put, register_of, target_of, use)
@@ -14,6 +13,7 @@ from vmcore._fast.jit.t2.emit_bits cimport compute_bits
 from vmcore._fast.jit.t2.emit_fp cimport emit_order
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.moves cimport PLACE_TEMP, memory_of
+from vmcore._fast.jit.t2.places cimport AT_SLOT
 from vmcore._fast.jit.x64.asm cimport (
     CC_AE, CC_B, CC_BE, CC_E, CC_G, CC_GE, CC_L, CC_LE, CC_A, CC_NE, F_ADD, F_ADD_I, F_AND, F_ANDN, F_AND_I, F_AND_MR,
     F_ADD_MR, F_BT_I, F_CDQ, F_CMP, F_CMP_I, F_CMP_MR, F_CQO, F_DIV, F_IDIV, F_IMUL, F_IMUL1, F_IMUL_I, F_LEA, F_MOV,

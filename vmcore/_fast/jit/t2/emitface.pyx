@@ -13,9 +13,7 @@ from vmcore._fast.hart.state cimport CodePage, Hart
 from vmcore._fast.jit.block cimport END_NEXT
 from vmcore._fast.jit.cache cimport Made, cache_start, put_made
 from vmcore._fast.jit.convention cimport HOST_OF, XMM_OF
-from vmcore._fast.jit.t2.alloc cimport (
-    AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN, MOST_SLOTS, Allocation, allocate, allocation_free,
-    allocation_init)
+from vmcore._fast.jit.t2.alloc cimport allocate, allocation_free, allocation_init
 from vmcore._fast.jit.t2.code cimport Code
 from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
 from vmcore._fast.jit.t2.evaluate cimport LEFT_MEMORY, LEFT_NOT, LEFT_SNAP, LEFT_TO, LEFT_WRONG, Run, evaluate
@@ -25,6 +23,8 @@ from vmcore._fast.jit.t2.ir cimport (
 from vmcore._fast.jit.t2.layout cimport lay_out
 from vmcore._fast.jit.t2.moves cimport (
     MOST_MOVES, NUM_PLACES, PLACE_BASE, PLACE_CONST, PLACE_HOME, PLACE_TEMP, Move, order_moves)
+from vmcore._fast.jit.t2.places cimport (
+    AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN, MOST_SLOTS, Allocation)
 from vmcore._fast.jit.t2.select cimport MOST_READS, reads_of, reads_of_end, select_nodes, snap_source
 from vmcore._fast.jit.t2.text cimport graph_text, read_graph
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free

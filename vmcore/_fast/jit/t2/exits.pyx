@@ -7,13 +7,13 @@ from vmcore._fast.jit.block cimport Link
 from vmcore._fast.jit.convention cimport (
     HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_FP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_budget, at_f, at_l1,
     at_l1_tag, at_page_base, at_stub, at_x)
-from vmcore._fast.jit.t2.alloc cimport AT_XMM
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_EXIT, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, XMM0, XMM1, Away, Code, Wait, away, land8, make_moves,
     node_of, one_more, source_of)
 from vmcore._fast.jit.t2.emit_mem cimport host_address
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS, MEM_EARLY, MEM_WRITE, SNAP_STEP, Node, Snap, snap_node, snap_reg
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST, PLACE_HOME, Move
+from vmcore._fast.jit.t2.places cimport AT_XMM
 from vmcore._fast.jit.t2.record cimport RECORD_EARLY, RECORD_FIRST, RECORD_HEAD, RECORD_WORK_SHIFT
 from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN, late_work, snap_source
 from vmcore._fast.jit.x64.asm cimport (

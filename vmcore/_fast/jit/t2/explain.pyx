@@ -3,7 +3,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from vmcore._fast.jit.t2.alloc cimport AT_HOME, AT_SLOT, AT_XMM, BY_LINEAR_SCAN, allocate
+from vmcore._fast.jit.t2.alloc cimport allocate
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_NODE, ASIDE_POLLED,
     ASIDE_REFILL, Away)
@@ -18,6 +18,7 @@ from vmcore._fast.jit.t2.live cimport (
     NO_RANGE, READ_RANGE, Live, Span, Step, in_set, live_free, live_make, put_in, spill_cost, take_from)
 from vmcore._fast.jit.t2.paint cimport Colouring, row_of
 from vmcore._fast.jit.t2.passes cimport num_steps, run_pass, step_pass
+from vmcore._fast.jit.t2.places cimport AT_HOME, AT_SLOT, AT_XMM, BY_LINEAR_SCAN
 from vmcore._fast.jit.t2.region cimport MAP_BYTES, RegionInput, form_region
 from vmcore._fast.jit.t2.select cimport select_nodes
 from vmcore._fast.jit.t2.text cimport graph_lines

@@ -4,8 +4,8 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from vmcore._fast.jit.convention cimport at_f, at_page_base, at_x
-from vmcore._fast.jit.t2.alloc cimport AT_SLOT, AT_XMM
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS
+from vmcore._fast.jit.t2.places cimport AT_SLOT, AT_XMM
 from vmcore._fast.jit.x64.asm cimport (
     F_LEA, F_MOV, F_MOVAPS, F_MOVQ_RX, F_MOVQ_XR, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOV_MI, F_MOV_MR, RAX, RBP, RDX, RSP,
     Asm, x_mov_imm, x_rm, x_rmi, x_rr)

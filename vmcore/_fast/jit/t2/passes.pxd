@@ -4,6 +4,17 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from vmcore._fast.jit.t2.ir cimport Graph
 
+cdef extern from *:
+    """
+    /* What is asserted about calls is worked out whether it is looked at or not. */
+    #ifdef VMCORE_DEBUG
+    #define VMCORE_CHECKED 1
+    #else
+    #define VMCORE_CHECKED 0
+    #endif
+    """
+    const bint CHECKED "VMCORE_CHECKED"
+
 cdef enum:
     PASS_FOLD = 0
     PASS_DEAD
@@ -33,5 +44,5 @@ cdef uint32_t num_steps() noexcept nogil
 cdef uint32_t step_pass(uint32_t step) noexcept nogil
 # The name of a step, from 1; for 0 "lift".
 cdef const char *step_name(uint32_t step) noexcept nogil
-# Run all of them in order.
+# Run all of them in order; in debug builds the graph is verified after each.
 cdef void optimise(Graph *g, Spent *spent) noexcept nogil

@@ -18,6 +18,7 @@ from vmcore._fast.jit.t2.sink cimport pass_sink
 from vmcore._fast.jit.t2.strength cimport pass_strength
 from vmcore._fast.jit.t2.taken cimport pass_taken
 from vmcore._fast.jit.t2.unroll cimport pass_unroll
+from vmcore._fast.jit.t2.verify cimport Fault, verify
 
 ctypedef void (*pass_t)(Graph *g) noexcept nogil
 
@@ -83,6 +84,11 @@ cdef const char *step_name(uint32_t step) noexcept nogil:
     return names[steps[step - 1] if step else NUM_PASSES]
 
 
+cdef bint is_well_formed(Graph *g) noexcept nogil:
+    cdef Fault fault
+    return verify(g, &fault)
+
+
 cdef void optimise(Graph *g, Spent *spent) noexcept nogil:
     cdef uint32_t i
     cdef uint64_t before
@@ -93,6 +99,8 @@ cdef void optimise(Graph *g, Spent *spent) noexcept nogil:
             return
         before = g.burnt
         run_pass(g, steps[i])
+        if CHECKED and not g.failed:
+            VMCORE_ASSERT(is_well_formed(g))
         if g.burnt == g.fuel and g.burnt != before:
             spent.rewrite = g.burnt - before
             spent.step = i + 1

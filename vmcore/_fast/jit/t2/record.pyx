@@ -6,9 +6,9 @@ from libc.string cimport memcpy
 from vmcore._fast.hart.state cimport ACC_WRITE, PRIV_M, Hart
 from vmcore._fast.hart.translate cimport data_priv
 from vmcore._fast.jit.convention cimport FN_MISS, INFO_ACC_SHIFT, NUM_PINNED_F, PINNED_F, XMM_OF
-from vmcore._fast.jit.t2.alloc cimport AT_SLOT
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS
 from vmcore._fast.jit.t2.moves cimport PLACE_BASE, PLACE_CONST, PLACE_HOME
+from vmcore._fast.jit.t2.places cimport AT_SLOT
 from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN
 from vmcore._fast.memory.mmu cimport WANT_R, WANT_W
 from vmcore._fast.memory.tlb2 cimport tlb2_find

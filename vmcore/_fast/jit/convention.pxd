@@ -93,6 +93,9 @@ cdef inline int32_t at_l1_tag() noexcept nogil:
 cdef inline int32_t at_n_lookups() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).n_lookups - HART_BIAS()
 
+cdef inline int32_t at_n_t2() noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).n_t2 - HART_BIAS()
+
 cdef inline int32_t at_no_page() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).no_page - HART_BIAS()
 

@@ -31,6 +31,7 @@ cdef enum Aside:
     ASIDE_EDGE = 6            # moves along edge `more` of block `what`
     ASIDE_FPU = 7             # the host's FPU is to become the guest's, by snapshot `what`
     ASIDE_DIVIDE = 8          # by zero or by -1: node `what`
+    ASIDE_LOST = 10           # the first way of the L1 table does not know the address in rax
     ASIDE_NODE = 9            # whatever its emitter has for node `what` there
 
 cdef struct Away:
@@ -54,6 +55,7 @@ cdef struct Mark:
 cdef struct Code:
     Asm a
     bint parallel
+    bint counting             # how many instructions regions execute
     bint failed               # too much for one region, or no memory
     # What came of it; offsets in the code.
     Link *links

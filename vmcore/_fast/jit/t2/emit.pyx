@@ -4,10 +4,11 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
 from vmcore._fast.hart.fpregs cimport FS_DIRTY
-from vmcore._fast.jit.convention cimport STUB_NEXT, STUB_NEXT_RAX, at_budget, at_fp_live, at_fs, at_n_regions, at_stub
+from vmcore._fast.jit.convention cimport (
+    STUB_LOST, STUB_NEXT, STUB_NEXT_RAX, at_budget, at_fp_live, at_fs, at_n_regions, at_n_t2, at_stub)
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, ASIDE_REFILL,
-    Away, Mark, Wait, away, land, make_moves, node_of, one_more, source_of)
+    ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_LOST, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED,
+    ASIDE_REFILL, Away, Mark, Wait, away, land, make_moves, node_of, one_more, source_of)
 from vmcore._fast.jit.t2.emit_fp cimport emit_fp, fp_aside
 from vmcore._fast.jit.t2.emit_int cimport divide_aside, emit_condition, emit_int
 from vmcore._fast.jit.t2.emit_mem cimport emit_mem, refill_aside
@@ -17,8 +18,8 @@ from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST
 from vmcore._fast.jit.t2.places cimport AT_HOME, AT_NONE
 from vmcore._fast.jit.x64.asm cimport (
-    CC_E, CC_GE, CC_L, F_ADD_I, F_CMP8_MI, F_MOV8_MI, F_SUB_I, RBP, RDX, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m,
-    x_mov_imm, x_nops, x_open, x_patch32, x_patch8, x_rmi)
+    CC_E, CC_GE, CC_L, F_ADD_I, F_ADD_MR, F_CMP8_MI, F_MOV, F_MOV8_MI, F_SUB_I, RAX, RBP, RDX, x_jcc, x_jcc8, x_jmp,
+    x_jmp8, x_jmp_m, x_mov_imm, x_nops, x_open, x_patch32, x_patch8, x_rm, x_rmi)
 from vmcore._fast.memory.alloc cimport vm_free, vm_realloc
 
 cdef enum:
@@ -249,6 +250,9 @@ cdef void enter(Code *c) noexcept nogil:
             c.moves[n].value = 0
             n += 1
         node = one.next
+    if c.counting:
+        x_rm(&c.a, F_MOV, 1, RAX, RBP, at_budget())
+        x_rm(&c.a, F_ADD_MR, 1, RAX, RBP, at_n_t2())
     make_moves(c, n, False)
 
 
@@ -263,6 +267,8 @@ cdef void emit_aside(Code *c, uint32_t i) noexcept nogil:
     elif w.kind == ASIDE_NEXT:
         x_mov_imm(&c.a, RDX, w.what)
         x_jmp_m(&c.a, RBP, at_stub(STUB_NEXT))
+    elif w.kind == ASIDE_LOST:
+        x_jmp_m(&c.a, RBP, at_stub(STUB_LOST))
     elif w.kind == ASIDE_NEXT_RAX:
         x_jmp_m(&c.a, RBP, at_stub(STUB_NEXT_RAX))
     elif w.kind == ASIDE_MISS:
@@ -297,7 +303,7 @@ cdef void emit_asides(Code *c) noexcept nogil:
 
 
 cdef bint emit_region(const Graph *g, const Allocation *al, const uint32_t *layout, uint32_t n, Code *c,
-                      uint8_t *start, uint8_t *end, bint parallel) noexcept nogil:
+                      uint8_t *start, uint8_t *end, bint parallel, bint counting) noexcept nogil:
     cdef uint32_t i
     if c.rooms[5] < g.nblocks:
         vm_free(c.starts)
@@ -308,6 +314,7 @@ cdef bint emit_region(const Graph *g, const Allocation *al, const uint32_t *layo
     memset(c.starts, 0, g.nblocks * sizeof(uint8_t *))
     x_open(&c.a, start, end)
     c.parallel = parallel
+    c.counting = counting
     c.failed = False
     c.g = g
     c.places = al.at

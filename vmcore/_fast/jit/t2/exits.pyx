@@ -6,10 +6,10 @@ from vmcore._fast.hart.state cimport ACC_READ, ACC_WRITE, L1_MASK
 from vmcore._fast.jit.block cimport Link
 from vmcore._fast.jit.convention cimport (
     HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_FP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_budget, at_f, at_l1,
-    at_l1_tag, at_page_base, at_stub, at_x)
+    at_l1_tag, at_n_hits, at_n_lookups, at_n_t2, at_page_base, at_stub, at_x)
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_EXIT, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, XMM0, XMM1, Away, Code, Wait, away, land8, make_moves,
-    node_of, one_more, source_of)
+    ASIDE_EXIT, ASIDE_LOST, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, XMM0, XMM1, Away, Code, Wait, away, land8,
+    make_moves, node_of, one_more, source_of)
 from vmcore._fast.jit.t2.emit_mem cimport host_address
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS, MEM_EARLY, MEM_WRITE, SNAP_STEP, Node, Snap, snap_node, snap_reg
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST, PLACE_HOME, Move
@@ -17,10 +17,10 @@ from vmcore._fast.jit.t2.places cimport AT_XMM
 from vmcore._fast.jit.t2.record cimport RECORD_EARLY, RECORD_FIRST, RECORD_HEAD, RECORD_WORK_SHIFT
 from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN, late_work, snap_source
 from vmcore._fast.jit.x64.asm cimport (
-    ASM_SLACK, CC_L, CC_NE, CC_NP, F_AND_I, F_CMP, F_MOV, F_MOVQ_XR, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOVSXD, F_MOV_MR,
-    F_PCMPEQD, F_SHR_I, F_SUB_I, F_UCOMISD, F_UCOMISS, F_UNPCKLPS, F_XOR, RAX, RBP, RCX, RDX, x64_put16, x64_put32,
-    x64_put64, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp_m, x_jmp_to, x_jmp_x, x_lea_rip, x_mov_imm, x_nops, x_patch32,
-    x_rm, x_rmi, x_rr, x_rri, x_rx)
+    ASM_SLACK, CC_L, CC_NE, CC_NP, F_ADD_I, F_AND_I, F_CMP, F_MOV, F_MOVQ_XR, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOVSXD,
+    F_MOV_MR, F_PCMPEQD, F_SHR_I, F_SUB_I, F_SUB_MR, F_UCOMISD, F_UCOMISS, F_UNPCKLPS, F_XOR, RAX, RBP, RCX, RDX,
+    x64_put16, x64_put32, x64_put64, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp_m, x_jmp_to, x_jmp_x, x_lea_rip, x_mov_imm,
+    x_nops, x_patch32, x_rm, x_rmi, x_rr, x_rri, x_rx)
 
 
 cdef uint16_t boundary_of(uint32_t r) noexcept nogil:
@@ -91,6 +91,14 @@ cdef inline uint32_t info_of(const Snap *s) noexcept nogil:
     return s.off >> 1 | s.count << INFO_COUNT_SHIFT
 
 
+cdef void count_retired(Code *c, uint32_t more) noexcept nogil:
+    # By how much less the budget is than on the way in. `more`: what is still to be subtracted.
+    if c.counting:
+        x_rm(&c.a, F_MOV, 1, RDX, RBP, at_budget())
+        x_rri(&c.a, F_SUB_I, 1, 0, RDX, more)
+        x_rm(&c.a, F_SUB_MR, 1, RDX, RBP, at_n_t2())
+
+
 cdef inline void count_off(Code *c, uint32_t count, uint32_t kind, uint32_t what) noexcept nogil:
     # Subtract what was executed; where the budget is used up, or raised, leave altogether.
     if count:
@@ -120,6 +128,7 @@ cdef void emit_exit(Code *c, uint32_t snap, bint polled) noexcept nogil:
     cdef const Snap *s = &c.g.snaps[snap]
     make_moves(c, snap_moves(c, snap, 0), False)
     late_works(c, snap)
+    count_retired(c, 0 if polled else s.count)
     if s.kind == SNAP_STEP and not polled:
         x_mov_imm(&c.a, RDX, info_of(s))
         x_jmp_m(&c.a, RBP, at_stub(STUB_STEP))
@@ -136,7 +145,10 @@ cdef void emit_leave_to(Code *c, uint32_t target, uint32_t snap) noexcept nogil:
     source_of(c, target, &c.moves[0])
     make_moves(c, snap_moves(c, snap, 1), True)
     late_works(c, snap)
+    count_retired(c, c.g.snaps[snap].count)
     count_off(c, c.g.snaps[snap].count, ASIDE_NEXT_RAX, 0)
+    if c.counting:
+        x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_n_lookups(), 1)
     x_rr(&c.a, F_MOV, 0, RCX, RAX)
     x_rri(&c.a, F_SHR_I, 0, 0, RCX, 12)
     x_rr(&c.a, F_XOR, 0, RCX, RAX)
@@ -144,7 +156,9 @@ cdef void emit_leave_to(Code *c, uint32_t target, uint32_t snap) noexcept nogil:
     x_rr(&c.a, F_MOV, 1, RDX, RAX)
     x_rm(&c.a, F_XOR, 1, RDX, RBP, at_l1_tag())
     x_rx(&c.a, F_CMP, 1, RDX, RBP, RCX, 3, at_l1())
-    away(c, x_jcc(&c.a, CC_NE), ASIDE_NEXT_RAX, 0)
+    away(c, x_jcc(&c.a, CC_NE), ASIDE_LOST, 0)
+    if c.counting:
+        x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_n_hits(), 1)
     x_rri(&c.a, F_AND_I, 1, 0, RAX, -4096)
     x_rm(&c.a, F_MOV_MR, 1, RAX, RBP, at_page_base())
     x_jmp_x(&c.a, RBP, RCX, 3, at_l1() + 8)
@@ -197,7 +211,7 @@ cdef Away *find_exit(Code *c, const Away *like) noexcept nogil:
             return NULL
         if w.kind != like.kind or w.at == NULL:
             continue
-        if w.kind == ASIDE_NEXT_RAX or (w.kind == ASIDE_NEXT and w.what == like.what):
+        if w.kind == ASIDE_NEXT_RAX or w.kind == ASIDE_LOST or (w.kind == ASIDE_NEXT and w.what == like.what):
             return w
         if w.kind != ASIDE_EXIT and w.kind != ASIDE_POLLED:
             continue

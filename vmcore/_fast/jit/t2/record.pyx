@@ -5,7 +5,8 @@ from libc.string cimport memcpy
 
 from vmcore._fast.hart.state cimport ACC_WRITE, PRIV_M, Hart
 from vmcore._fast.hart.translate cimport data_priv
-from vmcore._fast.jit.convention cimport FN_MISS, INFO_ACC_SHIFT, NUM_PINNED_F, PINNED_F, XMM_OF
+from vmcore._fast.jit.convention cimport (
+    FN_MISS, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT, NUM_PINNED_F, PINNED_F, XMM_OF)
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS
 from vmcore._fast.jit.t2.moves cimport PLACE_BASE, PLACE_CONST, PLACE_HOME
 from vmcore._fast.jit.t2.places cimport AT_SLOT
@@ -90,4 +91,7 @@ cdef uint64_t on_t2_miss(Hart *hart, uint64_t gva, const uint8_t *record, const 
             return T2_MISS_FILLED
     restore_guest(hart, record, saved)
     hart.exit_info = info
+    if hart.sys.counting:
+        # By how much less the budget is than on the way in; what comes before the instruction is subtracted later.
+        hart.n_t2 -= hart.pins.budget - ((info >> INFO_COUNT_SHIFT) & INFO_COUNT_MASK)
     return how

@@ -228,17 +228,25 @@ cdef void cover_operands(Graph *g, uint32_t node, uint32_t block) noexcept nogil
 
 # --- what only exits read ---------------------------------------------------------------------------------------------
 
+cdef void count_exits(Graph *g, uint32_t snap) noexcept nogil:
+    cdef const Snap *s = &g.snaps[snap]
+    cdef uint32_t i
+    for i in range(s.nregs if snap else 0):
+        g.nodes[snap_node(g, s, i)].spare += 1
+
+
 cdef void look_at_exits(Graph *g) noexcept nogil:
-    # `spare` counts the uses by snapshots, then by late nodes.
-    cdef uint32_t i, k, node
-    cdef const Snap *s
+    # `spare` counts the uses by snapshots, those of what is reached, as count_uses() counts all.
+    cdef uint32_t i, node
     cdef Node *n
     for i in range(1, g.nnodes):
         g.nodes[i].spare = 0
-    for i in range(1, g.nsnaps):
-        s = &g.snaps[i]
-        for k in range(s.nregs):
-            g.nodes[snap_node(g, s, k)].spare += 1
+    for i in range(g.norder):
+        count_exits(g, g.blocks[g.order[i]].snap)
+        node = g.blocks[g.order[i]].first
+        while node:
+            count_exits(g, g.nodes[node].snap)
+            node = g.nodes[node].next
     for i in range(1, g.nnodes):
         n = &g.nodes[i]
         if n.op == OP_NONE or n.uses == 0 or n.spare != n.uses or not may_be_late(g, i):

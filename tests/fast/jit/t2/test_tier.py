@@ -195,3 +195,18 @@ def test_harts_in_turns(tier: str) -> None:
     counts = [core.x(hart, A0) for hart in range(3)]
     assert max(counts) - min(counts) <= 20_000 // 5 + 1
     core.close()
+
+
+def test_how_much_regions_execute_is_counted() -> None:
+    install()
+    core = Core(1, Isa.default().mask, tier="t2", counting=True)
+    core.add_ram(RAM, 1 << 20)
+    core.memory.write(RAM, counting())
+    core.set_pc(0, RAM)
+    core.run(max_insns=PIECE)
+    before = core.stats()
+    core.run(max_insns=5 * PIECE)
+    after = core.stats()
+    # The last hundred of each turn are the interpreter's.
+    assert 0.99 * 5 * PIECE < after["t2_insns"] - before["t2_insns"] <= 5 * PIECE
+    core.close()

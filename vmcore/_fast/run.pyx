@@ -17,6 +17,7 @@ from vmcore._fast.hart.state cimport (
 from vmcore._fast.hart.trap cimport mip_of
 from vmcore._fast.jit.codebuf cimport code_generation
 from vmcore._fast.jit.cache cimport CodeCache, cache_figures
+from vmcore._fast.jit.t2.made cimport regions_of
 from vmcore._fast.jit.t2.tier cimport SAMPLE_INSNS, tier_figures
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_free
 from vmcore._fast.memory.ram cimport Region
@@ -325,6 +326,17 @@ cdef class Core(State):
         self.check_idle()
         if self.sys.host_clock:
             self.sys.host_base_ns = vmcore_monotonic_ns() - self.sys.clock.now_ns
+
+    def regions(self):
+        """Return the optimised regions that there are now, for whoever has them compiled again.
+
+        Returns
+        -------
+        list of tuple
+            Of each: the bytes of its page, the offset in it where it begins, and which halfwords of the page are warm,
+            a bit for each (:func:`vmcore._fast.jit.t2.explain.explain_region`).
+        """
+        return regions_of(self.sys)
 
     def stats(self):
         """Return counters of the engine as a dict."""

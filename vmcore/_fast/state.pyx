@@ -23,6 +23,7 @@ from vmcore._fast.hart.translate cimport data_priv, flush_all, flush_tlb, transl
 from vmcore._fast.jit.codebuf cimport code_is_concurrent
 from vmcore._fast.jit.cache cimport cache_close, cache_open
 from vmcore._fast.jit.l3 cimport Store
+from vmcore._fast.jit.t2.places cimport BY_COLOURING, BY_LINEAR_SCAN
 from vmcore._fast.jit.t2.tier cimport NO_LIMIT, tier_close, tier_open
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free, vm_size
 from vmcore._fast.memory.mmu cimport WALK_OK, WALK_PAGE_FAULT, WANT_R, WANT_W, WANT_X
@@ -70,6 +71,21 @@ cdef object fuel_given():
         raise ConfigError(f"the environment variable VMCORE_JIT_FUEL is {given[:40]!r}: it is no number of rewrites",
                           hint="Give a number from 0 to 2**63 - 1, or leave it out")
     return int(given)
+
+
+# Who gives registers to the values of a region.
+cdef dict ALLOCATORS = {"colouring": BY_COLOURING, "scan": BY_LINEAR_SCAN}
+
+
+cdef object allocator_given():
+    # BY_*, None: the environment does not say.
+    given = os.environ.get("VMCORE_JIT_ALLOCATOR", "")
+    if not given:
+        return None
+    if given not in ALLOCATORS:
+        raise ConfigError(f"the environment variable VMCORE_JIT_ALLOCATOR is {given[:40]!r}: it is no allocator",
+                          hint=f"Give {' or '.join(ALLOCATORS)}, or leave it out")
+    return ALLOCATORS[given]
 
 
 cdef inline size_t HART_BYTES() noexcept nogil:
@@ -191,8 +207,9 @@ cdef class State:
             counting = os.environ.get("VMCORE_JIT_COUNT") == "1"
         self.sys.counting = bool(counting)
         fuel = fuel_given()
-        if fuel is not None:
-            # What is found in the store was made with other fuel, and what is made now is for no one else.
+        how = allocator_given()
+        if fuel is not None or how is not None:
+            # What is found in the store was made otherwise, and what is made now is for no one else.
             store = None
         self.store = store
         if parallel and tier != "t0" and not code_is_concurrent():
@@ -205,7 +222,8 @@ cdef class State:
             raise ConfigError("tier='t1': this host gives no memory for compiled code",
                               hint="vmcore info says why; tier='auto' goes on without")
         if tier == "t2" or tier == "auto":
-            tier_open(self.sys, tier == "t2", <uint64_t>(NO_LIMIT if fuel is None else fuel))
+            tier_open(self.sys, tier == "t2", <uint64_t>(NO_LIMIT if fuel is None else fuel),
+                      <uint32_t>(BY_COLOURING if how is None else how))
         self.quantum = QUANTUM if count > 1 else QUANTUM_ALONE
         self.quantum_left = self.quantum
         self.sys.clock.changed = 0

@@ -235,10 +235,8 @@ cdef void sum_up(const Graph *g, Allocation *al, const Live *lv, const int8_t *r
             al.coalesced += 1
         elif one != two:
             al.copy_weight += lv.moves[i].weight
-        if one == two and AT_SLOT <= one < AT_SLOT + MOST_SLOTS and g.nodes[lv.node_of[lv.moves[i].one]].op == OP_ARG:
-            # From a slot to itself along an edge: neither read nor written. (A wish of two-address form has the
-            # result first, which is no argument.)
-            al.spill_weight -= 2 * lv.moves[i].weight
+        if one == two and AT_SLOT <= one < AT_SLOT + MOST_SLOTS:
+            al.spill_weight -= lv.moves[i].saves
     al.copies = lv.nmoves
     al.ranges = lv.count
 

@@ -1,8 +1,9 @@
 """What tests and people see of allocation."""
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
+from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.jit.t2.alloc cimport allocate, allocation_free, allocation_init
 from vmcore._fast.jit.t2.check cimport Misplaced, check_allocation
 from vmcore._fast.jit.t2.ir cimport Graph, count_uses, graph_free, graph_init
@@ -54,10 +55,12 @@ cdef class Allocated:
 
     cdef Graph g
     cdef Allocation al
+    cdef uint64_t ns
 
     def __cinit__(self, str text, str way="colouring"):
         cdef Fault fault
         cdef uint32_t how
+        cdef uint64_t began
         memset(&self.g, 0, sizeof(Graph))
         allocation_init(&self.al)
         if way not in WAYS:
@@ -71,7 +74,9 @@ cdef class Allocated:
         with nogil:
             count_uses(&self.g)
             select_nodes(&self.g)
+            began = vmcore_monotonic_ns()
             allocate(&self.g, &self.al, how)
+            self.ns = vmcore_monotonic_ns() - began
         if self.al.failed:
             raise MemoryError("more slots are needed than there are, or there is no memory")
 
@@ -91,11 +96,11 @@ cdef class Allocated:
 
     @property
     def figures(self) -> dict:
-        """dict: What allocation says of itself (alloc.pxd)."""
+        """dict: What allocation says of itself (places.pxd), and the nanoseconds that it took."""
         return {
             "slots": self.al.nslots, "spilled": self.al.spilled, "spill_weight": self.al.spill_weight,
             "copies": self.al.copies, "coalesced": self.al.coalesced, "copy_weight": self.al.copy_weight,
-            "ranges": self.al.ranges, "pressure": self.al.pressure,
+            "ranges": self.al.ranges, "pressure": self.al.pressure, "ns": self.ns,
             "way": "linear" if self.al.how == BY_LINEAR_SCAN else "colouring",
         }
 

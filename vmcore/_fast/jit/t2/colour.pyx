@@ -129,6 +129,7 @@ cdef void take_moves(Colouring *c) noexcept nogil:
         c.moves[c.nmoves].one = one
         c.moves[c.nmoves].two = two
         c.moves[c.nmoves].weight = m.weight
+        c.moves[c.nmoves].saves = m.saves
         c.nmoves += 1
 
 
@@ -325,9 +326,12 @@ cdef bint coalesce_some(Colouring *c) noexcept nogil:
             continue
         if one == two or in_set(row_of(c.row, c, one), two):
             drop_move(c, i)
+            if one == two:
+                c.cost_of[one] -= c.moves[i].saves
         elif is_safe(c, one, two):
             drop_move(c, i)
             coalesce(c, one, two)
+            c.cost_of[one] -= c.moves[i].saves
             any_one = True
     if not any_one:
         memset(c.stirred, 0, c.words * sizeof(uint64_t))

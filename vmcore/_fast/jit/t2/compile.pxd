@@ -1,6 +1,6 @@
 # From a page's bytes to the machine code of a region: the whole of T2's compiler, stage by stage.
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t
 
 from vmcore._fast.jit.t2.code cimport Code
 from vmcore._fast.jit.t2.ir cimport Graph
@@ -18,7 +18,6 @@ cdef struct Workshop:
     Graph graph
     Allocation places
     Code code
-    uint32_t how              # BY_*
     uint8_t window[WINDOW_BYTES]
 
 # Does this host's processor have what regions need?

@@ -18,7 +18,7 @@ from vmcore._fast.jit.t2.job cimport (
 from vmcore._fast.jit.t2.layout cimport lay_out
 from vmcore._fast.jit.t2.lift cimport lift_region
 from vmcore._fast.jit.t2.passes cimport CHECKED, optimise
-from vmcore._fast.jit.t2.places cimport BY_COLOURING, Allocation
+from vmcore._fast.jit.t2.places cimport Allocation
 from vmcore._fast.jit.t2.region cimport (
     NOT_A_PLACE, Region, RegionInput, form_region, insn_at, loop_header, region_free, region_new)
 from vmcore._fast.jit.t2.select cimport select_nodes
@@ -36,7 +36,6 @@ cdef Workshop *workshop_open() noexcept nogil:
     cdef Workshop *shop = <Workshop *>vm_calloc(1, sizeof(Workshop))
     if shop == NULL:
         return NULL
-    shop.how = BY_COLOURING
     shop.region = region_new()
     code_init(&shop.code)
     if shop.region == NULL or graph_init(&shop.graph) != 0 or allocation_init(&shop.places) != 0:
@@ -104,7 +103,7 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     if shop.graph.failed:
         return REGION_LARGE
     select_nodes(&shop.graph)
-    allocate(&shop.graph, &shop.places, shop.how)
+    allocate(&shop.graph, &shop.places, job.how)
     if shop.places.failed:
         return REGION_LARGE
     if CHECKED:

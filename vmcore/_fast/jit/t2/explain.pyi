@@ -4,5 +4,9 @@ from typing import Any
 LIFTER_MODULES: tuple[ModuleType, ...]
 
 def explain_region(
-    page: bytes | bytearray | memoryview, isa: int, header: int, fuel: int | None = None
+    page: bytes | bytearray | memoryview,
+    isa: int,
+    header: int,
+    fuel: int | None = None,
+    warm: bytes | bytearray | memoryview | None = None,
 ) -> dict[str, Any]: ...

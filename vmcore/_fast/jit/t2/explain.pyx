@@ -18,7 +18,7 @@ from vmcore._fast.jit.t2.live cimport (
     NO_RANGE, READ_RANGE, Live, Span, Step, in_set, live_free, live_make, put_in, spill_cost, take_from)
 from vmcore._fast.jit.t2.paint cimport Colouring, row_of
 from vmcore._fast.jit.t2.passes cimport num_steps, run_pass, step_pass
-from vmcore._fast.jit.t2.places cimport AT_HOME, AT_SLOT, AT_XMM, BY_LINEAR_SCAN
+from vmcore._fast.jit.t2.places cimport AT_HOME, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN
 from vmcore._fast.jit.t2.region cimport MAP_BYTES, RegionInput, form_region
 from vmcore._fast.jit.t2.select cimport select_nodes
 from vmcore._fast.jit.t2.text cimport graph_lines
@@ -66,11 +66,16 @@ cdef class _Shop:
     cdef uint32_t layout[MOST_BLOCKS]
     cdef uint32_t nlayout
 
-    def __cinit__(self, const unsigned char[::1] page, isa):
+    def __cinit__(self, const unsigned char[::1] page, isa, const unsigned char[::1] warm):
         if page.shape[0] != PAGE:
             raise ConfigError(f"{page.shape[0]} bytes are no page", hint=f"A page has {<int>PAGE}")
         memcpy(self.page, &page[0], PAGE)
         memset(self.warm, 0xFF, sizeof(self.warm))
+        if warm is not None:
+            if warm.shape[0] != MAP_BYTES:
+                raise ConfigError(f"{warm.shape[0]} bytes do not say what is warm in a page",
+                                  hint=f"A bit for each halfword are {<int>MAP_BYTES}")
+            memcpy(self.warm, &warm[0], MAP_BYTES)
         memset(&self.given, 0, sizeof(self.given))
         self.given.page = self.page
         self.given.warm = self.warm
@@ -291,8 +296,8 @@ cdef list joined(list stretches):
     return found
 
 
-def explain_region(page, isa, header, fuel=None):
-    """Compile the region at a place of a page, all of which is warm, and return what came of it at each stage.
+def explain_region(page, isa, header, fuel=None, warm=None):
+    """Compile the region at a place of a page, and return what came of it at each stage.
 
     Parameters
     ----------
@@ -304,6 +309,8 @@ def explain_region(page, isa, header, fuel=None):
         Offset of its first instruction.
     fuel : int, optional
         How many rewrites may be made; all, if left out.
+    warm : bytes, optional
+        A bit for each halfword of the page, of those that may be in it; all, if left out.
 
     Returns
     -------
@@ -339,11 +346,11 @@ def explain_region(page, isa, header, fuel=None):
     Raises
     ------
     ConfigError
-        The page has another size, or the header is no offset in it.
+        The page or what is warm has another size, or the header is no offset in the page.
     MemoryError
         No memory.
     """
-    cdef _Shop work = _Shop.__new__(_Shop, page, isa)
+    cdef _Shop work = _Shop.__new__(_Shop, page, isa, warm)
     cdef Workshop *shop = work.shop
     cdef _Ranges ranges = _Ranges.__new__(_Ranges)
     cdef uint32_t off, refused
@@ -364,7 +371,7 @@ def explain_region(page, isa, header, fuel=None):
     edges = ranges.edges_of(0, ranges.lv.nints)
     edges += ranges.edges_of(ranges.lv.first_fp, ranges.lv.nranges - ranges.lv.first_fp)
     with nogil:
-        allocate(&shop.graph, &shop.places, shop.how)
+        allocate(&shop.graph, &shop.places, BY_COLOURING)
     if shop.places.failed or not work.emit():
         return {"refused": "large"}
     lives, spans = ranges.intervals(work.layout, work.nlayout)

@@ -30,6 +30,7 @@ cdef struct Job:
     uint32_t flags            # IMAGE_*
     uint32_t sample           # where the hart was seen
     uint64_t fuel
+    uint32_t how              # registers are allocated: BY_* (places.pxd)
     uint8_t anything          # a region that is no loop will do
     # What came of it.
     uint32_t refused

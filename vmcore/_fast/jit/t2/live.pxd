@@ -50,6 +50,7 @@ cdef struct Move:
     uint32_t one
     uint32_t two
     float weight
+    float saves               # reads and writes of memory, if both are in one slot instead
 
 cdef struct Live:
     uint32_t *range_of        # of each node; NO_RANGE

@@ -330,7 +330,7 @@ cdef bint find_live(Live *lv, const Graph *g) noexcept nogil:
 
 # --- costs and wishes -------------------------------------------------------------------------------------------------
 
-cdef inline bint push_move(Live *lv, uint32_t one, uint32_t two, float weight) noexcept nogil:
+cdef inline bint push_move(Live *lv, uint32_t one, uint32_t two, float weight, float saves) noexcept nogil:
     if one == two or one == NO_RANGE or two == NO_RANGE:
         return True
     if not grow(<void **>&lv.moves, &lv.moves_room, lv.nmoves + 1, FIRST_MOVES, sizeof(Move)):
@@ -338,6 +338,7 @@ cdef inline bint push_move(Live *lv, uint32_t one, uint32_t two, float weight) n
     lv.moves[lv.nmoves].one = one
     lv.moves[lv.nmoves].two = two
     lv.moves[lv.nmoves].weight = weight
+    lv.moves[lv.nmoves].saves = saves
     lv.nmoves += 1
     return True
 
@@ -388,7 +389,7 @@ cdef bint weigh_span(Live *lv, const Graph *g, const Span *span) noexcept nogil:
             lv.written[step.result] += b.weight
             wish = wants_register_of(g, step.node)
             if wish and not push_move(lv, step.result, lv.range_of[wish],
-                                      b.weight * SUM_RATE if g.nodes[step.node].op == OP_ADD else b.weight):
+                                      b.weight * SUM_RATE if g.nodes[step.node].op == OP_ADD else b.weight, 0):
                 return False
         if g.nodes[step.node].snap:
             want_boundary(lv, g, g.nodes[step.node].snap,
@@ -405,7 +406,8 @@ cdef bint weigh_span(Live *lv, const Graph *g, const Span *span) noexcept nogil:
             if rng != NO_RANGE:
                 lv.written[rng] += taken
                 read = lv.range_of[edge_arg(g, edge, i)]
-                if not push_move(lv, rng, read, taken):
+                # From a slot to itself: neither read nor written.
+                if not push_move(lv, rng, read, taken, 2 * taken):
                     return False
             arg = g.nodes[arg].next
     return True

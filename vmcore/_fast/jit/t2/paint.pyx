@@ -110,6 +110,20 @@ cdef void give_place(Colouring *c, uint32_t i, int reg) noexcept nogil:
     put_in(c.coloured, i)
 
 
+cdef float cost_alone(const Colouring *c, uint32_t i, uint32_t but) noexcept nogil:
+    # Of having i in a slot besides what has none of the registers now, `but` apart: what flows between the two stays
+    # where it is. (Never too little by much: slots are shared along the heaviest moves first.)
+    cdef float cost = c.cost[i]
+    cdef uint32_t entry = c.first[i]
+    cdef uint32_t other
+    while entry != NO_END:
+        other = c.moves[entry >> 1].one if entry & 1 else c.moves[entry >> 1].two
+        if other != but and c.reg[other] == NO_REG:
+            cost -= c.moves[entry >> 1].saves
+        entry = c.following[entry]
+    return cost
+
+
 cdef bint try_again(Colouring *c, uint32_t i) noexcept nogil:
     # A free register, or one whose owners are cheaper to spill than this one.
     cdef const uint64_t *row = row_of(c.clean, c, i)
@@ -118,6 +132,7 @@ cdef bint try_again(Colouring *c, uint32_t i) noexcept nogil:
     cdef uint32_t k, t, r
     cdef uint32_t free_set = 0
     cdef int best = NO_REG
+    cdef float cost = cost_alone(c, i, i)
     memset(owners, 0, sizeof(owners))
     for k in range(c.words):
         word = row[k] & c.coloured[k]
@@ -125,13 +140,13 @@ cdef bint try_again(Colouring *c, uint32_t i) noexcept nogil:
             t = 64 * k + bit_of(word)
             word &= word - 1
             free_set |= <uint32_t>1 << c.reg[t]
-            owners[c.reg[t]] += c.cost[t]
+            owners[c.reg[t]] += cost_alone(c, t, i)
     free_set = c.set_of & ~free_set
     if free_set:
         give_place(c, i, choose(c, row, &c.lv.wants[16 * (c.base + i)], c.first[i], free_set, NULL))
         return True
     for r in range(16):
-        if c.set_of >> r & 1 and owners[r] < c.cost[i] and (best == NO_REG or owners[r] < owners[best]):
+        if c.set_of >> r & 1 and owners[r] < cost and (best == NO_REG or owners[r] < owners[best]):
             best = <int>r
     if best == NO_REG:
         return False
@@ -169,3 +184,6 @@ cdef void improve(Colouring *c) noexcept nogil:
     for i in range(c.n):
         if c.reg[i] == NO_REG:
             c.spilled += c.cost[i]
+    for i in range(c.nmoves):
+        if c.reg[c.moves[i].one] == NO_REG and c.reg[c.moves[i].two] == NO_REG:
+            c.spilled -= c.moves[i].saves

@@ -33,6 +33,7 @@ cdef struct Change:
 cdef struct Tier:
     Client *client
     Workshop *shop            # for what is compiled on the machine's own thread
+    uint32_t how              # registers are allocated: BY_* (places.pxd)
     uint64_t fuel             # rewrites, in all regions of the process; with a limit none is compiled in the background
     Change changes[CHANGES]   # the last ones
     uint64_t serial           # how many there were
@@ -51,8 +52,8 @@ cdef struct Tier:
 
 # Have regions compiled from now on, in the background, or wherever a hart is seen and on its own thread. `fuel` limits
 # the rewrites of the process, NO_LIMIT: nothing does. False: this host's processor lacks what they need, or there is no
-# memory. After cache_open().
-cdef bint tier_open(System *sys, bint at_once, uint64_t fuel) noexcept nogil
+# memory. `how`: BY_*, who allocates registers. After cache_open().
+cdef bint tier_open(System *sys, bint at_once, uint64_t fuel, uint32_t how) noexcept nogil
 cdef void tier_close(System *sys) noexcept nogil
 # The hart was seen at pc: compile a region around it now, on this thread, if there is one to be had.
 cdef void tier_at_once(Hart *hart, gva_t pc) noexcept nogil

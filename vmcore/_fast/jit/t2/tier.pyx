@@ -91,6 +91,7 @@ cdef Job *describe(Hart *hart, CodeBundle *bundle, uint32_t sample) noexcept nog
     job.flags = image_flags(hart.sys)
     job.sample = sample
     job.fuel = fuel_left(<Tier *>(<CodeCache *>hart.sys.cache).tier)
+    job.how = (<Tier *>(<CodeCache *>hart.sys.cache).tier).how
     return job
 
 
@@ -321,7 +322,7 @@ cdef void tier_at_once(Hart *hart, gva_t pc) noexcept nogil:
         vmcore_unlock(&sys.code_lock)
 
 
-cdef bint tier_open(System *sys, bint at_once, uint64_t fuel) noexcept nogil:
+cdef bint tier_open(System *sys, bint at_once, uint64_t fuel, uint32_t how) noexcept nogil:
     cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Tier *t
     if c == NULL or not region_host():
@@ -334,6 +335,7 @@ cdef bint tier_open(System *sys, bint at_once, uint64_t fuel) noexcept nogil:
         vm_free(t)
         return False
     t.fuel = fuel
+    t.how = how
     c.tier = t
     sys.sample = tier_at_once if at_once else sample
     return True

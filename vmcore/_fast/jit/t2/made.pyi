@@ -1,0 +1,1 @@
+"""Regions of a machine; nothing of it is for Python."""

@@ -7,7 +7,7 @@ from libc.string cimport memcpy, memset
 from vmcore._fast.defs cimport VMCORE_ASSERT
 from vmcore._fast.jit.t2.check cimport Misplaced, check_allocation
 from vmcore._fast.jit.t2.colour cimport MOST_COLOURED, colour_ranges
-from vmcore._fast.jit.t2.ir cimport NODE_REMAT, OP_ARG, OP_CONST, Graph, Node
+from vmcore._fast.jit.t2.ir cimport NODE_REMAT, OP_CONST, Graph, Node
 from vmcore._fast.jit.t2.linear cimport scan_ranges
 from vmcore._fast.jit.t2.live cimport (
     NO_RANGE, NO_REG, READ_EARLY, READ_RANGE, Live, Span, Step, bit_of, bits_in, in_set, is_home, live_free, live_make,

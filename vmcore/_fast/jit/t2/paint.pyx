@@ -38,7 +38,7 @@ cdef int choose(const Colouring *c, const uint64_t *row, const float *wants, uin
                 score[r] += 0.5 * (weight if weight < c.wants[16 * other + r] else c.wants[16 * other + r])
         entry = c.following[entry]
     for k in range(c.words):
-        word = row[k] & c.active[k]
+        word = row[k] & c.active[k] & c.choosy[k]
         while word:
             i = 64 * k + bit_of(word)
             word &= word - 1

@@ -27,7 +27,7 @@ cdef struct Colouring:
     uint64_t *heavy           # active, with at least k active neighbours
     uint64_t *edge            # active, with k of them
     uint64_t *related         # active, with moves that wait
-    uint64_t *stirred         # what changed so that a move of it may be possible now
+    uint64_t *stirred         # what changed so that a move of it may be possible now; in improve(), a register for it
     uint64_t *coloured
     uint64_t *choosy          # those that would like some register more than others
     uint32_t *degree          # active neighbours

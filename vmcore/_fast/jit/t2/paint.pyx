@@ -169,8 +169,8 @@ cdef bint try_again(Colouring *c, uint32_t i) noexcept nogil:
 
 
 cdef void improve(Colouring *c) noexcept nogil:
-    # What was coalesced and spilled comes apart: each part on its own, the dearest first. Only what had no chance before
-    # and may have one now is tried again; it seldom pays for long.
+    # What was coalesced and spilled comes apart: each part on its own, the dearest first. Only what had no chance
+    # before and may have one now is tried again; it seldom pays for long.
     cdef uint32_t i, nspilled, rounds
     cdef bint changed = True
     memset(c.active, 0, c.words * sizeof(uint64_t))

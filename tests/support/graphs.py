@@ -54,7 +54,8 @@ class Region:
         always = [f"x{n}" for n in PINNED if f"x{n}" in self.env]
         if self.floats:
             always += [f"f{n}" for n in PINNED_F if f"f{n}" in self.env]
-        off = 4 * self.random.randrange(1, 1000)
+        # Behind the place where tests put the region: who leaves it does not come back at once.
+        off = 4 * self.random.randrange(17, 1000)
         return (
             f"[next {off} count {count} : " + " ".join(f"{n}={self.env[n]}" for n in sorted({*changed, *always})) + "]"
         )

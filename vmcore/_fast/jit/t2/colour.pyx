@@ -94,6 +94,7 @@ cdef size_t lay_out(Colouring *c, char *block) noexcept nogil:
     c.related = <uint64_t *>part(&at, set_bytes)
     c.stirred = <uint64_t *>part(&at, set_bytes)
     c.coloured = <uint64_t *>part(&at, set_bytes)
+    c.choosy = <uint64_t *>part(&at, set_bytes)
     c.degree = <uint32_t *>part(&at, n * sizeof(uint32_t))
     c.alias = <uint32_t *>part(&at, n * sizeof(uint32_t))
     c.stack = <uint32_t *>part(&at, n * sizeof(uint32_t))
@@ -108,7 +109,54 @@ cdef size_t lay_out(Colouring *c, char *block) noexcept nogil:
     c.state = <uint8_t *>part(&at, moves)
     c.reg = <int8_t *>part(&at, n)
     c.order = <Ranked *>part(&at, n * sizeof(Ranked))
+    c.heap = <Ranked *>part(&at, (2 * n + moves) * sizeof(Ranked))
+    c.looked = <uint64_t *>part(&at, (moves + 63 >> 6) * sizeof(uint64_t))
     return at - block
+
+
+# --- who is worth least -----------------------------------------------------------------------------------------------
+# A heap of what each was worth at some time. While neighbours go away that grows, and it is enough to look again at
+# what comes out of the heap; whoever is coalesced may be worth less, or heavy once more, and is put in again.
+
+cdef inline float worth(const Colouring *c, uint32_t i) noexcept nogil:
+    # What is lost by spilling it for what is gained.
+    cdef float degree = <float>(c.degree[i] + 1)
+    if c.metric == 0:
+        return c.cost_of[i] / degree
+    return c.cost_of[i] / (degree * degree) if c.metric == 1 else c.cost_of[i]
+
+
+cdef inline bint is_less(const Ranked *one, const Ranked *two) noexcept nogil:
+    return one.cost < two.cost or (one.cost == two.cost and one.rng < two.rng)
+
+
+cdef void push_worth(Colouring *c, uint32_t i) noexcept nogil:
+    cdef Ranked new
+    cdef uint32_t at = c.nheap
+    new.cost = worth(c, i)
+    new.rng = i
+    c.nheap += 1
+    while at and is_less(&new, &c.heap[(at - 1) >> 1]):
+        c.heap[at] = c.heap[(at - 1) >> 1]
+        at = (at - 1) >> 1
+    c.heap[at] = new
+
+
+cdef void drop_least(Colouring *c) noexcept nogil:
+    cdef Ranked last
+    cdef uint32_t at = 0
+    cdef uint32_t below = 1
+    c.nheap -= 1
+    last = c.heap[c.nheap]
+    while below < c.nheap:
+        if below + 1 < c.nheap and is_less(&c.heap[below + 1], &c.heap[below]):
+            below += 1
+        if not is_less(&c.heap[below], &last):
+            break
+        c.heap[at] = c.heap[below]
+        at = below
+        below = 2 * at + 1
+    c.heap[at] = last
 
 
 # --- where every attempt begins ---------------------------------------------------------------------------------------
@@ -157,7 +205,9 @@ cdef void begin(Colouring *c) noexcept nogil:
     memset(c.edge, 0, set_bytes)
     memset(c.related, 0, set_bytes)
     memset(c.coloured, 0, set_bytes)
+    memset(c.choosy, 0, set_bytes)
     c.nstack = 0
+    c.nheap = 0
     for i in range(c.n):
         put_in(c.active, i)
         c.alias[i] = i
@@ -170,6 +220,10 @@ cdef void begin(Colouring *c) noexcept nogil:
         for k in range(c.words):
             degree += bits_in(row[k])
         set_degree(c, i, degree)
+        push_worth(c, i)
+        for k in range(16):
+            if c.wants[16 * i + k] > 0:
+                put_in(c.choosy, i)
     memcpy(c.stirred, c.active, set_bytes)
     for i in range(c.nmoves):
         c.state[i] = MOVE_WAITS
@@ -284,6 +338,8 @@ cdef void coalesce(Colouring *c, uint32_t one, uint32_t two) noexcept nogil:
             take_from(row, two)
             if in_set(row, one):
                 if in_set(c.active, t):
+                    # Two of its neighbours are one now.
+                    put_in(c.stirred, t)
                     lose_neighbour(c, t)
             else:
                 put_in(row, one)
@@ -293,6 +349,8 @@ cdef void coalesce(Colouring *c, uint32_t one, uint32_t two) noexcept nogil:
     c.cost_of[one] += c.cost_of[two]
     for k in range(16):
         c.wants[16 * one + k] += c.wants[16 * two + k]
+    if in_set(c.choosy, two):
+        put_in(c.choosy, one)
     c.waiting[one] += c.waiting[two]
     c.pull[one] += c.pull[two]
     if c.waiting[one]:
@@ -306,35 +364,52 @@ cdef void coalesce(Colouring *c, uint32_t one, uint32_t two) noexcept nogil:
     put_in(c.stirred, one)
 
 
-cdef bint coalesce_some(Colouring *c) noexcept nogil:
-    # The heaviest first. Only where something has changed since a move was looked at; a bit that is set meanwhile stays
-    # for the next time.
-    cdef uint32_t i, one, two, k
-    cdef bint any_one = False
-    cdef bint stirred = False
+cdef bint find_looked(Colouring *c) noexcept nogil:
+    # The moves of all that has changed since they were looked at. False: there are none.
+    cdef uint64_t word
+    cdef uint32_t k, entry
+    cdef bint found = False
+    memset(c.looked, 0, (c.nmoves + 63 >> 6) * sizeof(uint64_t))
     for k in range(c.words):
-        if c.stirred[k]:
-            stirred = True
-    if not stirred:
+        word = c.stirred[k] & c.related[k]
+        c.stirred[k] = 0
+        while word:
+            entry = c.first[64 * k + bit_of(word)]
+            word &= word - 1
+            while entry != NO_END:
+                if c.state[entry >> 1] == MOVE_WAITS:
+                    put_in(c.looked, entry >> 1)
+                    found = True
+                entry = c.following[entry]
+    return found
+
+
+cdef bint coalesce_some(Colouring *c) noexcept nogil:
+    # The heaviest first. What changes meanwhile is for the next time.
+    cdef uint64_t word
+    cdef uint32_t i, k, one, two
+    cdef bint any_one = False
+    if not find_looked(c):
         return False
-    for i in range(c.nmoves):
-        if c.state[i] != MOVE_WAITS:
-            continue
-        one = find(c, c.moves[i].one)
-        two = find(c, c.moves[i].two)
-        if not in_set(c.stirred, one) and not in_set(c.stirred, two):
-            continue
-        if one == two or in_set(row_of(c.row, c, one), two):
-            drop_move(c, i)
-            if one == two:
+    for k in range(c.nmoves + 63 >> 6):
+        word = c.looked[k]
+        while word:
+            i = 64 * k + bit_of(word)
+            word &= word - 1
+            one = find(c, c.moves[i].one)
+            two = find(c, c.moves[i].two)
+            if one == two or in_set(row_of(c.row, c, one), two):
+                drop_move(c, i)
+                any_one = True
+                if one == two:
+                    c.cost_of[one] -= c.moves[i].saves
+                    push_worth(c, one)
+            elif is_safe(c, one, two):
+                drop_move(c, i)
+                coalesce(c, one, two)
                 c.cost_of[one] -= c.moves[i].saves
-        elif is_safe(c, one, two):
-            drop_move(c, i)
-            coalesce(c, one, two)
-            c.cost_of[one] -= c.moves[i].saves
-            any_one = True
-    if not any_one:
-        memset(c.stirred, 0, c.words * sizeof(uint64_t))
+                push_worth(c, one)
+                any_one = True
     return any_one
 
 
@@ -373,42 +448,32 @@ cdef bint freeze_one(Colouring *c) noexcept nogil:
     return True
 
 
-cdef inline float worth(const Colouring *c, uint32_t i, uint32_t metric) noexcept nogil:
-    # What is lost by spilling it for what is gained.
-    cdef float degree = <float>(c.degree[i] + 1)
-    if metric == 0:
-        return c.cost_of[i] / degree
-    return c.cost_of[i] / (degree * degree) if metric == 1 else c.cost_of[i]
-
-
-cdef bint give_up_one(Colouring *c, uint32_t metric) noexcept nogil:
-    # It may find a colour nevertheless.
-    cdef uint64_t word
-    cdef uint32_t k, i
-    cdef uint32_t best = NO_END
+cdef bint give_up_one(Colouring *c) noexcept nogil:
+    # The one that is worth least. It may find a colour nevertheless.
+    cdef uint32_t i
     cdef float value
-    cdef float least = 0
-    for k in range(c.words):
-        word = c.heavy[k]
-        while word:
-            i = 64 * k + bit_of(word)
-            word &= word - 1
-            value = worth(c, i, metric)
-            if best == NO_END or value < least:
-                best = i
-                least = value
-    if best == NO_END:
-        return False
-    freeze(c, best)
-    take_away(c, best)
-    return True
+    while c.nheap:
+        i = c.heap[0].rng
+        value = worth(c, i)
+        if not in_set(c.heavy, i):
+            drop_least(c)
+        elif value > c.heap[0].cost:
+            # It has lost neighbours meanwhile.
+            drop_least(c)
+            push_worth(c, i)
+        else:
+            drop_least(c)
+            freeze(c, i)
+            take_away(c, i)
+            return True
+    return False
 
 
 # --- all of it --------------------------------------------------------------------------------------------------------
 
-cdef void attempt(Colouring *c, uint32_t metric) noexcept nogil:
+cdef void attempt(Colouring *c) noexcept nogil:
     begin(c)
-    while simplify(c) or coalesce_some(c) or freeze_one(c) or give_up_one(c, metric):
+    while simplify(c) or coalesce_some(c) or freeze_one(c) or give_up_one(c):
         pass
     select_colours(c)
     improve(c)
@@ -420,7 +485,7 @@ cdef int colour_class(const Live *lv, const Graph *g, int8_t *regs, uint32_t bas
     cdef void *block
     cdef uint64_t *live
     cdef float least = 0
-    cdef uint32_t i, metric
+    cdef uint32_t i
     if n == 0:
         return 0
     memset(&c, 0, sizeof(c))
@@ -441,10 +506,10 @@ cdef int colour_class(const Live *lv, const Graph *g, int8_t *regs, uint32_t bas
         c.cost[i] = spill_cost(lv, g, base + i)
     interfere(&c, live)
     take_moves(&c)
-    for metric in range(NUM_METRICS):
+    for c.metric in range(NUM_METRICS):
         # Whoever is cheap and in many ways is best left out; what that means, no rule knows for every graph.
-        attempt(&c, metric)
-        if metric == 0 or c.spilled < least:
+        attempt(&c)
+        if c.metric == 0 or c.spilled < least:
             least = c.spilled
             for i in range(n):
                 regs[base + i] = c.reg[i]

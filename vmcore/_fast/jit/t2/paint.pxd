@@ -27,8 +27,9 @@ cdef struct Colouring:
     uint64_t *heavy           # active, with at least k active neighbours
     uint64_t *edge            # active, with k of them
     uint64_t *related         # active, with moves that wait
-    uint64_t *stirred         # what changed so that a move of it may be possible now
+    uint64_t *stirred         # what changed so that a move of it may be possible now; in improve(), a register for it
     uint64_t *coloured
+    uint64_t *choosy          # those that would like some register more than others
     uint32_t *degree          # active neighbours
     uint32_t *alias
     uint32_t *stack
@@ -43,8 +44,12 @@ cdef struct Colouring:
     Move *moves               # the heaviest first
     uint8_t *state
     uint32_t nmoves
+    uint64_t *looked          # moves that are to be looked at, a bit for each
     int8_t *reg
     Ranked *order
+    Ranked *heap              # who is worth least: see give_up_one()
+    uint32_t nheap
+    uint32_t metric
     float spilled             # cost of what has no register
 
 cdef inline uint64_t *row_of(uint64_t *rows, const Colouring *c, uint32_t i) noexcept nogil:

@@ -38,7 +38,7 @@ cdef int choose(const Colouring *c, const uint64_t *row, const float *wants, uin
                 score[r] += 0.5 * (weight if weight < c.wants[16 * other + r] else c.wants[16 * other + r])
         entry = c.following[entry]
     for k in range(c.words):
-        word = row[k] & c.active[k]
+        word = row[k] & c.active[k] & c.choosy[k]
         while word:
             i = 64 * k + bit_of(word)
             word &= word - 1
@@ -93,8 +93,18 @@ cdef int by_cost(const void *one, const void *two) noexcept nogil:
     return 1 if (<const Ranked *>one).rng > (<const Ranked *>two).rng else -1
 
 
+cdef void stir_around(Colouring *c, uint32_t i) noexcept nogil:
+    # It has lost its register: another one may have it now.
+    cdef const uint64_t *row = row_of(c.clean, c, i)
+    cdef uint32_t k
+    for k in range(c.words):
+        c.stirred[k] |= row[k]
+    put_in(c.stirred, i)
+
+
 cdef void give_place(Colouring *c, uint32_t i, int reg) noexcept nogil:
-    # Whoever is in its way loses the register.
+    # Whoever is in its way loses the register. What flows into it and out of it has more of one, too.
+    cdef uint32_t entry = c.first[i]
     cdef const uint64_t *row = row_of(c.clean, c, i)
     cdef uint64_t word
     cdef uint32_t k, t
@@ -106,6 +116,10 @@ cdef void give_place(Colouring *c, uint32_t i, int reg) noexcept nogil:
             if c.reg[t] == reg:
                 c.reg[t] = NO_REG
                 take_from(c.coloured, t)
+                stir_around(c, t)
+    while entry != NO_END:
+        put_in(c.stirred, c.moves[entry >> 1].one if entry & 1 else c.moves[entry >> 1].two)
+        entry = c.following[entry]
     c.reg[i] = <int8_t>reg
     put_in(c.coloured, i)
 
@@ -155,8 +169,8 @@ cdef bint try_again(Colouring *c, uint32_t i) noexcept nogil:
 
 
 cdef void improve(Colouring *c) noexcept nogil:
-    # What was coalesced and spilled comes apart: each part on its own, the dearest first. The cost of what is spilled
-    # falls with each change or the number of ranges with a register grows, so this ends; it seldom pays for long.
+    # What was coalesced and spilled comes apart: each part on its own, the dearest first. Only what had no chance
+    # before and may have one now is tried again; it seldom pays for long.
     cdef uint32_t i, nspilled, rounds
     cdef bint changed = True
     memset(c.active, 0, c.words * sizeof(uint64_t))
@@ -166,15 +180,17 @@ cdef void improve(Colouring *c) noexcept nogil:
         chain(c, c.moves[i].one, 2 * i)
         chain(c, c.moves[i].two, 2 * i + 1)
     rounds = 0
+    memset(c.stirred, 0xFF, c.words * sizeof(uint64_t))
     while changed and rounds < MOST_ROUNDS:
         changed = False
         rounds += 1
         nspilled = 0
         for i in range(c.n):
-            if c.reg[i] == NO_REG:
+            if c.reg[i] == NO_REG and in_set(c.stirred, i):
                 c.order[nspilled].rng = i
                 c.order[nspilled].cost = c.cost[i]
                 nspilled += 1
+        memset(c.stirred, 0, c.words * sizeof(uint64_t))
         if nspilled:
             qsort(c.order, nspilled, sizeof(Ranked), by_cost)
         for i in range(nspilled):

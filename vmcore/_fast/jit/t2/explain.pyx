@@ -43,8 +43,9 @@ cdef tuple GPRS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8",
 # What lies out of line, and what it is for: an offset of the guest, a node, a block, or nothing.
 cdef dict ASIDES = {
     ASIDE_EXIT: ("exit", "off"), ASIDE_POLLED: ("poll", "off"), ASIDE_FPU: ("fpu", "off"), ASIDE_NEXT: ("next", "off"),
-    ASIDE_NEXT_RAX: ("next", ""), ASIDE_LOST: ("lost", ""), ASIDE_MISS: ("miss", "node"), ASIDE_REFILL: ("refill", "node"),
-    ASIDE_DIVIDE: ("divide", "node"), ASIDE_NODE: ("rare", "node"), ASIDE_EDGE: ("edge", "block"),
+    ASIDE_NEXT_RAX: ("next", ""), ASIDE_LOST: ("lost", ""), ASIDE_MISS: ("miss", "node"),
+    ASIDE_REFILL: ("refill", "node"), ASIDE_DIVIDE: ("divide", "node"),
+    ASIDE_NODE: ("rare", "node"), ASIDE_EDGE: ("edge", "block"),
 }
 
 

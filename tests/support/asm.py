@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import subprocess
@@ -43,20 +44,31 @@ def build(*sources: Path, script: Path, include: Path | None = None, flags: tupl
     The key holds every source, every header beside the linker script and the compiler's version.
     """
     headers = sorted(script.parent.glob("*.h"))
-    key = hashlib.sha256(repr((version("ziglang"), FLAGS, flags)).encode())
-    for path in (*sources, *headers, script):
+    command = [*FLAGS, *flags, f"-Wl,-T,{script}", f"-I{include or script.parent}", *map(str, sources)]
+    return _compiled(command, (FLAGS, flags), (*sources, *headers, script), "elf")
+
+
+def build_shared(source: Path, *, flags: tuple[str, ...] = ()) -> ctypes.CDLL:
+    """Compile `source`, which needs no library, for this machine and return it loaded."""
+    command = ["-shared", "-fPIC", "-nostdlib", *flags, str(source)]
+    return ctypes.CDLL(str(_compiled(command, ("shared", flags), (source,), "so")))
+
+
+def _compiled(command: list[str], settings: tuple[object, ...], inputs: tuple[Path, ...], suffix: str) -> Path:
+    """Return what the compiler makes of it, from the cache if it was made of the same settings and inputs before."""
+    key = hashlib.sha256(repr((version("ziglang"), *settings)).encode())
+    for path in inputs:
         key.update(path.name.encode() + b"\0" + path.read_bytes())
-    elf = cache_folder() / f"{sources[0].stem}-{key.hexdigest()[:24]}.elf"
-    if elf.exists():
-        return elf
+    made = cache_folder() / f"{inputs[0].stem}-{key.hexdigest()[:24]}.{suffix}"
+    if made.exists():
+        return made
     with tempfile.TemporaryDirectory(dir=cache_folder()) as work:
-        out = Path(work) / "out.elf"
-        command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, *flags, f"-Wl,-T,{script}", "-o", str(out)]
-        command += [f"-I{include or script.parent}", *map(str, sources)]
+        out = Path(work) / f"out.{suffix}"
+        command = [sys.executable, "-m", "ziglang", "cc", *command, "-o", str(out)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
         if done.stderr:
             raise RuntimeError(f"the compiler warns:\n{done.stderr}")
-        out.replace(elf)  # atomic: parallel test processes may build the same program
-    return elf
+        out.replace(made)  # atomic: parallel test processes may build the same program
+    return made

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from ctypes import c_uint64
 from pathlib import Path
 
 import pytest
@@ -79,10 +80,11 @@ def test_random_program(number: int, level: str, tmp_path: Path, totals: Totals)
     main.write_text(MAIN)
     cpu = source.choice(CPUS)
     elf = build(text, main, RUNTIME / "start.S", RUNTIME / "rt.c", script=RUNTIME / "link.ld",
-                flags=(*FLAGS, level, f"-mcpu={cpu}"))  # fmt: skip
-    native = build_shared(text, flags=(*FLAGS, level)).checksum() & 2**64 - 1
+                flags=(*FLAGS, level, f"-mcpu={cpu}", "-mabi=lp64d"))  # fmt: skip
+    native = build_shared(text, flags=(*FLAGS, level)).checksum
+    native.restype = c_uint64
     wanted, _ = run(elf, "t0", MOST, {})
-    assert wanted["output"] == f"{native:#018x}".encode(), f"seed {SEED}: the interpreter differs from the host, {elf}"
+    assert wanted["output"] == f"{native():#018x}".encode(), f"seed {SEED}: the interpreter differs from the host, {elf}"
     totals.programs += 1
     for name, (tier, piece, stress) in RUNS.items():
         state, stats = run(elf, tier, piece, stress)

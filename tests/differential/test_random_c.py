@@ -31,7 +31,7 @@ MOST = 200_000_000
 RUNS = {
     "t1": ("t1", 4093, {}),
     # A region is compiled wherever the budget is used up.
-    "t2 in pieces": ("t2", 2039, {}),
+    "t2 in pieces": ("t2", 1009, {}),
     "t2": ("t2", 100_003, {"region_every": 1}),
     "t2 alone": ("t2", 9973, {"region_every": 1, "poll_every": 97, "miss_every": 3}),
 }
@@ -84,7 +84,7 @@ def test_random_program(number: int, level: str, tmp_path: Path, totals: Totals)
     native = build_shared(text, flags=(*FLAGS, level)).checksum
     native.restype = c_uint64
     wanted, _ = run(elf, "t0", MOST, {})
-    assert wanted["output"] == f"{native():#018x}".encode(), f"seed {SEED}: the interpreter differs from the host, {elf}"
+    assert wanted["output"] == f"{native():#018x}".encode(), f"seed {SEED}, the host's result: {elf}"
     totals.programs += 1
     for name, (tier, piece, stress) in RUNS.items():
         state, stats = run(elf, tier, piece, stress)

@@ -18,13 +18,16 @@ FLAGS = ("-w", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "
 BITS = {"u8": 8, "u16": 16, "u32": 32, "u64": 64, "s8": 8, "s16": 16, "s32": 32, "s64": 64}
 INTEGERS = list(BITS)
 FLOATS = ["double", "float"]
-#: Statements that a call of ``checksum`` executes, about.
-WORK = 12_000
+#: Statements that a call of a function executes at most, and about as many as all calls together do.
+WORK = 6_000
+TOTAL = 60_000
 #: How often a loop goes round.
 TRIPS = (1, 2, 3, 4, 5, 7, 8, 11, 16, 23, 40, 64, 100)
 EDGES = (0, 1, 2, 3, 5, 7, 8, 10, 16, 31, 63, 127, 128, 255, 256, 4095, 32767, 32768, 65535, 0x7FFF_FFFF, 0x8000_0000,
          0xFFFF_FFFF, 0x1_0000_0000, 2**63 - 1, 2**63, 2**64 - 1, 2**64 - 2, 0x5555_5555_5555_5555)  # fmt: skip
 PUNNED = {"u8": 64, "s8": 64, "u16": 32, "s16": 32, "u32": 16, "s32": 16, "u64": 8, "s64": 8}
+#: Blocks within blocks.
+MOST_DEPTH = 3
 #: Functions that take two u64 and give one, called through a table.
 TABLE = 4
 
@@ -376,8 +379,12 @@ class _Writer:
             scope.readable.append((name, kind))
             scope.writable.append((name, kind))
         self.cost = 1
-        for _ in range(rng.randrange(1, 5)):
-            lines += ["    " + line for line in self.statement(scope, depth, 1)]
+        count = rng.randrange(1, 5)
+        # The larger ones have a loop at least.
+        loop = rng.randrange(count) if depth == MOST_DEPTH else None
+        for i in range(count):
+            more = self.loop(scope, depth, 1) if i == loop else self.statement(scope, depth, 1)
+            lines += ["    " + line for line in more]
         function.cost = self.cost
         params = ", ".join(f"{kind} {name}" for name, kind in names) or "void"
         last = f"    return {self.expression(scope, function.result, 2)};"
@@ -431,17 +438,17 @@ class _Writer:
             made.append(function)
         for _ in range(rng.randrange(2, 6)):
             one = Function(self.name("f"), [self.type() for _ in range(rng.randrange(10))], self.type())
-            lines += self.function(one, made, rng.choice(["static", "static NOINLINE"]), 3)
+            lines += self.function(one, made, rng.choice(["static", "static NOINLINE"]), MOST_DEPTH)
             made = [*made, one]
         lines += self.checksum(made)
         return PRELUDE + "\n".join(lines) + "\n"
 
     def checksum(self, made: list[Function]) -> list[str]:
         scope = Scope([("round", "u32")], [], made, "u64")
-        self.cost = 0
-        rounds = self.rng.choice([3, 10, 30])
+        called = made[TABLE:]
+        rounds = max(1, min(500, TOTAL // sum(one.cost for one in called)))
         lines = ["unsigned long checksum(void)", "{", f"    for (u32 round = 0; round < {rounds}; round++) {{"]
-        for one in made[TABLE:]:
+        for one in called:
             call = self.convert(self.call(one, scope, rounds), one.result, "u64")
             lines.append(f"        mix((u64){call});")
         lines.append("    }")

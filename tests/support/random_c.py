@@ -25,7 +25,10 @@ TOTAL = 60_000
 TRIPS = (1, 2, 3, 4, 5, 7, 8, 11, 16, 23, 40, 64, 100)
 EDGES = (0, 1, 2, 3, 5, 7, 8, 10, 16, 31, 63, 127, 128, 255, 256, 4095, 32767, 32768, 65535, 0x7FFF_FFFF, 0x8000_0000,
          0xFFFF_FFFF, 0x1_0000_0000, 2**63 - 1, 2**63, 2**64 - 1, 2**64 - 2, 0x5555_5555_5555_5555)  # fmt: skip
-PUNNED = {"u8": 64, "s8": 64, "u16": 32, "s16": 32, "u32": 16, "s32": 16, "u64": 8, "s64": 8}
+#: Elements of each type in the bytes that are seen as any of them.
+PUNNED = {kind: 8 * 256 // bits for kind, bits in BITS.items()}
+#: Loops of a kernel.
+KERNEL_TRIPS = (9, 16, 30, 50)
 #: Blocks within blocks.
 MOST_DEPTH = 3
 #: Functions that take two u64 and give one, called through a table.
@@ -79,6 +82,15 @@ class Function:
 
 
 @dataclass
+class Kernel:
+    """A function with a loop over two pointers, which may lead to the same bytes, and the types of those."""
+
+    name: str
+    types: tuple[str, str]
+    cost: int
+
+
+@dataclass
 class Scope:
     """What a statement may use: variables it may read, those it may assign, and where it stands."""
 
@@ -107,6 +119,8 @@ class _Writer:
         self.records = 1
         self.cost = 0
         self.table: list[Function] = []
+        self.kernels: list[Kernel] = []
+        self.punned: dict[str, int] = {}
 
     def name(self, prefix: str) -> str:
         self.names += 1
@@ -159,9 +173,9 @@ class _Writer:
         for name, its in self.globals:
             if kind in (None, its):
                 found.append(lambda n=name, t=its: (n, t))  # type: ignore[misc]
-        if kind is None or kind in PUNNED:
-            its = kind or self.rng.choice(list(PUNNED))
-            found.append(lambda: (f"punned.{its}_[{self.index(scope, PUNNED[its])}]", its))
+        if self.punned and (kind is None or kind in self.punned):
+            its = kind or self.rng.choice(list(self.punned))
+            found.append(lambda: (f"punned.{its}_[{self.index(scope, self.punned[its])}]", its))
         return self.rng.choice(found)() if found else None
 
     def leaf(self, scope: Scope, kind: str) -> str:
@@ -313,6 +327,9 @@ class _Writer:
         return self.loop(scope, depth, times)
 
     def calls(self, scope: Scope, times: int) -> list[str]:
+        rng = self.rng
+        if fast := [one for one in self.kernels if one.cost * times + self.cost < WORK and self.chance(2)]:
+            return self.keep(self.kernel_call(rng.choice(fast), scope, times), "u64", scope)
         affordable = [one for one in scope.callable if one.cost * times + self.cost < WORK]
         if not affordable:
             return [f"mix({self.integer(scope, 'u64', 1)});"]
@@ -322,7 +339,7 @@ class _Writer:
                 self.cost += most.cost * times
                 a, b = self.integer(scope, "u64", 1), self.integer(scope, "u64", 1)
                 return self.keep(f"table[{self.index(scope, TABLE)}]({a}, {b})", "u64", scope)
-        function = self.rng.choice(affordable)
+        function = rng.choice(affordable)
         return self.keep(self.call(function, scope, times), function.result, scope)
 
     def keep(self, call: str, kind: str, scope: Scope) -> list[str]:
@@ -390,6 +407,44 @@ class _Writer:
         last = f"    return {self.expression(scope, function.result, 2)};"
         return [f"{static} {function.result} {function.name}({params})", "{", *lines, last, "}"]
 
+    def kernel(self) -> tuple[Kernel, list[str]]:
+        """Write a function that knows nothing of memory but two pointers, so that each store may change each load."""
+        rng = self.rng
+        one, two = rng.choice(INTEGERS), rng.choice(INTEGERS)
+        if self.chance(2):
+            two = one
+        name, p, q = self.name("kernel"), self.name("p"), self.name("q")
+        self.arrays = [Array(p, one, PUNNED[one] // 2), Array(q, two, PUNNED[two] // 2)]
+        kind = rng.choice(["u32", "u64", "s32", "s64"])
+        scope = Scope([("i", "u32"), ("i", "u32"), ("x", "u64"), ("y", kind)], [("y", kind)], [], "u64")
+        scope.in_loop = True
+        trips = rng.choice(KERNEL_TRIPS)
+        self.cost = 0
+        body = []
+        for _ in range(rng.randrange(2, 6)):
+            if self.chance(3):
+                body += self.statement(scope, 1, trips)
+                continue
+            # The same place read before and after another was written.
+            place, its = self.target(scope)
+            seen, other = self.rng.choice(self.arrays), self.rng.choice(self.arrays)
+            index = self.index(scope, seen.length)
+            body += [f"x = x * 5 + (u64){seen.name}[{index}];",
+                     f"{other.name}[{self.index(scope, other.length)}] = {self.expression(scope, other.type, 2)};",
+                     f"x ^= (u64){seen.name}[{index}];", f"{place} = {self.expression(scope, its, 1)};"]  # fmt: skip
+            self.cost += 4 * trips
+        self.arrays = []
+        return Kernel(name, (one, two), self.cost), [
+            f"static NOINLINE u64 {name}({one} *{p}, {two} *{q}, u64 x)", "{", f"    {kind} y = ({kind})x;",
+                f"    for (u32 i = 0; i < {trips}; i++) {{", *("        " + line for line in body), "    }",
+                "    return x ^ (u64)y;", "}"]  # fmt: skip
+
+    def kernel_call(self, kernel: Kernel, scope: Scope, times: int) -> str:
+        """Return a call of a kernel, on bytes that overlap."""
+        self.cost += kernel.cost * times
+        pointers = [f"&punned.{kind}_[{self.index(scope, PUNNED[kind] // 2)}]" for kind in kernel.types]
+        return f"{kernel.name}({', '.join(pointers)}, {self.integer(scope, 'u64', 1)})"
+
     def recursive(self, leaf: Function) -> tuple[Function, list[str]]:
         """Return a function that calls itself: its first argument says how deep, eight times at most."""
         name = self.name("rec")
@@ -409,6 +464,9 @@ class _Writer:
     def program(self) -> str:
         rng = self.rng
         lines = []
+        kernels = [self.kernel() for _ in range(3)]
+        self.kernels = [one for one, _ in kernels]
+        self.punned = PUNNED
         for kind in [*rng.sample(INTEGERS, 4), rng.choice(INTEGERS), rng.choice(FLOATS)]:
             self.arrays.append(Array(self.name("g"), kind, rng.choice([2, 4, 8, 16, 32, 64, 256])))
         for array in self.arrays:
@@ -422,6 +480,8 @@ class _Writer:
         lines.append(f"static struct {{ {inside} }} record[{self.records}];")
         inside = " ".join(f"{kind} {kind}_[{length}];" for kind, length in PUNNED.items())
         lines.append(f"static union {{ {inside} }} punned;")
+        for _, text in kernels:
+            lines += text
 
         made: list[Function] = []
         for _ in range(TABLE):
@@ -446,11 +506,12 @@ class _Writer:
     def checksum(self, made: list[Function]) -> list[str]:
         scope = Scope([("round", "u32")], [], made, "u64")
         called = made[TABLE:]
-        rounds = max(1, min(500, TOTAL // sum(one.cost for one in called)))
+        rounds = max(1, min(500, TOTAL // (sum(one.cost for one in called) + sum(one.cost for one in self.kernels))))
         lines = ["unsigned long checksum(void)", "{", f"    for (u32 round = 0; round < {rounds}; round++) {{"]
         for one in called:
             call = self.convert(self.call(one, scope, rounds), one.result, "u64")
             lines.append(f"        mix((u64){call});")
+        lines += [f"        mix({self.kernel_call(one, scope, rounds)});" for one in self.kernels]
         lines.append("    }")
         for array in self.arrays:
             lines.append(f"    for (u32 i = 0; i < {array.length}; i++) {self.seen(f'{array.name}[i]', array.type)}")
@@ -458,7 +519,7 @@ class _Writer:
             lines.append(f"    {self.seen(name, kind)}")
         for name, kind in self.fields:
             lines.append(f"    for (u32 i = 0; i < {self.records}; i++) {self.seen(f'record[i].{name}', kind)}")
-        lines.append("    for (u32 i = 0; i < 8; i++) mix(punned.u64_[i]);")
+        lines.append(f"    for (u32 i = 0; i < {PUNNED['u64']}; i++) mix(punned.u64_[i]);")
         return [*lines, "    return sum;", "}"]
 
     def seen(self, place: str, kind: str) -> str:

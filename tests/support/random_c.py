@@ -427,7 +427,7 @@ class _Writer:
                 continue
             # The same place read before and after another was written.
             place, its = self.target(scope)
-            seen, other = self.rng.choice(self.arrays), self.rng.choice(self.arrays)
+            seen, other = rng.choice(self.arrays), rng.choice(self.arrays)
             index = self.index(scope, seen.length)
             body += [f"x = x * 5 + (u64){seen.name}[{index}];",
                      f"{other.name}[{self.index(scope, other.length)}] = {self.expression(scope, other.type, 2)};",
@@ -436,8 +436,9 @@ class _Writer:
         self.arrays = []
         return Kernel(name, (one, two), self.cost), [
             f"static NOINLINE u64 {name}({one} *{p}, {two} *{q}, u64 x)", "{", f"    {kind} y = ({kind})x;",
-                f"    for (u32 i = 0; i < {trips}; i++) {{", *("        " + line for line in body), "    }",
-                "    return x ^ (u64)y;", "}"]  # fmt: skip
+            f"    for (u32 i = 0; i < {trips}; i++) {{", *("        " + line for line in body), "    }",
+            "    return x ^ (u64)y;", "}",
+        ]  # fmt: skip
 
     def kernel_call(self, kernel: Kernel, scope: Scope, times: int) -> str:
         """Return a call of a kernel, on bytes that overlap."""

@@ -214,16 +214,20 @@ cdef class State:
         self.store = store
         if parallel and tier != "t0" and not code_is_concurrent():
             # Code that is being written cannot be executed here, by another hart neither.
-            if tier == "t1":
-                raise ConfigError("tier='t1' with parallel harts: this host's code memory is not for several threads",
+            if tier != "auto":
+                raise ConfigError(f"tier={tier!r} with parallel harts: this host's code memory is not for several "
+                                  "threads",
                                   hint="vmcore info says how code is kept; tier='auto' interprets")
         elif tier != "t0" and not cache_open(self.sys, HOT_AFTER if tier == "auto" else 1,
-                                             NULL if store is None else &store.table) and tier == "t1":
-            raise ConfigError("tier='t1': this host gives no memory for compiled code",
+                                             NULL if store is None else &store.table) and tier != "auto":
+            raise ConfigError(f"tier={tier!r}: this host gives no memory for compiled code",
                               hint="vmcore info says why; tier='auto' goes on without")
         if tier == "t2" or tier == "auto":
-            tier_open(self.sys, tier == "t2", <uint64_t>(NO_LIMIT if fuel is None else fuel),
-                      <uint32_t>(BY_COLOURING if how is None else how))
+            if not tier_open(self.sys, tier == "t2", <uint64_t>(NO_LIMIT if fuel is None else fuel),
+                             <uint32_t>(BY_COLOURING if how is None else how)) and tier == "t2":
+                raise ConfigError("tier='t2': this host's processor lacks BMI1, BMI2, LZCNT, POPCNT or FMA, or there "
+                                  "is no memory",
+                                  hint="tier='t1' compiles without regions; tier='auto' goes on without")
         self.quantum = QUANTUM if count > 1 else QUANTUM_ALONE
         self.quantum_left = self.quantum
         self.sys.clock.changed = 0

@@ -24,7 +24,7 @@ from vmcore._fast.jit.image cimport (
 from vmcore._fast.jit.l3 cimport Table, heat_class, store_give_back, store_knows, store_put, store_take
 from vmcore._fast.jit.stubs cimport install_stubs, write_stubs
 from vmcore._fast.jit.x64.asm cimport Asm, x_open
-from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_realloc
+from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_grow
 
 cdef enum:
     FIRST_ROOM = 16
@@ -54,22 +54,9 @@ cdef inline uint32_t bit_length(uint32_t v) noexcept nogil:
     return bits
 
 
-cdef bint more_room(void **array, uint32_t *room, uint32_t used, uint64_t each) noexcept nogil:
-    cdef uint32_t wanted = room[0] * 2 if room[0] else FIRST_ROOM
-    cdef void *moved
-    if used < room[0]:
-        return True
-    moved = vm_realloc(array[0], wanted * each)
-    if moved == NULL:
-        return False
-    array[0] = moved
-    room[0] = wanted
-    return True
-
-
 cdef bint new_segment(CodeCache *c) noexcept nogil:
     cdef CodeSegment *s
-    if not more_room(<void **>&c.segments, &c.segments_room, c.nsegments, sizeof(CodeSegment)):
+    if not vm_grow(<void **>&c.segments, &c.segments_room, c.nsegments + 1, FIRST_ROOM, sizeof(CodeSegment)):
         return False
     s = &c.segments[c.nsegments]
     if code_segment_new(s) != 0:
@@ -369,7 +356,8 @@ cdef void cache_evict(System *sys, uint64_t left) noexcept nogil:
                     # Not all of that warmth fits.
                     left -= u.code_bytes
                     bits += 1
-                if u.nblocks and bits >= coldest and more_room(<void **>&moved, &room, kept, sizeof(Moved)):
+                if u.nblocks and bits >= coldest and vm_grow(<void **>&moved, &room, kept + 1, FIRST_ROOM,
+                                                             sizeof(Moved)):
                     moved[kept].image = make_image(sys, bundle)
                     moved[kept].bundle = bundle
                     moved[kept].shared = u.shared
@@ -406,7 +394,7 @@ cdef bint record(System *sys, CodeBundle *bundle, const Made *made, uint64_t at)
     cdef Link *link
     cdef uint32_t i, target
     cdef bint had
-    if not more_room(<void **>&u.blocks, &u.blocks_room, u.nblocks, sizeof(Compiled)):
+    if not vm_grow(<void **>&u.blocks, &u.blocks_room, u.nblocks + 1, FIRST_ROOM, sizeof(Compiled)):
         return False
     block = &u.blocks[u.nblocks]
     had = bundle.code[made.start >> 1] != 0
@@ -423,7 +411,7 @@ cdef bint record(System *sys, CodeBundle *bundle, const Made *made, uint64_t at)
             u.blocks[i].off |= REPLACED
     for i in range(made.nlinks):
         # Without room the jump keeps leading to its exit: slower, not wrong.
-        if not more_room(<void **>&u.links, &u.links_room, u.nlinks, sizeof(Link)):
+        if not vm_grow(<void **>&u.links, &u.links_room, u.nlinks + 1, FIRST_ROOM, sizeof(Link)):
             break
         link = &u.links[u.nlinks]
         link.field = made.links[i].field

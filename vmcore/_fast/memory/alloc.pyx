@@ -1,6 +1,6 @@
 """Memory for compiled code: the slab allocator's, counted, so that a test can say that nothing is left."""
 
-from libc.stdint cimport SIZE_MAX, uint64_t
+from libc.stdint cimport SIZE_MAX, uint32_t, uint64_t
 
 from vmcore._fast.defs cimport VMCORE_ASSERT
 from vmcore._fast.memory.slab cimport SLAB_OK, slab_alloc, slab_calloc, slab_free, slab_realloc, slab_size
@@ -83,6 +83,23 @@ cdef bint is_live(const Header *h) noexcept nogil:
     cdef bint live = slab_size(h) != 0
     VMCORE_ASSERT(live)
     return live
+
+
+cdef bint vm_grow(void **array, uint32_t *room, uint32_t wanted, uint32_t least, size_t each) noexcept nogil:
+    cdef uint64_t larger = room[0] if room[0] else least
+    cdef void *moved
+    if wanted <= room[0]:
+        return True
+    while larger < wanted:
+        larger *= 2
+    if larger > 0xFFFFFFFFu or larger > most() // each:
+        return False
+    moved = vm_realloc(array[0], larger * each)
+    if moved == NULL:
+        return False
+    array[0] = moved
+    room[0] = <uint32_t>larger
+    return True
 
 
 cdef void vm_free(void *block) noexcept nogil:

@@ -8,22 +8,16 @@ from vmcore._fast.jit.t2.moves cimport PLACE_BASE, PLACE_CONST, PLACE_HOME, Move
 from vmcore._fast.jit.t2.places cimport AT_HOME, AT_SLOT, AT_XMM, MOST_SLOTS
 from vmcore._fast.jit.x64.asm cimport (
     F_LEA, F_MOV, F_MOVAPS, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOV_MR, RBP, x_mov_imm, x_rm, x_rr)
-from vmcore._fast.memory.alloc cimport vm_realloc
+from vmcore._fast.memory.alloc cimport vm_grow
 
 cdef enum:
     FIRST_ROOM = 64
 
 
 cdef void *one_more(Code *c, void **array, uint32_t *n, uint32_t which, uint64_t each) noexcept nogil:
-    cdef uint32_t room = c.rooms[which] * 2 if c.rooms[which] else FIRST_ROOM
-    cdef void *moved
-    if n[0] >= c.rooms[which]:
-        moved = vm_realloc(array[0], room * each)
-        if moved == NULL:
-            c.failed = True
-            return NULL
-        array[0] = moved
-        c.rooms[which] = room
+    if not vm_grow(array, &c.rooms[which], n[0] + 1, FIRST_ROOM, each):
+        c.failed = True
+        return NULL
     n[0] += 1
     return <uint8_t *>array[0] + (n[0] - 1) * each
 

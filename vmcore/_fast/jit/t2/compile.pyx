@@ -5,22 +5,21 @@ from libc.string cimport memcpy
 
 from vmcore._fast.defs cimport VMCORE_ASSERT
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
-from vmcore._fast.jit.host cimport (
-    HAS_FMA, HAS_LZCNT, HAS_POPCNT, HAS_TZCNT, find_features, host_bits)
+from vmcore._fast.jit.host cimport HAS_FMA, HAS_LZCNT, HAS_POPCNT, HAS_TZCNT, find_features, host_bits
 from vmcore._fast.jit.image cimport IMAGE_COUNTING, IMAGE_HARTS, IMAGE_PARALLEL
 from vmcore._fast.jit.t2.alloc cimport allocate, allocation_free, allocation_init
 from vmcore._fast.jit.t2.check cimport Misplaced, check_allocation
 from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
 from vmcore._fast.jit.t2.flow cimport Place
 from vmcore._fast.jit.t2.ir cimport Graph, analyse, count_uses, graph_clear, graph_free, graph_init
-from vmcore._fast.jit.t2.job cimport (
-    MOST_REGION_LINKS, REGION_COLD, REGION_LARGE, REGION_MADE, REGION_MEMORY, Job)
+from vmcore._fast.jit.t2.job cimport MOST_REGION_LINKS, Job
 from vmcore._fast.jit.t2.layout cimport lay_out
 from vmcore._fast.jit.t2.lift cimport lift_region
 from vmcore._fast.jit.t2.passes cimport CHECKED, optimise
 from vmcore._fast.jit.t2.places cimport Allocation
 from vmcore._fast.jit.t2.region cimport (
-    NOT_A_PLACE, Region, RegionInput, form_region, insn_at, loop_header, region_free, region_new)
+    NOT_A_PLACE, REFUSED_COLD, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region, RegionInput, form_region, insn_at,
+    loop_header, region_free, region_new)
 from vmcore._fast.jit.t2.select cimport select_nodes
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
 
@@ -83,13 +82,13 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     job.header = loop_header(shop.region, &given, job.sample, False)
     if job.header == NOT_A_PLACE:
         job.header = job.sample
-        return REGION_COLD
+        return REFUSED_COLD
     n = form_region(shop.region, &given, job.header)
     if n:
         return n
     if not shop.region.is_loop and not job.anything:
         # Block code is as good for what is executed once.
-        return REGION_COLD
+        return REFUSED_COLD
     job.insns = shop.region.ninsns
     note_covered(shop.region, job)
     graph_clear(&shop.graph)
@@ -101,11 +100,11 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     analyse(&shop.graph)
     count_uses(&shop.graph)
     if shop.graph.failed:
-        return REGION_LARGE
+        return REFUSED_LARGE
     select_nodes(&shop.graph)
     allocate(&shop.graph, &shop.places, job.how)
     if shop.places.failed:
-        return REGION_LARGE
+        return REFUSED_LARGE
     if CHECKED:
         VMCORE_ASSERT(is_right(&shop.graph, &shop.places))
     n = lay_out(&shop.graph, layout)
@@ -113,19 +112,19 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     job.spilled = shop.places.spilled
     if not emit_region(&shop.graph, &shop.places, layout, n, &shop.code, shop.window, shop.window + WINDOW_BYTES,
                        given.parallel, job.flags & IMAGE_COUNTING != 0) or shop.code.nlinks > MOST_REGION_LINKS:
-        return REGION_LARGE
+        return REFUSED_LARGE
     job.size = <uint32_t>(shop.code.a.at - shop.code.a.start)
     job.nlinks = shop.code.nlinks
     memcpy(job.links, shop.code.links, shop.code.nlinks * sizeof(job.links[0]))
     job.code = <uint8_t *>vm_alloc(job.size)
     if job.code == NULL:
-        return REGION_MEMORY
+        return REFUSED_MEMORY
     memcpy(job.code, shop.window, job.size)
-    return REGION_MADE
+    return REFUSED_NOT
 
 
 cdef void compile_region(Workshop *shop, Job *job) noexcept nogil:
     cdef uint64_t began = vmcore_monotonic_ns()
     cdef uint32_t layout[1024]
-    job.refused = REGION_MEMORY if shop == NULL else make_code(shop, job, layout)
+    job.refused = REFUSED_MEMORY if shop == NULL else make_code(shop, job, layout)
     job.ns = vmcore_monotonic_ns() - began

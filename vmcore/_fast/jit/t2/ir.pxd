@@ -289,9 +289,8 @@ cdef void move_to_end(Graph *g, uint32_t node, uint32_t block) noexcept nogil
 cdef uint32_t pool_take(Graph *g, uint32_t count) noexcept nogil
 # A snapshot with room for `nregs` registers, which the caller fills. 0: failed.
 cdef uint32_t new_snap(Graph *g, uint32_t off, uint32_t count, uint32_t kind, uint32_t nregs) noexcept nogil
-# Every use of `old` becomes one of `new_`: in nodes, terminators, edges, snapshots.
-cdef void replace_uses(Graph *g, uint32_t old, uint32_t new_) noexcept nogil
-# The same for many at once: new_of[n] is what node n becomes, 0: it stays. Chains are followed.
+# Every use of a node becomes one of another, in nodes, terminators, edges, snapshots: new_of[n] is what node n becomes,
+# 0: it stays. Chains are followed.
 cdef void replace_all(Graph *g, uint32_t *new_of) noexcept nogil
 
 # --- looking at one ---------------------------------------------------------------------------------------------------

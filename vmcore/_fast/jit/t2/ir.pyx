@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from vmcore._fast.memory.alloc cimport vm_free, vm_realloc
+from vmcore._fast.memory.alloc cimport vm_free, vm_grow
 
 cdef extern from "jit/t2/ops.h" nogil:
     const OpRow OPS "vmcore_ops"[]
@@ -31,27 +31,12 @@ cdef const OpRow *op_row(uint32_t op) noexcept nogil:
 
 # --- memory -----------------------------------------------------------------------------------------------------------
 
-cdef bint grow(void **array, uint32_t *room, uint32_t wanted, uint32_t least, uint64_t each) noexcept nogil:
-    cdef uint32_t new_room = room[0] if room[0] else least
-    cdef void *moved
-    if wanted <= room[0]:
-        return True
-    while new_room < wanted:
-        new_room *= 2
-    moved = vm_realloc(array[0], new_room * each)
-    if moved == NULL:
-        return False
-    array[0] = moved
-    room[0] = new_room
-    return True
-
-
 cdef int graph_init(Graph *g) noexcept nogil:
     memset(g, 0, sizeof(Graph))
-    if not (grow(<void **>&g.nodes, &g.nodes_room, FIRST_NODES, FIRST_NODES, sizeof(Node))
-            and grow(<void **>&g.blocks, &g.blocks_room, FIRST_BLOCKS, FIRST_BLOCKS, sizeof(BlockOf))
-            and grow(<void **>&g.snaps, &g.snaps_room, FIRST_BLOCKS, FIRST_BLOCKS, sizeof(Snap))
-            and grow(<void **>&g.pool, &g.pool_room, FIRST_POOL, FIRST_POOL, sizeof(uint32_t))):
+    if not (vm_grow(<void **>&g.nodes, &g.nodes_room, FIRST_NODES, FIRST_NODES, sizeof(Node))
+            and vm_grow(<void **>&g.blocks, &g.blocks_room, FIRST_BLOCKS, FIRST_BLOCKS, sizeof(BlockOf))
+            and vm_grow(<void **>&g.snaps, &g.snaps_room, FIRST_BLOCKS, FIRST_BLOCKS, sizeof(Snap))
+            and vm_grow(<void **>&g.pool, &g.pool_room, FIRST_POOL, FIRST_POOL, sizeof(uint32_t))):
         graph_free(g)
         return -1
     graph_clear(g)
@@ -92,8 +77,8 @@ cdef void graph_clear(Graph *g) noexcept nogil:
 
 cdef uint32_t new_block(Graph *g) noexcept nogil:
     cdef uint32_t number = g.nblocks
-    if number >= MOST_BLOCKS or not grow(<void **>&g.blocks, &g.blocks_room, number + 1, FIRST_BLOCKS,
-                                         sizeof(BlockOf)):
+    if number >= MOST_BLOCKS or not vm_grow(<void **>&g.blocks, &g.blocks_room, number + 1, FIRST_BLOCKS,
+                                            sizeof(BlockOf)):
         g.failed = True
         return 0
     memset(&g.blocks[number], 0, sizeof(BlockOf))
@@ -105,7 +90,7 @@ cdef uint32_t new_node(Graph *g, uint32_t op, uint8_t type, uint32_t a, uint32_t
                        int64_t imm) noexcept nogil:
     cdef uint32_t number = g.nnodes
     cdef Node *n
-    if number >= MOST_NODES or not grow(<void **>&g.nodes, &g.nodes_room, number + 1, FIRST_NODES, sizeof(Node)):
+    if number >= MOST_NODES or not vm_grow(<void **>&g.nodes, &g.nodes_room, number + 1, FIRST_NODES, sizeof(Node)):
         g.failed = True
         return 0
     n = &g.nodes[number]
@@ -201,8 +186,8 @@ cdef void move_to_end(Graph *g, uint32_t node, uint32_t block) noexcept nogil:
 
 cdef uint32_t pool_take(Graph *g, uint32_t count) noexcept nogil:
     cdef uint32_t first = g.npool
-    if count > MOST_POOL - first or not grow(<void **>&g.pool, &g.pool_room, first + count, FIRST_POOL,
-                                             sizeof(uint32_t)):
+    if count > MOST_POOL - first or not vm_grow(<void **>&g.pool, &g.pool_room, first + count, FIRST_POOL,
+                                                sizeof(uint32_t)):
         g.failed = True
         return 0
     g.npool += count
@@ -213,7 +198,7 @@ cdef uint32_t new_snap(Graph *g, uint32_t off, uint32_t count, uint32_t kind, ui
     cdef uint32_t number = g.nsnaps
     cdef uint32_t regs = pool_take(g, nregs)
     cdef Snap *s
-    if regs == 0 or not grow(<void **>&g.snaps, &g.snaps_room, number + 1, FIRST_BLOCKS, sizeof(Snap)):
+    if regs == 0 or not vm_grow(<void **>&g.snaps, &g.snaps_room, number + 1, FIRST_BLOCKS, sizeof(Snap)):
         g.failed = True
         return 0
     s = &g.snaps[number]
@@ -269,37 +254,6 @@ cdef void replace_all(Graph *g, uint32_t *new_of) noexcept nogil:
             at[0] = (at[0] & 0xFF) | become(new_of, at[0] >> 8) << 8
 
 
-cdef void replace_uses(Graph *g, uint32_t old, uint32_t new_) noexcept nogil:
-    cdef uint32_t i, k, e
-    cdef Node *n
-    cdef BlockOf *b
-    cdef Snap *s
-    cdef uint32_t *at
-    for i in range(1, g.nnodes):
-        n = &g.nodes[i]
-        if n.a == old:
-            n.a = new_
-        if n.b == old:
-            n.b = new_
-        if n.c == old:
-            n.c = new_
-    for i in range(1, g.nblocks):
-        b = &g.blocks[i]
-        if b.cond == old:
-            b.cond = new_
-        for e in range(b.nedges):
-            for k in range(b.edges[e].nargs):
-                at = &g.pool[b.edges[e].args + k]
-                if at[0] == old:
-                    at[0] = new_
-    for i in range(1, g.nsnaps):
-        s = &g.snaps[i]
-        for k in range(s.nregs):
-            at = &g.pool[s.regs + k]
-            if at[0] >> 8 == old:
-                at[0] = (at[0] & 0xFF) | new_ << 8
-
-
 cdef inline void use_snap(Graph *g, uint32_t snap) noexcept nogil:
     cdef uint32_t i
     for i in range(g.snaps[snap].nregs):
@@ -349,7 +303,7 @@ cdef void number_blocks(Graph *g) noexcept nogil:
     cdef uint32_t depth = 0
     cdef uint32_t left, to, i
     cdef BlockOf *b
-    if stack == 0 or not grow(<void **>&g.order, &g.order_room, g.nblocks, FIRST_BLOCKS, sizeof(uint32_t)):
+    if stack == 0 or not vm_grow(<void **>&g.order, &g.order_room, g.nblocks, FIRST_BLOCKS, sizeof(uint32_t)):
         g.failed = True
         g.norder = 0
         g.npool = mark

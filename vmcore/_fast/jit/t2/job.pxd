@@ -10,14 +10,6 @@ cdef enum:
     MOST_REGION_LINKS = 512
     JOBS = 64                 # that may wait
 
-# Why there is no region.
-cdef enum Refusal:
-    REGION_MADE = 0
-    REGION_COLD = 1           # nothing that is worth it, or all of it is compiled already
-    REGION_LIFT = 2           # an instruction at its start that cannot be lifted
-    REGION_LARGE = 3          # too much for one of the stages
-    REGION_MEMORY = 4
-
 cdef struct Job:
     Job *next                 # among what its client has not fetched
     Client *client
@@ -33,7 +25,7 @@ cdef struct Job:
     uint32_t how              # registers are allocated: BY_* (places.pxd)
     uint8_t anything          # a region that is no loop will do
     # What came of it.
-    uint32_t refused
+    uint32_t refused          # REFUSED_* (region.pxd)
     uint32_t header
     uint32_t insns
     uint8_t covered[256]      # a bit for each halfword that begins an instruction of it, calls apart

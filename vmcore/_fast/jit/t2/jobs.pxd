@@ -3,8 +3,6 @@
 # A machine has a Client. A job holds a copy of all that its region is made from, so nothing of a machine is touched by
 # a compile thread; what comes of it waits at the client until the machine fetches it.
 
-from libc.stdint cimport uint32_t
-
 from vmcore._fast.jit.t2.job cimport Client, Job
 
 # For a machine. NULL: no memory, or no threads.
@@ -17,5 +15,3 @@ cdef bint job_push(Client *client, Job *job) noexcept nogil
 cdef Job *job_fetch(Client *client) noexcept nogil
 cdef Job *job_new() noexcept nogil
 cdef void job_free(Job *job) noexcept nogil
-# How many threads there are now.
-cdef uint32_t job_threads() noexcept nogil

@@ -197,10 +197,6 @@ cdef void job_free(Job *job) noexcept nogil:
     vm_free(job)
 
 
-cdef uint32_t job_threads() noexcept nogil:
-    return nthreads
-
-
 # --- fork -------------------------------------------------------------------------------------------------------------
 
 cdef void in_child() noexcept nogil:

@@ -6,10 +6,10 @@ from libc.string cimport memset
 
 from vmcore._fast.jit.convention cimport HOST_OF, XMM_OF
 from vmcore._fast.jit.t2.ir cimport (
-    F_REGISTERS, NODE_COVERED, NODE_REMAT, OP_ADD, OP_ARG, OP_BASE, OP_CONST, OP_ENTRY, OP_FPU,
-    OP_LEAVE_IF, OP_LOAD, T_INT, T_NONE, BlockOf, Edge, Graph, Node, Snap, edge_arg, operand, snap_reg)
+    F_REGISTERS, NODE_COVERED, NODE_REMAT, OP_ADD, OP_ARG, OP_BASE, OP_CONST, OP_ENTRY, OP_FPU, OP_LEAVE_IF, OP_LOAD,
+    T_INT, T_NONE, BlockOf, Edge, Graph, Node, Snap, edge_arg, operand, snap_reg)
 from vmcore._fast.jit.t2.select cimport MOST_READS, reads_of, reads_of_end, snap_source, wants_register_of
-from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_realloc
+from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_grow
 
 cdef enum:
     FIRST_STEPS = 512
@@ -92,21 +92,6 @@ cdef float spill_cost(const Live *lv, const Graph *g, uint32_t rng) noexcept nog
 
 # --- memory -----------------------------------------------------------------------------------------------------------
 
-cdef bint grow(void **array, uint32_t *room, uint32_t wanted, uint32_t least, size_t each) noexcept nogil:
-    cdef uint32_t new_room = room[0] if room[0] else least
-    cdef void *moved
-    if wanted <= room[0]:
-        return True
-    while new_room < wanted:
-        new_room *= 2
-    moved = vm_realloc(array[0], new_room * each)
-    if moved == NULL:
-        return False
-    array[0] = moved
-    room[0] = new_room
-    return True
-
-
 cdef void live_free(Live *lv) noexcept nogil:
     vm_free(lv.range_of)
     vm_free(lv.node_of)
@@ -129,7 +114,7 @@ cdef inline bint push(Live *lv, const Graph *g, uint32_t node, uint32_t flags) n
     cdef const Node *n = &g.nodes[node]
     if node == 0 or n.type == T_NONE or n.flags & (NODE_COVERED | NODE_REMAT):
         return True
-    if not grow(<void **>&lv.reads, &lv.reads_room, lv.nreads + 1, FIRST_READS, sizeof(uint32_t)):
+    if not vm_grow(<void **>&lv.reads, &lv.reads_room, lv.nreads + 1, FIRST_READS, sizeof(uint32_t)):
         return False
     lv.reads[lv.nreads] = node | flags
     lv.nreads += 1
@@ -166,7 +151,7 @@ cdef bint make_step(Live *lv, const Graph *g, uint32_t node) noexcept nogil:
     cdef uint32_t flags = READ_EXIT
     cdef uint32_t i
     cdef Step *s
-    if not grow(<void **>&lv.steps, &lv.steps_room, lv.nsteps + 1, FIRST_STEPS, sizeof(Step)):
+    if not vm_grow(<void **>&lv.steps, &lv.steps_room, lv.nsteps + 1, FIRST_STEPS, sizeof(Step)):
         return False
     s = &lv.steps[lv.nsteps]
     lv.nsteps += 1
@@ -228,7 +213,7 @@ cdef bint make_defs(Live *lv, const Graph *g, Span *span) noexcept nogil:
     while node:
         op = g.nodes[node].op
         if (op == OP_ARG or op == OP_ENTRY or op == OP_BASE) and lv.range_of[node] != NO_RANGE:
-            if not grow(<void **>&lv.reads, &lv.reads_room, lv.nreads + 1, FIRST_READS, sizeof(uint32_t)):
+            if not vm_grow(<void **>&lv.reads, &lv.reads_room, lv.nreads + 1, FIRST_READS, sizeof(uint32_t)):
                 return False
             lv.reads[lv.nreads] = node
             lv.nreads += 1
@@ -333,7 +318,7 @@ cdef bint find_live(Live *lv, const Graph *g) noexcept nogil:
 cdef inline bint push_move(Live *lv, uint32_t one, uint32_t two, float weight, float saves) noexcept nogil:
     if one == two or one == NO_RANGE or two == NO_RANGE:
         return True
-    if not grow(<void **>&lv.moves, &lv.moves_room, lv.nmoves + 1, FIRST_MOVES, sizeof(Move)):
+    if not vm_grow(<void **>&lv.moves, &lv.moves_room, lv.nmoves + 1, FIRST_MOVES, sizeof(Move)):
         return False
     lv.moves[lv.nmoves].one = one
     lv.moves[lv.nmoves].two = two

@@ -3,7 +3,7 @@
 
 from libc.stdint cimport uint32_t
 
-from vmcore._fast.jit.t2.ir cimport NODE_LATE, OP_BOX, Graph, Snap, snap_node
+from vmcore._fast.jit.t2.ir cimport NODE_LATE, OP_BOX, OP_SEXT32, Graph, Snap, snap_node
 
 # Marks the nodes. After count_uses(); constants that every user takes as an immediate are NODE_REMAT, and so on.
 cdef void select_nodes(Graph *g) noexcept nogil
@@ -38,6 +38,9 @@ cdef inline uint32_t snap_source(const Graph *g, const Snap *s, uint32_t i) noex
 cdef inline uint32_t late_work(const Graph *g, uint32_t node) noexcept nogil:
     cdef uint32_t work = 0
     while g.nodes[node].flags & NODE_LATE:
-        work |= <uint32_t>LATE_BOX if g.nodes[node].op == OP_BOX else <uint32_t>LATE_CLEAN
+        if g.nodes[node].op == OP_BOX:
+            work |= LATE_BOX
+        else:
+            work |= <uint32_t>LATE_SEXT32 if g.nodes[node].op == OP_SEXT32 else <uint32_t>LATE_CLEAN
         node = g.nodes[node].a
     return work

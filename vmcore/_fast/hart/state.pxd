@@ -296,6 +296,7 @@ cdef struct Hart:
     uint64_t n_misses         # ... because the L1 table did not know where to go on
     uint64_t no_page          # address of a page that there is not, which no guest can guess (state.pyx)
     uint64_t n_regions        # entries of compiled regions
+    uint64_t n_strays         # wrong guesses in them
     uint64_t n_t2             # instructions retired in them, in the lower 63 bits: only where sys.counting
     uint64_t n_lookups        # how often compiled code asked it, and was answered: only where sys.counting
     uint64_t n_hits

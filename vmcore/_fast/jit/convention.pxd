@@ -102,6 +102,9 @@ cdef inline int32_t at_no_page() noexcept nogil:
 cdef inline int32_t at_n_regions() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).n_regions - HART_BIAS()
 
+cdef inline int32_t at_n_strays() noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).n_strays - HART_BIAS()
+
 cdef inline int32_t at_n_hits() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).n_hits - HART_BIAS()
 

@@ -28,11 +28,12 @@ cdef enum Aside:
     ASIDE_NEXT_RAX = 3
     ASIDE_MISS = 4            # HOST `what`
     ASIDE_REFILL = 5          # the same, which remembers what it found
-    ASIDE_EDGE = 6            # moves along edge `more` of block `what`
-    ASIDE_FPU = 7             # the host's FPU is to become the guest's, by snapshot `what`
-    ASIDE_DIVIDE = 8          # by zero or by -1: node `what`
+    ASIDE_STRAY = 6           # the same, which guessed
+    ASIDE_EDGE = 7            # moves along edge `more` of block `what`
+    ASIDE_FPU = 8             # the host's FPU is to become the guest's, by snapshot `what`
+    ASIDE_DIVIDE = 9          # by zero or by -1: node `what`
     ASIDE_LOST = 10           # the first way of the L1 table does not know the address in rax
-    ASIDE_NODE = 9            # whatever its emitter has for node `what` there
+    ASIDE_NODE = 11           # whatever its emitter has for node `what` there
 
 cdef struct Away:
     uint8_t *field            # displacement that leads here

@@ -75,6 +75,7 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     given.page = job.page
     given.warm = job.warm
     given.taken = job.taken
+    given.targets = job.targets
     given.isa = job.isa
     given.limit = REGION_LIMIT
     given.many_harts = job.flags & IMAGE_HARTS != 0
@@ -93,6 +94,7 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     note_covered(shop.region, job)
     graph_clear(&shop.graph)
     shop.graph.fuel = job.fuel
+    shop.graph.guesses = not job.steady
     lift_region(shop.region, &shop.graph)
     analyse(&shop.graph)
     optimise(&shop.graph, &job.spent)

@@ -8,10 +8,10 @@ from vmcore._fast.jit.convention cimport (
     STUB_LOST, STUB_NEXT, STUB_NEXT_RAX, at_budget, at_fp_live, at_fs, at_n_regions, at_n_t2, at_stub)
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_LOST, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED,
-    ASIDE_REFILL, Away, Mark, Wait, away, land, make_moves, node_of, one_more, source_of)
+    ASIDE_REFILL, ASIDE_STRAY, Away, Mark, Wait, away, land, make_moves, node_of, one_more, source_of)
 from vmcore._fast.jit.t2.emit_fp cimport emit_fp, fp_aside
 from vmcore._fast.jit.t2.emit_int cimport divide_aside, emit_condition, emit_int
-from vmcore._fast.jit.t2.emit_mem cimport emit_mem, refill_aside
+from vmcore._fast.jit.t2.emit_mem cimport emit_mem, refill_aside, stray_aside
 from vmcore._fast.jit.t2.exits cimport (
     boundary_of, emit_exit, emit_leave_to, emit_tables, find_exit, fpu_aside, miss_aside)
 from vmcore._fast.jit.t2.ir cimport *
@@ -275,6 +275,8 @@ cdef void emit_aside(Code *c, uint32_t i) noexcept nogil:
         miss_aside(c, w.what, &w)
     elif w.kind == ASIDE_REFILL:
         refill_aside(c, w.what, w.back)
+    elif w.kind == ASIDE_STRAY:
+        stray_aside(c, w.what, w.back)
     elif w.kind == ASIDE_EDGE:
         e = &c.g.blocks[w.what].edges[w.more]
         follow(c, e)

@@ -1,20 +1,21 @@
 """Emission of checks of the TLB, of loads and of stores.
 
 A check is T1's, with two scratch registers instead of three; see memory/tlb.pxd for what makes a hit. One that
-remembers compares with what it found last: four instructions instead of eight. A miss goes out of line, and comes back
-to where the check began.
+remembers compares with what it found last: four instructions instead of eight. One that guesses compares the addend
+that it found with the last one, which is used at once: no access waits for the look-up. A miss goes out of line, and
+comes back to where the check began.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.state cimport TLB_ARRAY
-from vmcore._fast.jit.convention cimport at_no_page
+from vmcore._fast.jit.convention cimport at_n_strays, at_no_page
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_MISS, ASIDE_REFILL, Away, Code, away, is_covered, is_imm32, is_number, load_to, node_of, op_with, put,
+    ASIDE_MISS, ASIDE_REFILL, ASIDE_STRAY, Away, Code, away, is_covered, is_imm32, is_number, load_to, node_of, op_with, put,
     put_xmm, register_of, target_of, target_xmm, use, use_xmm)
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.x64.asm cimport (
-    CC_A, F_ADD, F_ADD_I, F_AND_I, F_CMP_I, F_LEA, F_MOV, F_MOV16_MI, F_MOV16_MR, F_MOV8_MI, F_MOV8_MR, F_MOVSD_LOAD,
+    CC_A, CC_NE, F_ADD, F_ADD_I, F_CMP, F_AND_I, F_CMP_I, F_LEA, F_MOV, F_MOV16_MI, F_MOV16_MR, F_MOV8_MI, F_MOV8_MR, F_MOVSD_LOAD,
     F_MOVSD_STORE, F_MOVSS_LOAD, F_MOVSS_STORE, F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8, F_MOV_MI, F_MOV_MR,
     F_SHR_I, F_XOR, R14, RAX, RBP, RDX, x_jcc, x_jmp_to, x_rm, x_rmi, x_rr, x_rri, x_rx, x_rxi)
 from vmcore._fast.memory.tlb cimport TLB_MASK
@@ -52,6 +53,25 @@ cdef void look_up(Code *c, uint32_t host, uint8_t *back) noexcept nogil:
         w.back = back
 
 
+cdef int guess_host(Code *c, uint32_t host, int to) noexcept nogil:
+    # As find_host().
+    cdef const Node *n = node_of(c, host)
+    cdef int addend = register_of(c, n.b)
+    cdef uint8_t *field
+    cdef Away *w
+    look_up(c, host, c.a.at)
+    if addend < 0:
+        # What is in memory is no faster than the table.
+        x_rx(&c.a, F_MOV, 1, to, R14, RAX, 0, table_of(n) + 8)
+        return to
+    x_rx(&c.a, F_CMP, 1, addend, R14, RAX, 0, table_of(n) + 8)
+    field = x_jcc(&c.a, CC_NE)
+    w = away(c, field, ASIDE_STRAY, host)
+    if w != NULL:
+        w.back = c.a.at
+    return addend
+
+
 cdef int find_host(Code *c, uint32_t host, int to) noexcept nogil:
     # The register that has what is to be added to the guest's address: `to`, or that of OP_ADDEND.
     cdef const Node *n = node_of(c, host)
@@ -62,6 +82,8 @@ cdef int find_host(Code *c, uint32_t host, int to) noexcept nogil:
         look_up(c, host, back)
         x_rx(&c.a, F_MOV, 1, to, R14, RAX, 0, table_of(n) + 8)
         return to
+    if n.c == 0:
+        return guess_host(c, host, to)
     host_address(c, host, RDX)
     op_with(c, F_XOR, 1, RDX, n.b)
     x_rri(&c.a, F_CMP_I, 1, 0, RDX, 4096 - <int64_t>n.size)
@@ -85,6 +107,14 @@ cdef void refill_aside(Code *c, uint32_t host, uint8_t *back) noexcept nogil:
         addend = RAX
     x_rx(&c.a, F_MOV, 1, addend, R14, RAX, 0, table_of(n) + 8)
     put(c, n.c, addend)
+    x_jmp_to(&c.a, back)
+
+
+cdef void stray_aside(Code *c, uint32_t host, uint8_t *back) noexcept nogil:
+    # Who decides about regions wants to know whether guesses are wrong often. rax: the entry's place, as it was.
+    cdef const Node *n = node_of(c, host)
+    x_rx(&c.a, F_MOV, 1, register_of(c, n.b), R14, RAX, 0, table_of(n) + 8)
+    x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_n_strays(), 1)
     x_jmp_to(&c.a, back)
 
 

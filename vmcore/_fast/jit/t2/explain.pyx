@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 from vmcore._fast.jit.t2.alloc cimport allocate
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_LOST, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_NODE,
-    ASIDE_POLLED, ASIDE_REFILL, Away)
+    ASIDE_POLLED, ASIDE_REFILL, ASIDE_STRAY, Away)
 from vmcore._fast.jit.t2.colour cimport interfere
 from vmcore._fast.jit.t2.compile cimport REGION_LIMIT, WINDOW_BYTES, Workshop, workshop_close, workshop_open
 from vmcore._fast.jit.t2.emit cimport emit_region
@@ -44,7 +44,7 @@ cdef tuple GPRS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8",
 cdef dict ASIDES = {
     ASIDE_EXIT: ("exit", "off"), ASIDE_POLLED: ("poll", "off"), ASIDE_FPU: ("fpu", "off"), ASIDE_NEXT: ("next", "off"),
     ASIDE_NEXT_RAX: ("next", ""), ASIDE_LOST: ("lost", ""), ASIDE_MISS: ("miss", "node"),
-    ASIDE_REFILL: ("refill", "node"), ASIDE_DIVIDE: ("divide", "node"),
+    ASIDE_REFILL: ("refill", "node"), ASIDE_STRAY: ("stray", "node"), ASIDE_DIVIDE: ("divide", "node"),
     ASIDE_NODE: ("rare", "node"), ASIDE_EDGE: ("edge", "block"),
 }
 

@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     MOST_PLACES = 3072        # basic blocks, while a region is looked for
+    MOST_WAYS = 12            # on from one of them
 
 # How an instruction goes on.
 cdef enum:
@@ -13,6 +14,7 @@ cdef enum:
     GO_BACK = 3               # to ways[0], a return that is guarded
     GO_AWAY = 4               # who knows
     GO_NOT = 5                # it is not executed: the region is left before it
+    GO_SWITCH = 6             # to one of ways, or away: what a register says is compared with them
 
 # Where control goes. `off` is from the start of the page, and may lie outside of it.
 cdef struct Way:
@@ -30,7 +32,7 @@ cdef struct Place:
     uint8_t nways
     uint8_t calls             # another place of the page (while calls are stepped over)
     uint8_t called
-    Way ways[2]
+    Way ways[MOST_WAYS]
     uint64_t writes           # registers that its instructions write, 1 << n
     # Right after flow_analyse().
     uint16_t order            # in reverse postorder, from 1; 0: not reached
@@ -46,8 +48,8 @@ cdef struct Flow:
     uint32_t nplaces          # number of the next one; the first is 1
     uint16_t order[MOST_PLACES]
     uint32_t norder
-    uint16_t list[2 * MOST_PLACES]
-    uint16_t stack[4 * MOST_PLACES]
+    uint16_t list[MOST_WAYS * MOST_PLACES]
+    uint16_t stack[2 * MOST_WAYS * MOST_PLACES]
     uint8_t failed            # too many
 
 # From place 1 alone; or from wherever functions begin. Each place belongs to the first of those it is reached from, and

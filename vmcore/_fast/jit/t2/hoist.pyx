@@ -142,7 +142,8 @@ cdef bint is_free(const Graph *g, const Node *n) noexcept nogil:
 
 cdef bint may_move(const Graph *g, const Node *n, uint32_t header) noexcept nogil:
     # A HOST out of the loop?
-    return n.op == OP_HOST and is_invariant(g, n.a, header) and in_every_turn(g, n.block, header)
+    return (n.op == OP_HOST and is_invariant(g, n.a, header) and is_invariant(g, n.b, header)
+            and in_every_turn(g, n.block, header))
 
 
 cdef bint is_same(const Graph *g, const Node *n, uint32_t header) noexcept nogil:

@@ -89,8 +89,9 @@ cdef enum Opcode:
     # It can leave, by its snapshot, which has the state before the first access that it is for.
     # LOAD, STORE: at host address a + b + imm. a: a HOST that covers it; b: its base node.
     # With b and c, an OP_TAG and its OP_ADDEND, what was found last is remembered there: a page of its own is asked for
-    # first. These two are the only values that change after they were made; only HOSTs refer to them. OP_TAG begins as
-    # one that no address has (hart.no_page), so they are worth it in a loop, and stand before it.
+    # first. With b alone, an OP_ADDEND, the page is looked up, but the result is guessed to be what it was last.
+    # These two are the only values that change after they were made; only HOSTs refer to them. OP_TAG begins as one that
+    # no address has (hart.no_page), an OP_ADDEND as anything, so they are worth it in a loop, and stand before it.
     OP_HOST                   # a: address; imm; span in `size`; b, c: 0, or what it remembers
     OP_TAG
     OP_ADDEND
@@ -239,6 +240,7 @@ cdef struct Graph:
     uint64_t burnt            # rewrites so far
     uint64_t fired[4]         # rules of fold.pyx that were used, a bit for each: for people and tests
     uint8_t has_fpu
+    uint8_t guesses           # are allowed (chase.pyx)
     uint8_t failed
 
 # What a rewrite asks first: False once the fuel is used up. Every pass burns one unit for each rewrite that it makes,

@@ -17,6 +17,7 @@ cdef struct Job:
     uint8_t page[4096]
     uint8_t warm[256]         # a bit for each halfword that compiled blocks cover
     uint8_t taken[256]        # ... that has a region, or was refused one
+    uint8_t targets[256]      # ... where jumps to what a register says have gone lately
     gpa_t gpa
     uint64_t isa
     uint32_t flags            # IMAGE_*
@@ -24,6 +25,7 @@ cdef struct Job:
     uint64_t fuel
     uint32_t how              # registers are allocated: BY_* (places.pxd)
     uint8_t anything          # a region that is no loop will do
+    uint8_t steady            # nothing is guessed
     # What came of it.
     uint32_t refused          # REFUSED_* (region.pxd)
     uint32_t header

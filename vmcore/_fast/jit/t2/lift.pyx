@@ -11,7 +11,7 @@ from vmcore._fast.hart.handlers cimport handler_number
 from vmcore._fast.hart.state cimport SINK
 from vmcore._fast.jit.convention cimport NUM_PINNED, NUM_PINNED_F, PINNED, PINNED_F
 from vmcore._fast.jit.t2.build cimport base_node, const_node, entry_node, make
-from vmcore._fast.jit.t2.flow cimport GO_AWAY, GO_BRANCH, GO_ON, GO_TO, Flow, Place, Way, goes_back
+from vmcore._fast.jit.t2.flow cimport GO_AWAY, GO_BRANCH, GO_ON, GO_SWITCH, GO_TO, MOST_WAYS, Flow, Place, Way, goes_back
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.region cimport (
     LIFT_ALWAYS, MOST_FORMED, RD_NONE, RD_X, Insn, Region, insn_at, register_liftable)
@@ -22,7 +22,7 @@ cdef extern from *:
 
 cdef enum:
     MOST_HANDLERS = 1024
-    MOST_LINKS = 2 * MOST_FORMED + 1
+    MOST_LINKS = MOST_WAYS * MOST_FORMED + 1
     EVERYTHING = 0xFFFFFFFF
 
 # A place that was lifted, by its number in the order; 0 stands for what is before the region.
@@ -253,16 +253,41 @@ cdef void guard_return(Lift *t, const Insn *n, int64_t back) noexcept nogil:
     end_insn(t)
 
 
-cdef void end_away(Lift *t, const Insn *n) noexcept nogil:
+cdef uint32_t far_target(Lift *t, const Insn *n) noexcept nogil:
     cdef Graph *g = t.g
     cdef uint32_t target = make(g, t.block, OP_ADD, T_INT, get_x(t, n.op.rs1), const_node(g, n.op.imm), 0, 0)
-    cdef uint32_t snap
-    target = make(g, t.block, OP_AND, T_INT, target, const_node(g, -2), 0, 0)
-    end_jump(t, n)
-    snap = snapshot(t, t.off, t.count, SNAP_NEXT)
+    return make(g, t.block, OP_AND, T_INT, target, const_node(g, -2), 0, 0)
+
+
+cdef void leave_to(Lift *t, uint32_t target) noexcept nogil:
+    cdef Graph *g = t.g
+    cdef uint32_t snap = snapshot(t, t.off, t.count, SNAP_NEXT)
     g.blocks[t.block].snap = snap
     g.blocks[t.block].end = END_LEAVE_TO
     g.blocks[t.block].cond = target
+
+
+cdef void end_switch(Work *w, const Place *p, uint32_t target) noexcept nogil:
+    # One comparison after the other, each in a block of its own.
+    cdef Lift *t = &w.t
+    cdef Graph *g = t.g
+    cdef uint32_t off = make(g, t.block, OP_SUB, T_INT, target, base_node(g), 0, 0)
+    cdef uint32_t i, cond, following
+    for i in range(p.nways):
+        if p.ways[i].to == 0:
+            continue
+        cond = make(g, t.block, OP_EQ, T_INT, off, const_node(g, p.ways[i].off), 0, 0)
+        following = new_block(g)
+        if following == 0:
+            return
+        g.blocks[following].off = t.off
+        g.blocks[t.block].end = END_BRANCH
+        g.blocks[t.block].cond = cond
+        g.blocks[t.block].nedges = 2
+        g.blocks[t.block].edges[1].to = following
+        go_way(w, p, &p.ways[i], 0)
+        t.block = following
+    leave_to(t, target)
 
 
 # --- a place ----------------------------------------------------------------------------------------------------------
@@ -323,6 +348,7 @@ cdef void lift_place(Work *w, const Place *p) noexcept nogil:
     cdef uint32_t straight = p.insns if p.how == GO_ON else p.insns - 1
     cdef const Insn *n
     cdef uint32_t i
+    cdef uint32_t target = 0
     t.block = here.block
     begin_place(w, p)
     for _ in range(straight):
@@ -336,16 +362,19 @@ cdef void lift_place(Work *w, const Place *p) noexcept nogil:
     if p.how != GO_ON:
         n = insn_at(r, off)
         begin_insn(t, off, n)
+        if p.how == GO_AWAY or p.how == GO_SWITCH:
+            target = far_target(t, n)
         if p.how == GO_AWAY:
-            end_away(t, n)
+            end_jump(t, n)
+            leave_to(t, target)
             return
         if p.how == GO_BRANCH:
             end_branch(t, n)
-        elif p.how == GO_TO:
+        elif p.how == GO_TO or p.how == GO_SWITCH:
             end_jump(t, n)
         else:
             guard_return(t, n, p.ways[0].off)
-    if p.how != GO_BRANCH:
+    if p.how != GO_BRANCH and p.how != GO_SWITCH:
         g.blocks[t.block].end = END_GOTO
         g.blocks[t.block].nedges = 1
     for i in range(p.nways):
@@ -360,6 +389,9 @@ cdef void lift_place(Work *w, const Place *p) noexcept nogil:
     here.loose_single = t.loose_single
     memcpy(here.single, t.single, sizeof(t.single))
     memcpy(here.now, t.now, sizeof(t.now))
+    if p.how == GO_SWITCH:
+        end_switch(w, p, target)
+        return
     for i in range(p.nways):
         go_way(w, p, &p.ways[i], i)
 

@@ -15,6 +15,7 @@ class Former:
         *,
         warm: Iterable[int] | None = None,
         taken: Iterable[int] = (),
+        targets: Iterable[int] = (),
         limit: int = 500,
         harts: int = 1,
         parallel: bool = False,

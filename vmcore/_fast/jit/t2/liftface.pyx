@@ -39,6 +39,8 @@ cdef class Former:
         Offsets of the halfwords that are warm; everything, if left out.
     taken : iterable of int, optional
         Offsets where no header is looked for.
+    targets : iterable of int, optional
+        Offsets where jumps to what a register says have gone lately.
     limit : int
         Instructions of a region.
     harts : int
@@ -59,8 +61,10 @@ cdef class Former:
     cdef unsigned char page[4096]
     cdef unsigned char warm[256]
     cdef unsigned char taken[256]
+    cdef unsigned char targets[256]
 
-    def __cinit__(self, const unsigned char[::1] page, isa, *, warm=None, taken=(), limit=500, harts=1, parallel=False):
+    def __cinit__(self, const unsigned char[::1] page, isa, *, warm=None, taken=(), targets=(), limit=500, harts=1,
+                  parallel=False):
         if page.shape[0] != PAGE:
             raise ConfigError(f"{page.shape[0]} bytes are no page", hint=f"A page has {PAGE}")
         memcpy(self.page, &page[0], PAGE)
@@ -70,9 +74,13 @@ cdef class Former:
             self.warm[self.checked(off) >> 4] |= 1 << ((off >> 1) & 7)
         for off in taken:
             self.taken[self.checked(off) >> 4] |= 1 << ((off >> 1) & 7)
+        memset(self.targets, 0, sizeof(self.targets))
+        for off in targets:
+            self.targets[self.checked(off) >> 4] |= 1 << ((off >> 1) & 7)
         self.given.page = self.page
         self.given.warm = self.warm
         self.given.taken = self.taken
+        self.given.targets = self.targets
         self.given.isa = isa
         self.given.limit = limit
         self.given.many_harts = harts > 1

@@ -30,6 +30,7 @@ cdef enum:
     PASS_SINK
     PASS_LOOSEN
     PASS_TAKEN
+    PASS_CHASE
     NUM_PASSES
 
 # The rewrite that used up a graph's fuel.

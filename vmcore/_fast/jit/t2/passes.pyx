@@ -5,6 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from vmcore._fast.defs cimport VMCORE_ASSERT
 from vmcore._fast.jit.t2.bits cimport pass_bits
 from vmcore._fast.jit.t2.build cimport pass_fold
+from vmcore._fast.jit.t2.chase cimport pass_chase
 from vmcore._fast.jit.t2.constants cimport pass_constants
 from vmcore._fast.jit.t2.dead cimport pass_dead
 from vmcore._fast.jit.t2.forward cimport pass_forward
@@ -40,10 +41,11 @@ table[PASS_STRENGTH] = pass_strength
 table[PASS_SINK] = pass_sink
 table[PASS_LOOSEN] = pass_loosen
 table[PASS_TAKEN] = pass_taken
+table[PASS_CHASE] = pass_chase
 
 #: Their names, by number.
 PASSES = ("fold", "dead", "constants", "gvn", "bits", "share", "hoist", "pair", "unroll", "forward", "strength",
-          "sink", "loosen", "taken")
+          "sink", "loosen", "taken", "chase")
 
 # The same for those without the GIL; the bytes live as long as the module.
 _ENCODED = tuple([_name.encode() for _name in (*PASSES, "lift")])
@@ -56,7 +58,8 @@ for _number in range(NUM_PASSES + 1):
 #: on, and what does not change moved out, which lets more of them be shared; bits and what is unused come last.
 ORDER = (
     "fold", "constants", "gvn", "bits", "loosen", "dead", "unroll", "fold", "taken", "constants", "gvn", "dead",
-    "share", "forward", "hoist", "share", "strength", "gvn", "pair", "bits", "sink", "dead",
+    "share", "forward", "hoist", "share", "strength", "gvn", "pair", "chase", "bits", "sink",
+    "dead",
 )
 
 cdef uint8_t steps[MOST_STEPS]

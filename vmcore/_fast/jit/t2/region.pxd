@@ -3,12 +3,13 @@
 # A region is entered at its header, and lies within one page. Where the header is that of a loop the region is this
 # loop, with inner loops whole; else it is what follows. A call to another place of the page goes on there, in a context
 # of its own, so a function that is called twice is there twice; a return goes on behind the call, if it returns there.
+# A jump to what a register says goes on at the places of the page that such jumps have gone to lately, if they are few.
 # What is cold, what cannot be lifted, and whatever else is no part of the region is where it is left.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.state cimport Op
-from vmcore._fast.jit.t2.flow cimport Flow
+from vmcore._fast.jit.t2.flow cimport MOST_WAYS, Flow
 
 cdef enum:
     HALVES = 2048             # halfwords of a page
@@ -32,6 +33,7 @@ cdef struct RegionInput:
     const uint8_t *page       # 4096 bytes
     const uint8_t *warm       # 256 bytes, a bit for each halfword: instructions elsewhere were hardly ever executed
     const uint8_t *taken      # ... where no header is to be looked for; NULL: nowhere
+    const uint8_t *targets    # ... where jumps to what a register says have gone lately; NULL: it is not known
     uint64_t isa
     uint32_t limit            # instructions
     uint8_t many_harts        # there is more than one
@@ -65,6 +67,9 @@ cdef struct Region:
     uint16_t place_at[MOST_CONTEXTS][HALVES]
     uint32_t wait[4 * MOST_WALKED]
     uint32_t nwait
+    uint16_t targets[MOST_WAYS]
+    uint32_t ntargets
+    uint32_t nswitched        # ways of switches
     uint32_t nwalked
     # What came of it.
     uint32_t header           # offset; its place is number 1

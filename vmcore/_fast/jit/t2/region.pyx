@@ -10,7 +10,8 @@ from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.softcore cimport RMM, RTZ
 from vmcore._fast.hart.state cimport SINK, Op
 from vmcore._fast.jit.t2.flow cimport (
-    GO_AWAY, GO_BACK, GO_BRANCH, GO_NOT, GO_ON, GO_TO, MOST_PLACES, Flow, Place, Way, flow_analyse, flow_cut)
+    GO_AWAY, GO_BACK, GO_BRANCH, GO_NOT, GO_ON, GO_SWITCH, GO_TO, MOST_PLACES, MOST_WAYS, Flow, Place, Way,
+    flow_analyse, flow_cut)
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 from vmcore._fast.hart import control as _control
@@ -24,6 +25,7 @@ cdef enum:
     PAGE_END = 4096
     NO_CONTEXT = 0xFFFF
     MOST_TRIES = 24           # headers that are tried for one sample
+    MOST_SWITCHED = 96        # ways of switches in a region
 
 cdef enum Control:
     STRAIGHT = 0
@@ -156,6 +158,17 @@ cdef inline bint misaligned(const Region *r, int32_t off) noexcept nogil:
     return off & 2 and not has(r.given.isa, BIT_C)
 
 
+cdef inline bint is_switch(const Region *r, const Op *op) noexcept nogil:
+    # ra and t0 are what returns go by.
+    return op.rd == SINK and op.rs1 != 1 and op.rs1 != 5 and r.ntargets != 0
+
+
+cdef inline uint32_t num_ways(const Region *r, uint32_t how) noexcept nogil:
+    if how == GO_SWITCH:
+        return r.ntargets
+    return 2 if how == GO_BRANCH else 0 if how == GO_AWAY else 1
+
+
 cdef uint32_t goes(Region *r, uint32_t context, uint32_t off, bint stepping, Way *ways) noexcept nogil:
     # How control goes on from the instruction there: GO_*. Stepping: calls are nothing but a name for what follows, and
     # so is what cannot be lifted.
@@ -163,6 +176,7 @@ cdef uint32_t goes(Region *r, uint32_t context, uint32_t off, bint stepping, Way
     cdef uint32_t control = rows[n.handler].control
     cdef int32_t target = <int32_t>off + n.op.imm
     cdef int32_t following = <int32_t>off + n.length
+    cdef uint32_t i
     ways[0].context = <uint16_t>context
     ways[1].context = <uint16_t>context
     ways[0].to = 0
@@ -182,6 +196,12 @@ cdef uint32_t goes(Region *r, uint32_t context, uint32_t off, bint stepping, Way
             ways[0].off = r.contexts[context].back
             ways[0].context = r.contexts[context].parent
             return GO_BACK
+        if is_switch(r, &n.op) and (stepping or has(r.given.isa, BIT_C)):
+            for i in range(r.ntargets):
+                ways[i].off = r.targets[i]
+                ways[i].context = <uint16_t>context
+                ways[i].to = 0
+            return GO_SWITCH
         return GO_AWAY if stepping or has(r.given.isa, BIT_C) else GO_NOT
     if misaligned(r, target):
         return GO_ON if stepping else GO_NOT
@@ -217,7 +237,7 @@ cdef void walk(Region *r, bint stepping, uint32_t most) noexcept nogil:
     # What can be reached from what waits: nearer things first, as there may be too many.
     cdef uint32_t i = 0
     cdef uint32_t context, off, how, k
-    cdef Way ways[2]
+    cdef Way ways[MOST_WAYS]
     cdef const Insn *n
     cdef int32_t target
     while i < r.nwait:
@@ -242,7 +262,7 @@ cdef void walk(Region *r, bint stepping, uint32_t most) noexcept nogil:
             if how == GO_ON and is_inside(r, &ways[0]):
                 off = <uint32_t>ways[0].off
                 continue
-            for k in range(2 if how == GO_BRANCH else 0 if how == GO_AWAY or how == GO_ON else 1):
+            for k in range(0 if how == GO_ON else num_ways(r, how)):
                 if is_inside(r, &ways[k]):
                     want(r, ways[k].context, <uint32_t>ways[k].off)
             break
@@ -284,8 +304,12 @@ cdef void fill_place(Region *r, Place *p, bint stepping) noexcept nogil:
         off = <uint32_t>p.ways[0].off
         if not is_inside(r, &p.ways[0]) or not bit(r.seen[p.context], off) or bit(r.leads[p.context], off):
             break
+    if how == GO_SWITCH:
+        r.nswitched += r.ntargets
+        if r.nswitched > MOST_SWITCHED:
+            how = GO_AWAY
     p.how = <uint8_t>how
-    p.nways = 2 if how == GO_BRANCH else 0 if how == GO_AWAY else 1
+    p.nways = <uint8_t>num_ways(r, how)
     for k in range(p.nways):
         p.ways[k].to = <uint16_t>place_of(r, &p.ways[k])
 
@@ -295,6 +319,7 @@ cdef void make_places(Region *r, Flow *f, uint32_t first, bint stepping) noexcep
     cdef uint32_t context, byte, off, here
     f.nplaces = 1
     f.failed = False
+    r.nswitched = 0
     if first < PAGE_END:
         new_place(r, f, 0, first)
     for context in range(r.ncontexts):
@@ -318,6 +343,49 @@ cdef void start_walk(Region *r) noexcept nogil:
     memset(r.leads[0], 0, sizeof(r.leads[0]))
 
 
+# --- switches ---------------------------------------------------------------------------------------------------------
+
+cdef void note_led_to(Region *r, uint8_t *led) noexcept nogil:
+    # Where warm instructions of the page lead by themselves, calls to what follows them. Each stretch is taken to begin
+    # with one.
+    cdef uint32_t off = 0
+    cdef uint32_t control
+    cdef int32_t target
+    cdef const Insn *n
+    while off < PAGE_END:
+        if not bit(r.given.warm, off):
+            off += 2
+            continue
+        n = decoded(r, off)
+        control = rows[n.handler].control
+        target = <int32_t>off + n.op.imm
+        if (control == BRANCHES or control == JUMPS) and 0 <= target < PAGE_END:
+            set_bit(led, <uint32_t>target)
+        off += n.length
+        if off < PAGE_END and control != DIES and (n.op.rd != SINK or (control != JUMPS and control != JUMPS_FAR)):
+            set_bit(led, off)
+
+
+cdef void find_targets(Region *r) noexcept nogil:
+    # What nothing else leads to. (What a switch and something else lead to is left to the table of code.)
+    cdef uint8_t led[MAP_BYTES]
+    cdef uint32_t off
+    r.ntargets = 0
+    if r.given.targets == NULL:
+        return
+    memset(led, 0, sizeof(led))
+    note_led_to(r, led)
+    for off in range(0, PAGE_END, 2):
+        if not bit(r.given.targets, off) or not bit(r.given.warm, off) or bit(led, off):
+            continue
+        if r.ntargets == MOST_WAYS:
+            # Comparing with that many is no faster than looking it up.
+            r.ntargets = 0
+            return
+        r.targets[r.ntargets] = <uint16_t>off
+        r.ntargets += 1
+
+
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 cdef void look_at_page(Region *r, const RegionInput *given) noexcept nogil:
@@ -330,6 +398,7 @@ cdef void look_at_page(Region *r, const RegionInput *given) noexcept nogil:
     r.given = given[0]
     memset(r.insns, 0, sizeof(r.insns))
     memset(r.within, 0xFF, sizeof(r.within))
+    find_targets(r)
     start_walk(r)
     while off < PAGE_END:
         if bit(r.seen[0], off):
@@ -405,7 +474,7 @@ cdef bint keep_within_loop(Region *r, uint32_t header) noexcept nogil:
 
 cdef void settle(Region *r) noexcept nogil:
     # Until every cycle is a loop with one entry.
-    cdef uint32_t i
+    cdef uint32_t i, k
     cdef Place *p
     flow_analyse(&r.flow, True)
     while flow_cut(&r.flow):
@@ -418,6 +487,13 @@ cdef void settle(Region *r) noexcept nogil:
             # A return that goes nowhere in particular.
             p.how = GO_AWAY
             p.nways = 0
+        elif p.how == GO_SWITCH:
+            for k in range(p.nways):
+                if p.ways[k].to:
+                    break
+            else:
+                p.how = GO_AWAY
+                p.nways = 0
 
 
 cdef bint keep_loop(Region *r) noexcept nogil:

@@ -14,6 +14,7 @@ cdef enum:
 cdef struct Look:
     uint64_t insns            # of compiled code
     uint64_t entries          # of regions
+    uint64_t strays           # guesses of regions that were wrong
 
 cdef extern from "<stdint.h>":
     const uint64_t NO_LIMIT "UINT64_MAX"
@@ -46,7 +47,7 @@ cdef struct Tier:
     uint64_t n_nodes
     uint64_t n_spilled
     uint64_t n_refused
-    uint64_t n_given_up       # regions that were left all the time
+    uint64_t n_given_up       # regions that were left, or guessed wrong, all the time
     uint64_t n_stale          # pages that changed meanwhile
     uint64_t ns
 

@@ -11,7 +11,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from vmcore._fast.defs cimport gva_t, vmcore_add64, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_unlock
 from vmcore._fast.hart.codepage cimport find_bundle, recode, recode_place
-from vmcore._fast.hart.state cimport FETCH_SIZE, CodeBundle, FetchEntry, Hart, System
+from vmcore._fast.hart.state cimport FETCH_SIZE, L1_USED, CodeBundle, FetchEntry, Hart, System, l1_index, no_code_tag
 from vmcore._fast.jit.block cimport END_REGION
 from vmcore._fast.jit.cache cimport (
     MOST_REFUSED, CodeCache, Made, PageBlocks, image_flags, put_made, unmake)
@@ -32,6 +32,7 @@ cdef enum:
     MOST_TRIES = 24           # regions of a page, those that came to nothing among them
     STORM = 48                # instructions for each entry of a region, below which block code does as well
     MOST_STORMS = 3           # sightings of a page in a storm, more than of it in none
+    ASTRAY = 16               # instructions for each wrong guess, below which no guess is better
 
 
 cdef inline void set_bit(uint8_t *bits, uint32_t half) noexcept nogil:
@@ -68,7 +69,36 @@ cdef void spend(const Tier *t, const Job *job) noexcept nogil:
 
 # --- jobs -------------------------------------------------------------------------------------------------------------
 
-cdef Job *describe(Hart *hart, CodeBundle *bundle, uint32_t sample) noexcept nogil:
+cdef void find_targets(const Hart *hart, gva_t page, Job *job) noexcept nogil:
+    # What compiled code has looked up since forget_targets(): jumps to what a register says and returns, above all, as
+    # all others were looked up for the first time before.
+    cdef uint32_t half, i
+    cdef uint64_t tag
+    if hart.l1_state != L1_USED:
+        return
+    for half in range(2048):
+        if job.warm[half >> 3] >> (half & 7) & 1:
+            i = l1_index(page + 2 * half)
+            tag = (page + 2 * half) ^ hart.l1_tag
+            if hart.l1[i].tag == tag or hart.l1_second[i].tag == tag:
+                set_bit(job.targets, half)
+
+
+cdef void forget_targets(Hart *hart, gva_t page) noexcept nogil:
+    cdef uint32_t half, i
+    cdef uint64_t tag
+    if hart.l1_state != L1_USED:
+        return
+    for half in range(2048):
+        i = l1_index(page + 2 * half)
+        tag = (page + 2 * half) ^ hart.l1_tag
+        if hart.l1[i].tag == tag:
+            hart.l1[i].tag = no_code_tag(i)
+        if hart.l1_second[i].tag == tag:
+            hart.l1_second[i].tag = no_code_tag(i)
+
+
+cdef Job *describe(Hart *hart, CodeBundle *bundle, gva_t pc) noexcept nogil:
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Compiled *one
     cdef Job *job = job_new()
@@ -80,6 +110,9 @@ cdef Job *describe(Hart *hart, CodeBundle *bundle, uint32_t sample) noexcept nog
         one = &u.blocks[i]
         off = one.off & ~<uint32_t>REPLACED
         if one.why == END_REGION:
+            if one.off & REPLACED and u.steady:
+                # It was given up for its guesses; or is tried once more, of MOST_TRIES.
+                continue
             set_bit(job.taken, off >> 1)
             continue
         for half in range(off >> 1, min(one.end, 4096) >> 1):
@@ -89,7 +122,9 @@ cdef Job *describe(Hart *hart, CodeBundle *bundle, uint32_t sample) noexcept nog
     job.gpa = bundle.gpa
     job.isa = hart.isa
     job.flags = image_flags(hart.sys)
-    job.sample = sample
+    job.sample = pc & 4095
+    find_targets(hart, pc & ~<uint64_t>4095, job)
+    job.steady = u.steady
     job.fuel = fuel_left(<Tier *>(<CodeCache *>hart.sys.cache).tier)
     job.how = (<Tier *>(<CodeCache *>hart.sys.cache).tier).how
     return job
@@ -200,7 +235,8 @@ cdef CodeBundle *bundle_at(Hart *hart, gva_t pc) noexcept nogil:
 
 
 cdef void give_up(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
-    # Its regions are entered and left again and again: block code for all of it. They are not tried a second time.
+    # Its regions are entered and left again and again, or guess wrong: block code for all of it. Only those that guessed
+    # are tried a second time.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef uint32_t i
     cdef uint32_t n = u.nblocks
@@ -225,14 +261,31 @@ cdef inline bint is_soon(Hart *hart, const Tier *t) noexcept nogil:
     return hart.n_code - t.looks[hart.index].insns < LEAST_INSNS
 
 
-cdef bint is_stormy(Hart *hart, Tier *t) noexcept nogil:
-    # Since the hart was seen last.
+cdef inline bint is_often(uint8_t *times, bint once_more) noexcept nogil:
+    # Has something been seen several times more than it has not?
+    if once_more:
+        times[0] += 1
+    elif times[0]:
+        times[0] -= 1
+    if times[0] < MOST_STORMS:
+        return False
+    times[0] = 0
+    return True
+
+
+cdef bint is_in_vain(Hart *hart, Tier *t, PageBlocks *u) noexcept nogil:
+    # Do the page's regions not do what they are for? By what came of them since the hart was seen last.
     cdef Look *look = &t.looks[hart.index]
     cdef uint64_t insns = hart.n_code - look.insns
-    cdef uint64_t entries = hart.n_regions - look.entries
+    cdef bint stormy = insns < (hart.n_regions - look.entries) * STORM
+    cdef bint astray = insns < (hart.n_strays - look.strays) * ASTRAY
     look.insns = hart.n_code
     look.entries = hart.n_regions
-    return insns < entries * STORM
+    look.strays = hart.n_strays
+    if is_often(&u.strays, astray):
+        u.steady = True
+        return True
+    return is_often(&u.storms, stormy)
 
 
 cdef bint compile_here(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
@@ -253,24 +306,25 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
     # One more sighting; the last of several asks for a region.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Job *job
-    if is_stormy(hart, t):
-        u.storms += 1
-        if u.storms >= MOST_STORMS:
-            u.storms = 0
-            give_up(hart, t, bundle)
-            return
-    elif u.storms:
-        u.storms -= 1
+    cdef uint32_t before
+    if is_in_vain(hart, t, u):
+        give_up(hart, t, bundle)
+        return
     t.n_samples += 1
     if t.n_samples - u.seen_at > FORGOTTEN:
         u.sightings = 0
     u.seen_at = t.n_samples
+    before = u.sightings
     u.sightings += 1 if u.covered[(pc & 4095) >> 4] >> (pc >> 1 & 7) & 1 else WEIGHT_OUTSIDE
-    if u.sightings < ENOUGH or u.waiting or u.tries >= MOST_TRIES:
+    if u.waiting or u.tries >= MOST_TRIES:
+        return
+    if before < ENOUGH // 2 <= u.sightings:
+        forget_targets(hart, pc & ~<uint64_t>4095)
+    if u.sightings < ENOUGH:
         return
     u.sightings = 0
     u.tries += 1
-    job = describe(hart, bundle, pc & 4095)
+    job = describe(hart, bundle, pc)
     if job == NULL:
         return
     if t.fuel != NO_LIMIT:
@@ -299,8 +353,8 @@ cdef void sample(Hart *hart, gva_t pc) noexcept nogil:
         vmcore_unlock(&sys.code_lock)
 
 
-cdef bint compile_now(Hart *hart, CodeBundle *bundle, uint32_t off) noexcept nogil:
-    cdef Job *job = describe(hart, bundle, off)
+cdef bint compile_now(Hart *hart, CodeBundle *bundle, gva_t pc) noexcept nogil:
+    cdef Job *job = describe(hart, bundle, pc)
     if job == NULL:
         return False
     job.anything = True
@@ -316,7 +370,7 @@ cdef void tier_at_once(Hart *hart, gva_t pc) noexcept nogil:
     bundle = bundle_at(hart, pc)
     if bundle != NULL:
         t.n_samples += 1
-        compile_now(hart, bundle, pc & 4095)
+        compile_now(hart, bundle, pc)
     look_again(hart, t)
     if sys.parallel:
         vmcore_unlock(&sys.code_lock)

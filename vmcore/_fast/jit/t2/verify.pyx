@@ -119,13 +119,13 @@ cdef bint check_access(Check *k, const Node *n) noexcept nogil:
 cdef bint check_host(Check *k, const Node *n, uint32_t place) noexcept nogil:
     if n.size == 0 or n.size > 4096:
         return wrong(k, "a host has a span that there is not")
-    if (n.b == 0) != (n.c == 0):
-        return wrong(k, "a host has half of what it remembers")
     if n.b == 0:
-        return True
-    if k.g.nodes[n.b].op != OP_TAG or k.g.nodes[n.c].op != OP_ADDEND:
+        return True if n.c == 0 else wrong(k, "a host has half of what it remembers")
+    if not check_use(k, n.b, place, T_INT) or (n.c and not check_use(k, n.c, place, T_INT)):
+        return False
+    if k.g.nodes[n.b].op != (OP_TAG if n.c else OP_ADDEND) or (n.c and k.g.nodes[n.c].op != OP_ADDEND):
         return wrong(k, "a host remembers something else")
-    return check_use(k, n.b, place, T_INT) and check_use(k, n.c, place, T_INT)
+    return True
 
 
 cdef bint check_float(Check *k, const Node *n) noexcept nogil:

@@ -1,0 +1,1 @@
+"""Remembered pages; nothing of it is for Python."""

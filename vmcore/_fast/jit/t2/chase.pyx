@@ -1,0 +1,219 @@
+"""Chains of pointers.
+
+Where a loop loads an address and goes on from there, as along a list, a turn takes what its loads take one after the
+other: the entry of the TLB that says what is to be added, and then what lies there. All of RAM often has the same
+addend, and a list's nodes often have one page. So a HOST of such an address gets an OP_ADDEND and guesses: the access
+uses what was found last, while the entry is still being fetched, and is done again should that be something else. What
+is checked is the same as without; a guess saves no instruction, but half of the time.
+
+Where each turn finds another addend, a wrong guess costs a mispredicted jump: those are counted in the hart, and who
+decides about regions has them made without guesses then (tier.pyx).
+
+One OP_ADDEND serves the reads and writes of a chain; it stands before the largest loop around.
+
+Limit: chains in loops that have no other loop inside; MOST_CHAINS of each.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+
+from vmcore._fast.jit.t2.ir cimport (
+    OP_ADDEND, OP_ARG, OP_HOST, OP_LOAD, OP_SELECT, T_INT, analyse, append, burn, edge_arg, BlockOf, Graph, Node)
+from vmcore._fast.jit.t2.loops cimport (
+    block_before, in_loop, is_innermost, is_invariant, loop_around, make_block_before, root_of)
+from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+
+cdef enum:
+    MOST_CHAINS = 2           # in any loop: each takes a register all the way
+    MOST_LOADS = 24           # one after the other, in a turn
+    MOST_IN_ALL = 32
+
+# What is known of a node.
+cdef enum:
+    UNSEEN = 0
+    PENDING                   # ... while those before it are looked at
+    APART
+    LINKED                    # comes from an argument of the header by loads
+
+cdef struct Chase:
+    Graph *g
+    uint8_t *state            # of each node, for one chain at a time
+    uint32_t *chain_of        # of each HOST that guesses: its chain's place plus 1
+    uint32_t before[MOST_IN_ALL]      # headers of the loops that their OP_ADDENDs stand before
+    uint32_t nchains
+    uint8_t *live             # of each block that is a header: chains in its loop
+
+
+# --- which ------------------------------------------------------------------------------------------------------------
+
+cdef uint8_t look(Chase *s, uint32_t node, uint32_t header, uint32_t depth) noexcept nogil:
+    # Does the value come from the argument that is LINKED already?
+    cdef const Graph *g = s.g
+    cdef const Node *n
+    cdef const BlockOf *to
+    cdef const BlockOf *b
+    cdef int64_t off = 0
+    cdef uint32_t i, e, pred
+    cdef uint8_t found = APART
+    node = root_of(g, node, &off)
+    if node == 0 or depth == 0 or is_invariant(g, node, header):
+        return APART
+    if s.state[node] != UNSEEN:
+        return s.state[node]
+    n = &g.nodes[node]
+    s.state[node] = PENDING
+    if n.op == OP_LOAD and n.size == 8 and n.type == T_INT:
+        found = look(s, n.b, header, depth - 1)
+    elif n.op == OP_SELECT:
+        found = max(look(s, n.b, header, depth - 1), look(s, n.c, header, depth - 1))
+    elif n.op == OP_ARG and n.block != header:
+        to = &g.blocks[n.block]
+        for i in range(to.npreds):
+            pred = g.pool[to.preds + i]
+            b = &g.blocks[pred]
+            for e in range(b.nedges):
+                if b.edges[e].to == n.block:
+                    found = max(found, look(s, edge_arg(g, &b.edges[e], <uint32_t>n.imm), header, depth - 1))
+    s.state[node] = found
+    return found
+
+
+cdef void forget(Chase *s) noexcept nogil:
+    cdef uint32_t i
+    for i in range(s.g.nnodes):
+        s.state[i] = UNSEEN
+
+
+cdef bint is_chain(Chase *s, uint32_t arg, uint32_t header) noexcept nogil:
+    # Is what the argument is given for the next turn loaded from where it points to, or further on?
+    cdef const Graph *g = s.g
+    cdef const BlockOf *to = &g.blocks[header]
+    cdef const BlockOf *b
+    cdef uint32_t i, e, pred, node
+    cdef int64_t off = 0
+    cdef bint found = False
+    forget(s)
+    s.state[arg] = LINKED
+    for i in range(to.npreds):
+        pred = g.pool[to.preds + i]
+        b = &g.blocks[pred]
+        for e in range(b.nedges):
+            if b.edges[e].to != header or not in_loop(g, pred, header):
+                continue
+            node = root_of(g, edge_arg(g, &b.edges[e], <uint32_t>g.nodes[arg].imm), &off)
+            if node and node != arg and look(s, node, header, MOST_LOADS) == LINKED:
+                found = True
+    return found
+
+
+cdef bint note_hosts(Chase *s, uint32_t header) noexcept nogil:
+    # Those of the chain that was looked at last, and that remember nothing yet.
+    cdef const Graph *g = s.g
+    cdef const Node *n
+    cdef uint32_t i, node, root
+    cdef int64_t off = 0
+    cdef bint found = False
+    for i in range(g.norder):
+        if g.blocks[g.order[i]].loop != header:
+            continue
+        node = g.blocks[g.order[i]].first
+        while node:
+            n = &g.nodes[node]
+            if n.op == OP_HOST and n.b == 0 and s.chain_of[node] == 0:
+                root = root_of(g, n.a, &off)
+                if root and s.state[root] == LINKED:
+                    s.chain_of[node] = s.nchains + 1
+                    found = True
+            node = n.next
+    return found
+
+
+# --- where ------------------------------------------------------------------------------------------------------------
+
+cdef bint has_room(const Chase *s, uint32_t header) noexcept nogil:
+    # In the loop and in those inside?
+    cdef const Graph *g = s.g
+    cdef uint32_t i, block
+    for i in range(g.norder):
+        block = g.order[i]
+        if s.live[block] >= MOST_CHAINS and g.blocks[block].loop == block and in_loop(g, block, header):
+            return False
+    return True
+
+
+cdef uint32_t largest(const Chase *s, uint32_t header) noexcept nogil:
+    # The loop around with room for one more; 0: not even this one has it.
+    cdef uint32_t found = 0
+    while header:
+        if has_room(s, header):
+            found = header
+        header = loop_around(s.g, header)
+    return found
+
+
+cdef void take_room(Chase *s, uint32_t header) noexcept nogil:
+    cdef const Graph *g = s.g
+    cdef uint32_t i, block
+    for i in range(g.norder):
+        block = g.order[i]
+        if g.blocks[block].loop == block and in_loop(g, block, header):
+            s.live[block] += 1
+
+
+cdef void find_chains(Chase *s) noexcept nogil:
+    cdef Graph *g = s.g
+    cdef uint32_t i, header, node, before
+    for i in range(g.norder):
+        header = g.order[i]
+        if g.blocks[header].loop != header or not is_innermost(g, header):
+            continue
+        node = g.blocks[header].first
+        while node and g.nodes[node].op == OP_ARG:
+            before = largest(s, header)
+            if before == 0 or s.nchains == MOST_IN_ALL:
+                break
+            if g.nodes[node].type == T_INT and is_chain(s, node, header) and note_hosts(s, header):
+                s.before[s.nchains] = before
+                s.nchains += 1
+                take_room(s, before)
+            node = g.nodes[node].next
+
+
+cdef void put_addends(Chase *s, uint32_t nodes) noexcept nogil:
+    # `nodes`: there were when they were looked at.
+    cdef Graph *g = s.g
+    cdef uint32_t i
+    cdef uint32_t addends[MOST_IN_ALL]
+    for i in range(s.nchains):
+        addends[i] = 0
+        # One at a time: which block is in which loop has to be known.
+        if block_before(g, s.before[i]) == 0:
+            if make_block_before(g, s.before[i]) == 0:
+                return
+            analyse(g)
+        if burn(g):
+            addends[i] = append(g, block_before(g, s.before[i]), OP_ADDEND, T_INT, 0, 0, 0, 0)
+    for i in range(1, nodes):
+        if s.chain_of[i] and addends[s.chain_of[i] - 1]:
+            g.nodes[i].b = addends[s.chain_of[i] - 1]
+
+
+cdef void pass_chase(Graph *g) noexcept nogil:
+    cdef Chase s
+    cdef uint32_t nodes
+    analyse(g)
+    if g.failed or not g.guesses:
+        return
+    nodes = g.nnodes
+    s.g = g
+    s.nchains = 0
+    s.state = <uint8_t *>vm_calloc(nodes, sizeof(uint8_t))
+    s.chain_of = <uint32_t *>vm_calloc(nodes, sizeof(uint32_t))
+    s.live = <uint8_t *>vm_calloc(g.nblocks, sizeof(uint8_t))
+    if s.state != NULL and s.chain_of != NULL and s.live != NULL:
+        find_chains(&s)
+        put_addends(&s, nodes)
+    else:
+        g.failed = True
+    vm_free(s.state)
+    vm_free(s.chain_of)
+    vm_free(s.live)

@@ -19,8 +19,8 @@ from vmcore._fast.jit.codebuf cimport (
     CODE_NONE, CODE_SEGMENT_SIZE, CodeSegment, CodeStats, code_begin_write, code_end_write, code_generation,
     code_method, code_rw_delta, code_segment_free, code_segment_new, code_stats)
 from vmcore._fast.jit.image cimport (
-    IMAGE_COUNTING, IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, IMAGE_REGIONS, LINKED, PAGE_BYTES, REPLACED, Compiled,
-    Image, Link, image_blocks, image_check, image_code, image_links, image_size, page_hash)
+    BEHIND, IMAGE_COUNTING, IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, IMAGE_REGIONS, LINKED, PAGE_BYTES, PLACE_BITS,
+    REPLACED, Compiled, Image, Link, image_blocks, image_check, image_code, image_links, image_size, page_hash)
 from vmcore._fast.jit.l3 cimport Table, heat_class, store_give_back, store_knows, store_put, store_take
 from vmcore._fast.jit.stubs cimport install_stubs, write_stubs
 from vmcore._fast.jit.x64.asm cimport Asm, x_open
@@ -146,7 +146,9 @@ cdef Image *make_image(System *sys, CodeBundle *bundle) noexcept nogil:
     cdef uint32_t i
     cdef uint32_t at = 0
     cdef int32_t distance
-    cdef uint16_t index[2048]
+    # By place: of a block, and of one before it that a region replaced.
+    cdef uint16_t index[2][2048]
+    cdef uint32_t target
     if size > IMAGE_LIMIT or u.code_bytes > CODE_SEGMENT_SIZE:
         return NULL
     image = <Image *>vm_alloc(size)
@@ -174,7 +176,9 @@ cdef Image *make_image(System *sys, CodeBundle *bundle) noexcept nogil:
         block[i] = u.blocks[i]
         block[i].at = at
         if not block[i].off & REPLACED:
-            index[block[i].off >> 1] = <uint16_t>i
+            index[0][block[i].off >> 1] = <uint16_t>i
+        elif block[i].why != END_REGION:
+            index[1][block[i].off >> 1] = <uint16_t>i
         at += (block[i].bytes + CODE_UNIT - 1) // CODE_UNIT
     link = image_links(image)
     if u.nlinks:
@@ -182,7 +186,8 @@ cdef Image *make_image(System *sys, CodeBundle *bundle) noexcept nogil:
     for i in range(u.nlinks):
         if link[i].off & LINKED:
             site = code + CODE_UNIT * block[link[i].block].at + link[i].field
-            distance = <int32_t>(code + CODE_UNIT * block[index[link[i].off >> 1]].at - (site + 4))
+            target = index[link[i].off & BEHIND != 0][(link[i].off & PLACE_BITS) >> 1]
+            distance = <int32_t>(code + CODE_UNIT * block[target].at - (site + 4))
             memcpy(site, &distance, 4)
     image.check = image_check(image)
     return image
@@ -387,6 +392,15 @@ cdef void cache_limit(System *sys, uint64_t limit) noexcept nogil:
 
 # --- compiling --------------------------------------------------------------------------------------------------------
 
+cdef uint32_t code_behind(const PageBlocks *u, uint32_t off) noexcept nogil:
+    # The block that a region stands in for; 0: it was the first code there.
+    cdef uint32_t i
+    for i in range(u.nblocks, 0, -1):
+        if u.blocks[i - 1].off == off | REPLACED and u.blocks[i - 1].why != END_REGION:
+            return u.blocks[i - 1].at
+    return 0
+
+
 cdef bint record(System *sys, CodeBundle *bundle, const Made *made, uint64_t at) noexcept nogil:
     # It stands at `at`: link it with the page's others.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
@@ -419,7 +433,10 @@ cdef bint record(System *sys, CodeBundle *bundle, const Made *made, uint64_t at)
         link.off = <uint16_t>made.links[i].off
         VMCORE_ASSERT(not sys.parallel or link.field & 7 <= 4)
         u.nlinks += 1
-        target = bundle.code[link.off >> 1]
+        if link.off & BEHIND:
+            target = code_behind(u, link.off & PLACE_BITS)
+        else:
+            target = bundle.code[link.off >> 1]
         if target and link.off != made.start:
             patch(site_of(sys, u, link), sys.code_base + <uint64_t>CODE_UNIT * target)
             link.off |= LINKED

@@ -60,11 +60,14 @@ cdef struct Compiled:
 cdef struct Link:
     uint32_t field            # where its displacement is: offset in the block
     uint16_t block            # index
-    uint16_t off              # of the place; LINKED: the displacement leads there
+    uint16_t off              # of the place; LINKED: the displacement leads there; BEHIND: to what a region replaced
 
 cdef enum:
     LINKED = 1
     REPLACED = 1
+    # Block code for where the region begins, that is executed once where the region cannot.
+    BEHIND = 0x8000
+    PLACE_BITS = 0xFFE
 
 cdef struct Image:
     uint64_t check            # of everything behind it

@@ -13,8 +13,9 @@ cdef bint image_is_sound(const Image *image, uint64_t size) noexcept nogil:
     cdef uint64_t insns = 0
     cdef uint64_t expected = 0
     cdef uint32_t i
-    # The places that a block begins at.
-    cdef unsigned char starts[2048]
+    # The places that a block begins at, and those at which one did before a region.
+    cdef unsigned char starts[2][2048]
+    cdef uint32_t place, behind
     if size < sizeof(Image) or size > IMAGE_LIMIT or size & 7 or image.size != size:
         return False
     # Each below the limit first, so that the sum cannot pass 64 bits.
@@ -36,18 +37,22 @@ cdef bint image_is_sound(const Image *image, uint64_t size) noexcept nogil:
         if block.insns == 0 or block.why > END_REGION:
             return False
         if not block.off & REPLACED:
-            if starts[block.off >> 1]:
+            if starts[0][block.off >> 1]:
                 return False
-            starts[block.off >> 1] = 1
+            starts[0][block.off >> 1] = 1
+        elif block.why != END_REGION:
+            starts[1][block.off >> 1] = 1
         insns += block.insns
     if expected * CODE_UNIT != image.code_bytes or insns != image.insns:
         return False
     for i in range(image.nlinks):
         link = &image_links(image)[i]
-        if link.block >= image.nblocks or (link.off >> 1) >= 2048:
+        if link.block >= image.nblocks or link.off & ~<uint32_t>(PLACE_BITS | LINKED | BEHIND):
             return False
         if <uint64_t>link.field + 4 > image_blocks(image)[link.block].bytes:
             return False
-        if link.off & LINKED and not starts[link.off >> 1]:
+        place = (link.off & PLACE_BITS) >> 1
+        behind = link.off & BEHIND != 0
+        if link.off & LINKED and not starts[behind][place]:
             return False
     return True

@@ -33,7 +33,9 @@ cdef enum Aside:
     ASIDE_FPU = 8             # the host's FPU is to become the guest's, by snapshot `what`
     ASIDE_DIVIDE = 9          # by zero or by -1: node `what`
     ASIDE_LOST = 10           # the first way of the L1 table does not know the address in rax
-    ASIDE_NODE = 11           # whatever its emitter has for node `what` there
+    ASIDE_CROSS = 11          # by snapshot `what`, for what lies in two pages
+    ASIDE_STEP = 12           # leave, to have the instruction at offset `what` of the page executed by T0
+    ASIDE_NODE = 13           # whatever its emitter has for node `what` there
 
 cdef struct Away:
     uint8_t *field            # displacement that leads here

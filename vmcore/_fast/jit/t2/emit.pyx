@@ -5,15 +5,15 @@ from libc.string cimport memset
 
 from vmcore._fast.hart.fpregs cimport FS_DIRTY
 from vmcore._fast.jit.convention cimport (
-    STUB_LOST, STUB_NEXT, STUB_NEXT_RAX, at_budget, at_fp_live, at_fs, at_n_regions, at_n_t2, at_stub)
+    STUB_LOST, STUB_NEXT, STUB_NEXT_RAX, STUB_STEP, at_budget, at_fp_live, at_fs, at_n_regions, at_n_t2, at_stub)
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_LOST, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED,
-    ASIDE_REFILL, ASIDE_STRAY, Away, Mark, Wait, away, land, make_moves, node_of, one_more, source_of)
+    ASIDE_CROSS, ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_LOST, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX,
+    ASIDE_POLLED, ASIDE_REFILL, ASIDE_STEP, ASIDE_STRAY, Away, Mark, Wait, away, land, make_moves, node_of, one_more, source_of)
 from vmcore._fast.jit.t2.emit_fp cimport emit_fp, fp_aside
 from vmcore._fast.jit.t2.emit_int cimport divide_aside, emit_condition, emit_int
 from vmcore._fast.jit.t2.emit_mem cimport emit_mem, refill_aside, stray_aside
 from vmcore._fast.jit.t2.exits cimport (
-    boundary_of, emit_exit, emit_leave_to, emit_tables, find_exit, fpu_aside, miss_aside)
+    boundary_of, emit_cross, emit_exit, emit_leave_to, emit_tables, find_exit, fpu_aside, miss_aside)
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST
 from vmcore._fast.jit.t2.places cimport AT_HOME, AT_NONE
@@ -264,6 +264,11 @@ cdef void emit_aside(Code *c, uint32_t i) noexcept nogil:
     cdef const Edge *e
     if w.kind == ASIDE_EXIT or w.kind == ASIDE_POLLED:
         emit_exit(c, w.what, w.kind == ASIDE_POLLED)
+    elif w.kind == ASIDE_CROSS:
+        emit_cross(c, w.what)
+    elif w.kind == ASIDE_STEP:
+        x_mov_imm(&c.a, RDX, w.what >> 1)
+        x_jmp_m(&c.a, RBP, at_stub(STUB_STEP))
     elif w.kind == ASIDE_NEXT:
         x_mov_imm(&c.a, RDX, w.what)
         x_jmp_m(&c.a, RBP, at_stub(STUB_NEXT))

@@ -17,7 +17,7 @@ from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.x64.asm cimport (
     CC_A, CC_NE, F_ADD, F_ADD_I, F_CMP, F_AND_I, F_CMP_I, F_LEA, F_MOV, F_MOV16_MI, F_MOV16_MR, F_MOV8_MI, F_MOV8_MR, F_MOVSD_LOAD,
     F_MOVSD_STORE, F_MOVSS_LOAD, F_MOVSS_STORE, F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8, F_MOV_MI, F_MOV_MR,
-    F_SHR_I, F_XOR, R14, RAX, RBP, RDX, x_jcc, x_jmp_to, x_rm, x_rmi, x_rr, x_rri, x_rx, x_rxi)
+    F_RORX, F_XOR, R14, RAX, RBP, RDX, x_jcc, x_jmp_to, x_rm, x_rmi, x_rr, x_rri, x_rx, x_rxi)
 from vmcore._fast.memory.tlb cimport TLB_MASK
 
 
@@ -42,8 +42,7 @@ cdef void look_up(Code *c, uint32_t host, uint8_t *back) noexcept nogil:
     cdef uint8_t *field
     cdef Away *w
     host_address(c, host, RDX)
-    x_rr(&c.a, F_MOV, 0, RAX, RDX)
-    x_rri(&c.a, F_SHR_I, 0, 0, RAX, 8)
+    x_rri(&c.a, F_RORX, 0, RAX, RDX, 8)
     x_rri(&c.a, F_AND_I, 0, 0, RAX, TLB_MASK << 4)
     x_rx(&c.a, F_XOR, 1, RDX, R14, RAX, 0, table_of(n))
     x_rri(&c.a, F_CMP_I, 1, 0, RDX, 4096 - <int64_t>n.size)

@@ -10,6 +10,8 @@ cdef uint16_t boundary_of(uint32_t r) noexcept nogil
 cdef uint32_t snap_moves(Code *c, uint32_t snap, uint32_t n) noexcept nogil
 # Leave by a snapshot, here. `polled`: what was executed has been subtracted.
 cdef void emit_exit(Code *c, uint32_t snap, bint polled) noexcept nogil
+# Out of line: what a check is for lies in two pages. Block code goes on there, which looks at each access by itself.
+cdef void emit_cross(Code *c, uint32_t snap) noexcept nogil
 # Leave to the guest address `target`.
 cdef void emit_leave_to(Code *c, uint32_t target, uint32_t snap) noexcept nogil
 # Out of line: an access missed.

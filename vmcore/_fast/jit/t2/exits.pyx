@@ -1,14 +1,15 @@
 """Leaving a region: exits and side tables."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.state cimport ACC_READ, ACC_WRITE, L1_MASK
 from vmcore._fast.jit.block cimport Link
 from vmcore._fast.jit.convention cimport (
     HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_FP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_budget, at_f, at_l1,
     at_l1_tag, at_n_hits, at_n_lookups, at_n_t2, at_page_base, at_stub, at_x)
+from vmcore._fast.jit.image cimport BEHIND, PLACE_BITS
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_EXIT, ASIDE_LOST, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, XMM0, XMM1, Away, Code, Wait, away, land8,
+    ASIDE_CROSS, ASIDE_EXIT, ASIDE_LOST, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, ASIDE_STEP, XMM0, XMM1, Away, Code, Wait, away, land8,
     make_moves, node_of, one_more, source_of)
 from vmcore._fast.jit.t2.emit_mem cimport host_address
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS, MEM_EARLY, MEM_WRITE, SNAP_STEP, Node, Snap, snap_node, snap_reg
@@ -17,10 +18,14 @@ from vmcore._fast.jit.t2.places cimport AT_XMM
 from vmcore._fast.jit.t2.record cimport RECORD_EARLY, RECORD_FIRST, RECORD_HEAD, RECORD_WORK_SHIFT
 from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN, late_work, snap_source
 from vmcore._fast.jit.x64.asm cimport (
-    ASM_SLACK, CC_L, CC_NE, CC_NP, F_ADD_I, F_AND_I, F_CMP, F_MOV, F_MOVQ_XR, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOVSXD,
+    ASM_SLACK, CC_A, CC_L, CC_NE, CC_NP, F_ADD_I, F_AND_I, F_CMP, F_CMP_I, F_MOV, F_MOVQ_XR, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOVSXD,
     F_MOV_MR, F_PCMPEQD, F_SHR_I, F_SUB_I, F_SUB_MR, F_UCOMISD, F_UCOMISS, F_UNPCKLPS, F_XOR, RAX, RBP, RCX, RDX,
     x64_put16, x64_put32, x64_put64, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp_m, x_jmp_to, x_jmp_x, x_lea_rip, x_mov_imm,
     x_nops, x_patch32, x_rm, x_rmi, x_rr, x_rri, x_rx)
+
+
+cdef enum:
+    LARGEST = 8               # access
 
 
 cdef uint16_t boundary_of(uint32_t r) noexcept nogil:
@@ -107,7 +112,7 @@ cdef inline void count_off(Code *c, uint32_t count, uint32_t kind, uint32_t what
 
 
 cdef void link_to(Code *c, uint32_t off) noexcept nogil:
-    # A jump to another place of the page. Where another hart may be executing it while it is linked, its displacement
+    # A jump to another place of the page; BEHIND: to the region's own, in block code. Where another hart may be executing it while it is linked, its displacement
     # lies in one aligned word of eight bytes (jit/block.pxd).
     cdef uint32_t at
     cdef uint8_t *field
@@ -121,7 +126,8 @@ cdef void link_to(Code *c, uint32_t off) noexcept nogil:
     if link != NULL:
         link.field = <uint32_t>(field - c.a.start)
         link.off = off
-    away(c, field, ASIDE_NEXT, off)
+    # (Whoever goes on where the region begins is in the region again.)
+    away(c, field, ASIDE_STEP if off & BEHIND else ASIDE_NEXT, off & PLACE_BITS)
 
 
 cdef void emit_exit(Code *c, uint32_t snap, bint polled) noexcept nogil:
@@ -137,6 +143,15 @@ cdef void emit_exit(Code *c, uint32_t snap, bint polled) noexcept nogil:
     else:
         count_off(c, s.count, ASIDE_NEXT, s.off)
         link_to(c, s.off)
+
+
+cdef void emit_cross(Code *c, uint32_t snap) noexcept nogil:
+    cdef const Snap *s = &c.g.snaps[snap]
+    make_moves(c, snap_moves(c, snap, 0), False)
+    late_works(c, snap)
+    count_retired(c, s.count)
+    count_off(c, s.count, ASIDE_NEXT, s.off)
+    link_to(c, s.off | BEHIND if s.off == c.g.blocks[1].off else s.off)
 
 
 cdef void emit_leave_to(Code *c, uint32_t target, uint32_t snap) noexcept nogil:
@@ -167,7 +182,14 @@ cdef void emit_leave_to(Code *c, uint32_t target, uint32_t snap) noexcept nogil:
 cdef void miss_aside(Code *c, uint32_t host, const Away *w) noexcept nogil:
     cdef uint8_t *back = w.back
     cdef Wait *table
+    cdef const Node *n = node_of(c, host)
     host_address(c, host, RAX)
+    if n.size > LARGEST:
+        # Of several accesses, or of what comes in several turns, some may lie in one page: each is looked at by itself.
+        x_rr(&c.a, F_MOV, 0, RDX, RAX)
+        x_rri(&c.a, F_AND_I, 0, 0, RDX, 4095)
+        x_rri(&c.a, F_CMP_I, 0, 0, RDX, 4096 - <int64_t>n.size)
+        away(c, x_jcc(&c.a, CC_A), ASIDE_CROSS, n.snap)
     table = <Wait *>one_more(c, <void **>&c.tables, &c.ntables, 2, sizeof(Wait))
     if table != NULL:
         table.field = x_lea_rip(&c.a, RDX)
@@ -213,7 +235,7 @@ cdef Away *find_exit(Code *c, const Away *like) noexcept nogil:
             continue
         if w.kind == ASIDE_NEXT_RAX or w.kind == ASIDE_LOST or (w.kind == ASIDE_NEXT and w.what == like.what):
             return w
-        if w.kind != ASIDE_EXIT and w.kind != ASIDE_POLLED:
+        if w.kind != ASIDE_EXIT and w.kind != ASIDE_POLLED and w.kind != ASIDE_CROSS:
             continue
         if same_snap(c, w.what, like.what, w.kind == ASIDE_POLLED):
             return w

@@ -5,8 +5,8 @@ from libc.string cimport memcpy, memset
 
 from vmcore._fast.jit.t2.alloc cimport allocate
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_LOST, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_NODE,
-    ASIDE_POLLED, ASIDE_REFILL, ASIDE_STRAY, Away)
+    ASIDE_CROSS, ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_LOST, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX,
+    ASIDE_NODE, ASIDE_POLLED, ASIDE_REFILL, ASIDE_STEP, ASIDE_STRAY, Away)
 from vmcore._fast.jit.t2.colour cimport interfere
 from vmcore._fast.jit.t2.compile cimport REGION_LIMIT, WINDOW_BYTES, Workshop, workshop_close, workshop_open
 from vmcore._fast.jit.t2.emit cimport emit_region
@@ -45,7 +45,7 @@ cdef dict ASIDES = {
     ASIDE_EXIT: ("exit", "off"), ASIDE_POLLED: ("poll", "off"), ASIDE_FPU: ("fpu", "off"), ASIDE_NEXT: ("next", "off"),
     ASIDE_NEXT_RAX: ("next", ""), ASIDE_LOST: ("lost", ""), ASIDE_MISS: ("miss", "node"),
     ASIDE_REFILL: ("refill", "node"), ASIDE_STRAY: ("stray", "node"), ASIDE_DIVIDE: ("divide", "node"),
-    ASIDE_NODE: ("rare", "node"), ASIDE_EDGE: ("edge", "block"),
+    ASIDE_CROSS: ("cross", "off"), ASIDE_STEP: ("step", "off"), ASIDE_NODE: ("rare", "node"), ASIDE_EDGE: ("edge", "block"),
 }
 
 
@@ -160,7 +160,7 @@ cdef class _Shop:
                 continue
             what, whose = ASIDES[w.kind]
             number = w.what
-            if whose == "off" and w.kind != ASIDE_NEXT:
+            if whose == "off" and w.kind != ASIDE_NEXT and w.kind != ASIDE_STEP:
                 number = shop.graph.snaps[w.what].off
             found.append({"at": w.at - shop.code.a.start, "what": what, **({whose: number} if whose else {})})
         found.append({"at": shop.code.hot_bytes + shop.code.cold_bytes, "what": "tables"})

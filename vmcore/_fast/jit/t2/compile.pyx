@@ -18,7 +18,7 @@ from vmcore._fast.jit.t2.lift cimport lift_region
 from vmcore._fast.jit.t2.passes cimport CHECKED, optimise
 from vmcore._fast.jit.t2.places cimport Allocation
 from vmcore._fast.jit.t2.region cimport (
-    NOT_A_PLACE, REFUSED_COLD, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region, RegionInput, form_region, insn_at,
+    NOT_A_PLACE, REFUSED_COLD, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region, RegionInput, form_found, insn_at,
     loop_header, region_free, region_new)
 from vmcore._fast.jit.t2.select cimport select_nodes
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
@@ -84,7 +84,7 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     if job.header == NOT_A_PLACE:
         job.header = job.sample
         return REFUSED_COLD
-    n = form_region(shop.region, &given, job.header)
+    n = form_found(shop.region, job.header)
     if n:
         return n
     if not shop.region.is_loop and not job.anything:

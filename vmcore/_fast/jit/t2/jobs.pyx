@@ -16,7 +16,7 @@ from vmcore._fast.ring cimport RING_FOREVER, Ring, ring_close, ring_free, ring_i
 cdef extern from *:
     """
     #include <pthread.h>
-    #include <unistd.h>
+    #include <sched.h>
     static pthread_mutex_t vmcore_jobs_mutex = PTHREAD_MUTEX_INITIALIZER;
     static void vmcore_jobs_lock(void) { pthread_mutex_lock(&vmcore_jobs_mutex); }
     static void vmcore_jobs_unlock(void) { pthread_mutex_unlock(&vmcore_jobs_mutex); }
@@ -24,15 +24,17 @@ cdef extern from *:
         pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
         vmcore_jobs_mutex = fresh;
     }
+    /* This process may use; with more of them than a cpu_set_t holds: many. */
     static uint32_t vmcore_processors(void) {
-        long n = sysconf(_SC_NPROCESSORS_ONLN);
-        return n > 0 ? (uint32_t)n : 1;
+        cpu_set_t all;
+        return sched_getaffinity(0, sizeof(all), &all) == 0 ? (uint32_t)CPU_COUNT(&all) : CPU_SETSIZE;
     }
     """
     void jobs_lock "vmcore_jobs_lock"() noexcept nogil
     void jobs_unlock "vmcore_jobs_unlock"() noexcept nogil
     void jobs_reset "vmcore_jobs_reset"() noexcept nogil
     uint32_t processors "vmcore_processors"() noexcept nogil
+    int sched_yield() noexcept nogil
     ctypedef struct pthread_t:
         pass
     int pthread_join(pthread_t thread, void **result) noexcept nogil
@@ -50,6 +52,7 @@ cdef Ring *ring = NULL
 cdef pthread_t threads[MOST_THREADS]
 cdef uint32_t nthreads = 0
 cdef uint32_t nclients = 0
+cdef bint only_one = False     # processor, for all threads
 
 
 cdef void drop_client(Client *client) noexcept nogil:
@@ -91,7 +94,7 @@ cdef void *work(void *argument) noexcept nogil:
 
 cdef bint start() noexcept nogil:
     # The lock is held.
-    global ring, nthreads
+    global ring, nthreads, only_one
     cdef uint32_t wanted = 1 if processors() < 4 else MOST_THREADS
     if ring == NULL:
         ring = <Ring *>vm_calloc(1, sizeof(Ring))
@@ -101,6 +104,7 @@ cdef bint start() noexcept nogil:
             vm_free(ring)
             ring = NULL
             return False
+    only_one = processors() == 1
     while nthreads < wanted and vmcore_thread(&threads[nthreads], work, ring) == 0:
         nthreads += 1
     return nthreads > 0
@@ -171,6 +175,9 @@ cdef bint job_push(Client *client, Job *job) noexcept nogil:
     jobs_unlock()
     if not pushed:
         drop_client(client)
+    elif only_one:
+        # The thread that compiles has to wait for the processor that this one has, for many times what it takes.
+        sched_yield()
     return pushed
 
 

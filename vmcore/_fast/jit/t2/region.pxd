@@ -104,6 +104,8 @@ cdef void region_free(Region *r) noexcept nogil
 cdef uint32_t loop_header(Region *r, const RegionInput *given, uint32_t sample, bint innermost) noexcept nogil
 # The region at a header: REFUSED_*.
 cdef uint32_t form_region(Region *r, const RegionInput *given, uint32_t header) noexcept nogil
+# The same for what loop_header() was asked about last.
+cdef uint32_t form_found(Region *r, uint32_t header) noexcept nogil
 
 cdef inline const Insn *insn_at(const Region *r, uint32_t off) noexcept nogil:
     # Of a place of a region: decoded already.

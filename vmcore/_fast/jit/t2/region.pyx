@@ -565,6 +565,10 @@ cdef uint32_t form_at(Region *r, uint32_t header) noexcept nogil:
 
 cdef uint32_t form_region(Region *r, const RegionInput *given, uint32_t header) noexcept nogil:
     look_at_page(r, given)
+    return form_found(r, header)
+
+
+cdef uint32_t form_found(Region *r, uint32_t header) noexcept nogil:
     r.refused = form_at(r, header)
     return r.refused
 

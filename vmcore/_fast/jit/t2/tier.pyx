@@ -20,6 +20,7 @@ from vmcore._fast.jit.t2.compile cimport compile_region, region_host, workshop_c
 from vmcore._fast.jit.t2.job cimport Job
 from vmcore._fast.jit.t2.jobs cimport client_close, client_open, job_fetch, job_free, job_new, job_push
 from vmcore._fast.jit.t2.passes cimport step_name
+from vmcore._fast.jit.t2.region cimport REFUSED_COLD
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
@@ -29,7 +30,8 @@ cdef enum:
     LEAST_INSNS = SAMPLE_INSNS // 2   # since a hart was seen: before, it is not seen again
     WEIGHT_OUTSIDE = 4
     FORGOTTEN = 64
-    MOST_TRIES = 24           # regions of a page, those that came to nothing among them
+    MOST_VAIN = 5             # times that twice as many are asked for where there was nothing to compile
+    MOST_TRIES = 32           # regions of a page, and what was too large for one
     STORM = 48                # instructions for each entry of a region, below which block code does as well
     MOST_STORMS = 3           # sightings of a page in a storm, more than of it in none
     ASTRAY = 16               # instructions for each wrong guess, below which no guess is better
@@ -159,6 +161,11 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     t.ns += job.ns
     if job.refused:
         t.n_refused += 1
+        if job.refused == REFUSED_COLD and u.tries:
+            # Found out at once; not to be asked again soon, unless there is more than there was.
+            u.tries -= 1
+            u.vain += u.vain < MOST_VAIN
+            u.vain_blocks = u.nblocks
         if u.nrefused < MOST_REFUSED:
             u.refused[u.nrefused] = <uint16_t>job.header
             u.nrefused += 1
@@ -178,6 +185,7 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     evictions = c.n_evictions
     if not put_made(sys, bundle, &made):
         return False
+    u.vain = 0
     t.n_regions += 1
     t.n_insns += job.insns
     t.n_bytes += job.size
@@ -306,7 +314,7 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
     # One more sighting; the last of several asks for a region.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Job *job
-    cdef uint32_t before
+    cdef uint32_t before, enough
     if is_in_vain(hart, t, u):
         give_up(hart, t, bundle)
         return
@@ -318,9 +326,12 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
     u.sightings += 1 if u.covered[(pc & 4095) >> 4] >> (pc >> 1 & 7) & 1 else WEIGHT_OUTSIDE
     if u.waiting or u.tries >= MOST_TRIES:
         return
-    if before < ENOUGH // 2 <= u.sightings:
+    if u.nblocks != u.vain_blocks:
+        u.vain = 0
+    enough = ENOUGH << u.vain
+    if before < enough // 2 <= u.sightings:
         forget_targets(hart, pc & ~<uint64_t>4095)
-    if u.sightings < ENOUGH:
+    if u.sightings < enough:
         return
     u.sightings = 0
     u.tries += 1

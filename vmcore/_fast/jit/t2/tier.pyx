@@ -32,7 +32,7 @@ cdef enum:
     FORGOTTEN = 64
     MOST_VAIN = 5             # times that twice as many are asked for where there was nothing to compile
     MOST_TRIES = 32           # regions of a page, and what was too large for one
-    STORM = 48                # instructions for each entry of a region, below which block code does as well
+    STORM = 96                # instructions for each entry of a region, below which block code does as well
     MOST_STORMS = 3           # sightings of a page in a storm, more than of it in none
     ASTRAY = 16               # instructions for each wrong guess, below which no guess is better
 

@@ -384,6 +384,9 @@ cdef void find_targets(Region *r) noexcept nogil:
             return
         r.targets[r.ntargets] = <uint16_t>off
         r.ntargets += 1
+    if r.ntargets == 1:
+        # Where the page is entered from another one, more likely.
+        r.ntargets = 0
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------

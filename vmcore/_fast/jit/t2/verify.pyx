@@ -123,6 +123,8 @@ cdef bint check_host(Check *k, const Node *n, uint32_t place) noexcept nogil:
         return True if n.c == 0 else wrong(k, "a host has half of what it remembers")
     if not check_use(k, n.b, place, T_INT) or (n.c and not check_use(k, n.c, place, T_INT)):
         return False
+    if n.c == 0 and k.g.nodes[n.b].op == OP_TAG:
+        return wrong(k, "a host has half of what it remembers")
     if k.g.nodes[n.b].op != (OP_TAG if n.c else OP_ADDEND) or (n.c and k.g.nodes[n.c].op != OP_ADDEND):
         return wrong(k, "a host remembers something else")
     return True

@@ -39,10 +39,14 @@ VECTOR = st.sampled_from((XMM + 2, XMM + 3, XMM + 9, SLOT + 9, SLOT + 10, HOME +
 
 
 @settings(max_examples=500, deadline=None)
-@given(st.lists(st.tuples(GENERAL, GENERAL), max_size=12, unique_by=lambda move: move[0]),
-       st.lists(st.tuples(VECTOR, VECTOR), max_size=7, unique_by=lambda move: move[0]), st.booleans())
-def test_moves_read_everything_before_they_write(general: list[tuple[int, int]], vector: list[tuple[int, int]],
-                                                 keep_rax: bool) -> None:
+@given(
+    st.lists(st.tuples(GENERAL, GENERAL), max_size=12, unique_by=lambda move: move[0]),
+    st.lists(st.tuples(VECTOR, VECTOR), max_size=7, unique_by=lambda move: move[0]),
+    st.booleans(),
+)
+def test_moves_read_everything_before_they_write(
+    general: list[tuple[int, int]], vector: list[tuple[int, int]], keep_rax: bool
+) -> None:
     moves = general + vector
     if keep_rax:
         moves.append((0, 3))
@@ -71,17 +75,41 @@ def branching(condition: str, *, cold: bool = False) -> str:
     away = snapshot({"x10": "v60", "x5": "v61"}, named)
     other = snapshot({"x10": "v111", "x5": "v110"}, named, off=AWAY + 64, count=5)
     third = f"b3:\n  leave {other}" if cold else "b3:\n  v7 = sub v110, v111\n  goto b4(v111, v7)"
-    return (f"region insns 3\nb1 @{HEADER}:\n{nodes}\n{condition}\n  branch v1, b2, b3\n"
-            f"b2:\n  v6 = add v110, v105\n  goto b4(v6, v110)\n{third}\nb4(v60.int, v61.int):\n  leave {away}\n")
+    return (
+        f"region insns 3\nb1 @{HEADER}:\n{nodes}\n{condition}\n  branch v1, b2, b3\n"
+        f"b2:\n  v6 = add v110, v105\n  goto b4(v6, v110)\n{third}\nb4(v60.int, v61.int):\n  leave {away}\n"
+    )
 
 
 @pytest.mark.parametrize("op", COMPARES)
 @settings(max_examples=60, deadline=None)
-@given(st.lists(VALUES, min_size=4, max_size=4), SEEDS, st.booleans(),
-       st.sampled_from(("v110, v111", "v110, v106", "v105, v106", "v105, v111", "v110, 3", "v105, -1", "0, v106",
-                        "v110, 0", "v105, 0x1234567890", "w", "half", "bits", "bit", "sign")), HOW)
-def test_a_branch_goes_where_it_should(machine: Machine, op: str, values: list[int], seed: int, cold: bool,
-                                       operands: str, how: str) -> None:
+@given(
+    st.lists(VALUES, min_size=4, max_size=4),
+    SEEDS,
+    st.booleans(),
+    st.sampled_from(
+        (
+            "v110, v111",
+            "v110, v106",
+            "v105, v106",
+            "v105, v111",
+            "v110, 3",
+            "v105, -1",
+            "0, v106",
+            "v110, 0",
+            "v105, 0x1234567890",
+            "w",
+            "half",
+            "bits",
+            "bit",
+            "sign",
+        )
+    ),
+    HOW,
+)
+def test_a_branch_goes_where_it_should(
+    machine: Machine, op: str, values: list[int], seed: int, cold: bool, operands: str, how: str
+) -> None:
     condition = f"  v1 = {op} {operands}"
     if operands == "w":
         condition = f"  v2 = sext32 v110\n  v3 = sext32 v106\n  v1 = {op} v2, v3"
@@ -102,38 +130,52 @@ def test_a_condition_leaves(machine: Machine, values: list[int], seed: int) -> N
     nodes, named = entries(more=(5, 6, 7, 28))
     early = snapshot({"x10": "v3", "x6": "v111"}, named, off=AWAY + 8, count=7)
     step = snapshot({"x11": "v3"}, named, "step", off=AWAY + 16, count=9)
-    text = (f"region insns 3\nb1 @{HEADER}:\n{nodes}\n  v3 = add v110, v105\n  v1 = lt v110, v111\n"
-            f"  leave_if v1 {early}\n  v2 = eq v105, v106\n  leave_if v2 {step}\n  v4 = xor v3, v106\n"
-            f"  leave {snapshot({'x10': 'v4'}, named)}\n")
+    text = (
+        f"region insns 3\nb1 @{HEADER}:\n{nodes}\n  v3 = add v110, v105\n  v1 = lt v110, v111\n"
+        f"  leave_if v1 {early}\n  v2 = eq v105, v106\n  leave_if v2 {step}\n  v4 = xor v3, v106\n"
+        f"  leave {snapshot({'x10': 'v4'}, named)}\n"
+    )
     check(machine, text, registers(values), seed)
 
 
 # --- loops ------------------------------------------------------------------------------------------------------------
 
+
 def loop(rotated: bool, swap: bool, step: int = 5) -> str:
     """Sum x5 times something, with arguments that change places each time."""
     nodes, named = entries(more=(5, 6, 7, 28))
-    next_poll = snapshot({"x10": "v20", "x5": "v21", "x11": "v13" if swap else "v12", "x12": "v12" if swap else "v13"},
-                         named, off=HEADER, count=0)
+    next_poll = snapshot(
+        {"x10": "v20", "x5": "v21", "x11": "v13" if swap else "v12", "x12": "v12" if swap else "v13"},
+        named,
+        off=HEADER,
+        count=0,
+    )
     again = f"v20, v21, {'v13, v12' if swap else 'v12, v13'}"
     body = "  v20 = add v10, v12\n  v21 = sub v11, 1\n"
     done = f"b4:\n  leave {snapshot({'x10': 'v10', 'x5': 'v11', 'x11': 'v12', 'x12': 'v13'}, named)}\n"
-    head = (f"region insns 3\nb1 @{HEADER}:\n{nodes}\n  goto b2(v110, v105, v111, v112)\n"
-            f"b2(v10.int, v11.int, v12.int, v13.int):\n")
+    head = (
+        f"region insns 3\nb1 @{HEADER}:\n{nodes}\n  goto b2(v110, v105, v111, v112)\n"
+        f"b2(v10.int, v11.int, v12.int, v13.int):\n"
+    )
     if rotated:
         leave = snapshot({"x10": "v20", "x5": "v21", "x11": "v12", "x12": "v13"}, named)
-        return (f"{head}{body}  poll # {step} {next_poll}\n  v30 = ne v21, 0\n  branch v30, b2({again}), b4\n"
-                f"b4:\n  leave {leave}\n")
-    return (f"{head}  v30 = eq v11, 0\n  branch v30, b4, b3\nb3:\n{body}  poll # {step} {next_poll}\n"
-            f"  goto b2({again})\n{done}")
+        return (
+            f"{head}{body}  poll # {step} {next_poll}\n  v30 = ne v21, 0\n  branch v30, b2({again}), b4\n"
+            f"b4:\n  leave {leave}\n"
+        )
+    return (
+        f"{head}  v30 = eq v11, 0\n  branch v30, b4, b3\nb3:\n{body}  poll # {step} {next_poll}\n"
+        f"  goto b2({again})\n{done}"
+    )
 
 
 @pytest.mark.parametrize("swap", [False, True])
 @pytest.mark.parametrize("rotated", [False, True])
 @settings(max_examples=60, deadline=None)
 @given(st.lists(VALUES, min_size=7, max_size=7), st.integers(1, 50), SEEDS, HOW)
-def test_a_loop_goes_round(machine: Machine, rotated: bool, swap: bool, values: list[int], times: int, seed: int,
-                           how: str) -> None:
+def test_a_loop_goes_round(
+    machine: Machine, rotated: bool, swap: bool, values: list[int], times: int, seed: int, how: str
+) -> None:
     values[1] = times
     result = check(machine, loop(rotated, swap), registers(values), seed, how=how)
     assert result["executed"] == 5 * times + 3
@@ -142,8 +184,9 @@ def test_a_loop_goes_round(machine: Machine, rotated: bool, swap: bool, values: 
 @pytest.mark.parametrize("rotated", [False, True])
 @settings(max_examples=30, deadline=None)
 @given(st.lists(VALUES, min_size=7, max_size=7), st.integers(20, 200), SEEDS)
-def test_a_poll_leaves_with_the_state_of_its_place(machine: Machine, rotated: bool, values: list[int], budget: int,
-                                                   seed: int) -> None:
+def test_a_poll_leaves_with_the_state_of_its_place(
+    machine: Machine, rotated: bool, values: list[int], budget: int, seed: int
+) -> None:
     # The loop would go on for ever; when the budget is used up its registers are those of some round.
     values[1] = MASK
     found = machine.run(Emitted(loop(rotated, False), seed=seed), registers(values), budget=96 + budget)
@@ -154,14 +197,17 @@ def test_a_poll_leaves_with_the_state_of_its_place(machine: Machine, rotated: bo
 
 # --- leaving ----------------------------------------------------------------------------------------------------------
 
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(VALUES, min_size=7, max_size=7), SEEDS, st.integers(0, 500))
 def test_leaving_to_an_address(machine: Machine, values: list[int], seed: int, half: int) -> None:
     nodes, named = entries(more=(5, 6, 7, 28))
     # Registers that change places in memory, and the target too.
     registers_ = {"x5": "v106", "x6": "v105", "x7": "v128", "x28": "v107", "x10": "v111", "x11": "v110"}
-    text = (f"region insns 3\nb1 @{HEADER}:\n{nodes}\n  v1 = base\n  v2 = add v1, {2 * half}\n"
-            f"  leave_to v2 {snapshot(registers_, named)}\n")
+    text = (
+        f"region insns 3\nb1 @{HEADER}:\n{nodes}\n  v1 = base\n  v2 = add v1, {2 * half}\n"
+        f"  leave_to v2 {snapshot(registers_, named)}\n"
+    )
     check(machine, text, registers(values), seed)
 
 
@@ -189,10 +235,13 @@ def test_links_lie_in_one_word_where_harts_are_parallel() -> None:
 def test_exits_that_are_alike_are_one() -> None:
     nodes, named = entries(more=(5, 6))
     state = {"x11": "v105"}
-    exits = "".join(f"  v{number} = eq v110, {number}\n  leave_if v{number} {snapshot(state, named)}\n"
-                    for number in range(1, 9))
-    one = "".join(f"  v{number} = eq v110, {number}\n  leave_if v{number} {snapshot(state, named, count=number)}\n"
-                  for number in range(1, 9))
+    exits = "".join(
+        f"  v{number} = eq v110, {number}\n  leave_if v{number} {snapshot(state, named)}\n" for number in range(1, 9)
+    )
+    one = "".join(
+        f"  v{number} = eq v110, {number}\n  leave_if v{number} {snapshot(state, named, count=number)}\n"
+        for number in range(1, 9)
+    )
     end = f"  leave {snapshot({}, named)}\n"
     shared = Emitted(f"region insns 3\nb1 @{HEADER}:\n{nodes}\n{exits}{end}")
     apart = Emitted(f"region insns 3\nb1 @{HEADER}:\n{nodes}\n{one}{end}")

@@ -10,16 +10,78 @@ from hypothesis import strategies as st
 from support.emitted import MASK, Machine, check, straight
 
 BINARY = (
-    "add", "sub", "mul", "and", "or", "xor", "shl", "shr", "sar", "rotr", "mulh", "mulhu", "mulhsu", "div", "divu",
-    "rem", "remu", "shl32", "shr32", "sar32", "rotr32", "div32", "divu32", "rem32", "remu32", "eq", "ne", "lt", "ge",
-    "ltu", "geu",
+    "add",
+    "sub",
+    "mul",
+    "and",
+    "or",
+    "xor",
+    "shl",
+    "shr",
+    "sar",
+    "rotr",
+    "mulh",
+    "mulhu",
+    "mulhsu",
+    "div",
+    "divu",
+    "rem",
+    "remu",
+    "shl32",
+    "shr32",
+    "sar32",
+    "rotr32",
+    "div32",
+    "divu32",
+    "rem32",
+    "remu32",
+    "eq",
+    "ne",
+    "lt",
+    "ge",
+    "ltu",
+    "geu",
 )
 UNARY = (
-    "neg", "not", "sext8", "sext16", "sext32", "zext8", "zext16", "zext32", "clz", "ctz", "popcnt", "clz32", "ctz32",
-    "popcnt32", "bswap", "orcb",
+    "neg",
+    "not",
+    "sext8",
+    "sext16",
+    "sext32",
+    "zext8",
+    "zext16",
+    "zext32",
+    "clz",
+    "ctz",
+    "popcnt",
+    "clz32",
+    "ctz32",
+    "popcnt32",
+    "bswap",
+    "orcb",
 )
-NUMBERS = (0, 1, 2, 7, 31, 32, 63, 64, 255, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 1 << 32, 1 << 62, 1 << 63,
-           MASK, MASK - 1, MASK ^ 0x7FFF_FFFF, 0x1234_5678_9ABC_DEF0)
+NUMBERS = (
+    0,
+    1,
+    2,
+    7,
+    31,
+    32,
+    63,
+    64,
+    255,
+    0xFFFF,
+    0x7FFF_FFFF,
+    0x8000_0000,
+    0xFFFF_FFFF,
+    1 << 32,
+    1 << 62,
+    1 << 63,
+    MASK,
+    MASK - 1,
+    MASK ^ 0x7FFF_FFFF,
+    0x1234_5678_9ABC_DEF0,
+)
 VALUES = st.sampled_from(NUMBERS) | st.integers(0, MASK)
 SEEDS = st.integers(1, (1 << 32) - 1)
 HOW = st.sampled_from(("scatter", "scatter", "colouring", "scan"))
@@ -46,13 +108,20 @@ def registers(values: list[int]) -> list[int]:
 
 @pytest.mark.parametrize("op", BINARY)
 @settings(max_examples=60, deadline=None)
-@given(st.lists(VALUES, min_size=4, max_size=4), SEEDS,
-       st.sampled_from(["rr", "rh", "hr", "hh", "rn", "nr", "hn", "same"]))
+@given(
+    st.lists(VALUES, min_size=4, max_size=4), SEEDS, st.sampled_from(["rr", "rh", "hr", "hh", "rn", "nr", "hn", "same"])
+)
 def test_two_operands(machine: Machine, op: str, values: list[int], seed: int, kind: str) -> None:
     number = str(signed(values[2]))
     operands = {
-        "rr": "v110, v111", "rh": "v110, v106", "hr": "v105, v111", "hh": "v105, v106", "rn": f"v110, {number}",
-        "nr": f"{number}, v111", "hn": f"v105, {number}", "same": "v110, v110",
+        "rr": "v110, v111",
+        "rh": "v110, v106",
+        "hr": "v105, v111",
+        "hh": "v105, v106",
+        "rn": f"v110, {number}",
+        "nr": f"{number}, v111",
+        "hn": f"v105, {number}",
+        "same": "v110, v110",
     }[kind]
     text = straight(f"  v1 = {op} {operands}", {"x10": "v1", "x5": "v1"})
     check(machine, text, registers(values), seed)
@@ -99,6 +168,7 @@ def programs(draw: st.DrawFn) -> str:
 
 @settings(max_examples=400, deadline=None)
 @given(programs(), st.lists(VALUES, min_size=7, max_size=7), SEEDS, st.booleans(), HOW)
-def test_operations_on_one_another(machine: Machine, text: str, values: list[int], seed: int, select: bool,
-                                   how: str) -> None:
+def test_operations_on_one_another(
+    machine: Machine, text: str, values: list[int], seed: int, select: bool, how: str
+) -> None:
     check(machine, text, registers(values), seed, select=select, how=how)

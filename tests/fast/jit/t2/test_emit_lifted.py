@@ -79,8 +79,9 @@ def writes_f(name: str) -> bool:
     return name.startswith("f") and not name.startswith(("feq", "flt", "fle", "fcvt.w", "fcvt.l", "fmv.x"))
 
 
-def run_both(core: Core, interpreter: Interpreter, page: bytes, entry: int, state: State, how: str, *,
-             flush: bool = False) -> int:
+def run_both(
+    core: Core, interpreter: Interpreter, page: bytes, entry: int, state: State, how: str, *, flush: bool = False
+) -> int:
     """Return how many instructions were executed before it was left; 0: nothing was lifted."""
     graph = Former(page, ISA).lift(entry)
     if graph is None:
@@ -116,8 +117,12 @@ def random_loop(source: Random, names: tuple[str, ...]) -> bytes:
     """A loop with a way around in it, and one inside of it now and then."""
     inside = [random_insn(source, source.choice(names)) for _ in range(source.randrange(2, 10))]
     skipped = b"".join(random_insn(source, source.choice(names)) for _ in range(source.randrange(1, 5)))
-    branch = insn(source.choice(("beq", "bne", "blt", "bgeu")), rs1=source.choice(WRITTEN), rs2=source.choice(WRITTEN),
-                  imm=len(skipped) + 4)
+    branch = insn(
+        source.choice(("beq", "bne", "blt", "bgeu")),
+        rs1=source.choice(WRITTEN),
+        rs2=source.choice(WRITTEN),
+        imm=len(skipped) + 4,
+    )
     body = b"".join(inside) + branch + skipped + random_insn(source, "add")
     if source.random() < 0.3:
         # An inner loop, by a register that the outer one sets.
@@ -132,8 +137,11 @@ def random_loop(source: Random, names: tuple[str, ...]) -> bytes:
 @pytest.mark.parametrize("kind", ["integer", "memory", "float"])
 def test_random_loops(core: Core, interpreter: Interpreter, kind: str, how: str) -> None:
     source = Random(zlib.crc32(f"{kind} {how}".encode()))
-    names = {"integer": INTEGER, "memory": INTEGER + MEMORY * 3,
-             "float": INTEGER[:8] + MEMORY + FLOAT * 2 + FLOAT_MEMORY * 3}[kind]
+    names = {
+        "integer": INTEGER,
+        "memory": INTEGER + MEMORY * 3,
+        "float": INTEGER[:8] + MEMORY + FLOAT * 2 + FLOAT_MEMORY * 3,
+    }[kind]
     executed = []
     for turn in range(150):
         state = random_state(source)
@@ -141,6 +149,7 @@ def test_random_loops(core: Core, interpreter: Interpreter, kind: str, how: str)
         state.x[COUNTER] = source.randrange(1, 20)
         state.x[1] = PAGE + 0x800
         state.fcsr = source.randrange(4) << 5
-        executed.append(run_both(core, interpreter, page_of(random_loop(source, names), 256), 256, state, how,
-                                 flush=turn % 3 == 0))
+        executed.append(
+            run_both(core, interpreter, page_of(random_loop(source, names), 256), 256, state, how, flush=turn % 3 == 0)
+        )
     assert sum(count > 50 for count in executed) > 75

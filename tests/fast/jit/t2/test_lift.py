@@ -72,8 +72,14 @@ def test_straight_code(interpreter, count):
     for _ in range(scaled(3)):
         names = [source.choice(source.choice((INTEGER, LOADS, STORES))) for _ in range(count)]
         code = b"".join(random_insn(source, name) for name in names)
-        graph = compare(interpreter, page_of(code), 0, random_state(source), budget=10_000,
-                        leave_at=[source.randrange(1, count) for _ in range(4)])
+        graph = compare(
+            interpreter,
+            page_of(code),
+            0,
+            random_state(source),
+            budget=10_000,
+            leave_at=[source.randrange(1, count) for _ in range(4)],
+        )
         assert graph["insns"] == count
         polls = [n for n in graph["nodes"].values() if n["op"] == "poll"]
         assert len(polls) == (count - 1) // 64
@@ -128,8 +134,14 @@ def test_random_flow(interpreter, calls):
         page = page_of(code)
         entry = source.choice(starts)
         former = Former(page, ISA, limit=source.choice((20, 60, 500)))
-        graph = compare(interpreter, page, entry, random_state(source), former=former,
-                        leave_at=[source.randrange(1, 30) for _ in range(6)])
+        graph = compare(
+            interpreter,
+            page,
+            entry,
+            random_state(source),
+            former=former,
+            leave_at=[source.randrange(1, 30) for _ in range(6)],
+        )
         formed = former.form(entry)
         loops += formed["loop"]
         joined += any(place["context"] for place in formed["places"])

@@ -101,7 +101,8 @@ def test_loops(interpreter):
                                           ("fcvt.s.d", RNE), ("fcvt.d.w", 5)])  # fmt: skip
 def test_modes_of_their_own_are_left_alone(name, rm):
     code = insn("addi", rd=5, rs1=5, imm=1) + int.to_bytes(
-        int.from_bytes(insn(name, rd=10, rs1=10, rm=DYN), "little") & ~(7 << 12) | rm << 12, 4, "little")
+        int.from_bytes(insn(name, rd=10, rs1=10, rm=DYN), "little") & ~(7 << 12) | rm << 12, 4, "little"
+    )
     assert Former(page_of(code), ISA).form(0)["insns"] == 1
 
 

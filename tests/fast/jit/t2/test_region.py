@@ -54,6 +54,43 @@ def test_an_inner_loop_by_itself():
     assert formed["places"][0]["ways"] == [(8, 0), (16, -1)]
 
 
+# 0: header, which goes where t3 says; 8, 16, 24: cases, the last two in a row; 36: back; 48: no way back.
+SWITCH = code_of({0: nop(1), 4: insn("jalr", rd=0, rs1=28, imm=0), 8: nop(1), 12: to(12, 32), 16: nop(2), 24: nop(2),
+                  32: nop(1), 36: branch(36, 0), 40: nop(1), 44: RET, 48: nop(1), 52: RET})  # fmt: skip
+
+
+def test_a_switch_goes_on_where_such_jumps_went():
+    formed = Former(SWITCH, ISA, targets=[8, 16, 48]).form(0)
+    assert formed["loop"]
+    switch = formed["places"][0]
+    assert switch["how"] == "switch"
+    # What has no way back is left for.
+    assert [off for off, _ in switch["ways"]] == [8, 16, 48]
+    assert [place != -1 for _, place in switch["ways"]] == [True, True, False]
+    assert offsets(formed) == [0, 8, 16, 32]
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [(), (8,), (8, 12), (8, 24), (8, 36), range(8, 40, 2)],
+    ids=["none", "one", "behind it", "gone on to", "odd", "many"],
+)
+def test_what_is_no_switch(targets):
+    # One target alone, what other instructions lead to, and more than are compared with.
+    many = code_of({0: nop(1), 4: insn("jalr", rd=0, rs1=28, imm=0)} | {8 + 4 * n: to(8 + 4 * n, 0) for n in range(20)})
+    page, targets = (many, range(8, 88, 4)) if len(targets) > 3 else (SWITCH, targets)
+    formed = Former(page, ISA, targets=targets).form(0)
+    assert not formed["loop"]
+    assert formed["places"][0]["how"] == "away"
+
+
+@pytest.mark.parametrize("register", [1, 5])
+def test_a_return_is_no_switch(register):
+    page = bytearray(SWITCH)
+    page[4:8] = insn("jalr", rd=0, rs1=register, imm=0)
+    assert Former(bytes(page), ISA, targets=[8, 16]).form(0)["places"][0]["how"] == "away"
+
+
 def test_which_loop():
     former = Former(NEST, ISA)
     for sample in (8, 12):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 
 import pytest
 from support.assembler import Assembler
@@ -11,6 +12,7 @@ from vmcore._fast.jit.l3 import Store
 from vmcore._fast.jitface import blocks, stress
 from vmcore._fast.run import EXITS, Core
 from vmcore.isa.riscv import Isa, install
+from vmcore.isa.riscv.csrs import csr_number
 
 RAM = 0x8000_0000
 A0, A1, A2, A3 = range(10, 14)
@@ -101,6 +103,59 @@ def test_a_region_that_is_left_all_the_time_is_given_up() -> None:
     core.run(max_insns=20 * PIECE)
     # It is not tried again.
     assert core.stats()["t2_entries"] == entries
+    core.close()
+
+
+def list_of(pages: int) -> bytes:
+    """A loop along a list that has a node in each of some pages, round and round."""
+    a = start(RAM + 0x10000)
+    a.emit("ld", rd=A2, rs1=A2, imm=0)
+    a.emit("addi", rd=A0, rs1=A0, imm=1)
+    a.emit("bne", to="loop", rs1=A2, rs2=0)
+    nodes = b"".join(struct.pack("<Q", RAM + 0x10000 + (n + 1) % pages * 0x1000).ljust(0x1000, b"\0")
+                     for n in range(pages))  # fmt: skip
+    return a.code().ljust(0x10000, b"\0") + nodes
+
+
+def paged(code: bytes) -> Core:
+    """A machine whose page n of memory is page n ^ 1 of what it sees: no two neighbours have the same addend."""
+    core = machine(code)
+    root, middle, last = RAM + 0x40000, RAM + 0x41000, RAM + 0x42000
+    for table, n, entry in ((root, 2, middle >> 2 | 1), (middle, 0, last >> 2 | 1)):
+        core.memory.write(table + 8 * n, struct.pack("<Q", entry))
+    for n in range(256):
+        core.memory.write(last + 8 * n, struct.pack("<Q", (RAM + ((n ^ (n > 15)) << 12)) >> 2 | 0xCF))
+    nodes = code[0x10000:]
+    for at in range(0, len(nodes), 0x1000):
+        core.memory.write(RAM + ((0x10000 + at) ^ 0x1000), nodes[at : at + 0x1000])
+    for name, value in (("pmpaddr0", 2**54 - 1), ("pmpcfg0", 0x1F), ("satp", 8 << 60 | root >> 12)):
+        core.csr_write(0, csr_number(name), value)
+    core.set_priv(0, 1)
+    return core
+
+
+def test_a_chain_whose_guesses_are_wrong_is_made_without() -> None:
+    core = paged(list_of(2))
+    run_until(core, "t2_given_up")
+    # The region is made once more, and stays.
+    run_until(core, "t2_entries")
+    for _ in range(PATIENCE):
+        core.run(max_insns=PIECE)
+        if [one for one in blocks(core, RAM) if one["why"] == "region"]:
+            break
+    before, stats = core.x(0, A0), core.stats()
+    core.run(max_insns=60 * PIECE)
+    assert abs(core.x(0, A0) - before - 20 * PIECE) <= 1
+    assert (core.stats()["t2_given_up"], core.stats()["t2_regions"]) == (1, stats["t2_regions"])
+    assert [one["start"] for one in blocks(core, RAM) if one["why"] == "region"] == [LOOP]
+    core.close()
+
+
+def test_a_chain_whose_guesses_are_right_stays() -> None:
+    core = paged(list_of(1))
+    run_until(core, "t2_entries")
+    core.run(max_insns=60 * PIECE)
+    assert core.stats()["t2_given_up"] == 0
     core.close()
 
 

@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.jit.t2 import lift_fp, lift_int, lift_mem
-from vmcore._fast.jit.t2.flow cimport GO_AWAY, GO_BACK, GO_BRANCH, GO_ON, GO_TO, Place
+from vmcore._fast.jit.t2.flow cimport GO_AWAY, GO_BACK, GO_BRANCH, GO_ON, GO_SWITCH, GO_TO, Place
 from vmcore._fast.jit.t2.ir cimport (
     Graph, Node, Snap, edge_arg, graph_free, graph_init, op_row, snap_node, snap_reg)
 from vmcore._fast.jit.t2.lift cimport lift_region
@@ -20,7 +20,7 @@ REFUSALS = {
     REFUSED_NOT: None, REFUSED_COLD: "cold", REFUSED_FIRST: "first", REFUSED_LARGE: "large", REFUSED_MEMORY: "memory",
 }
 #: How a basic block goes on.
-WAYS = {GO_ON: "on", GO_BRANCH: "branch", GO_TO: "to", GO_BACK: "back", GO_AWAY: "away"}
+WAYS = {GO_ON: "on", GO_BRANCH: "branch", GO_TO: "to", GO_BACK: "back", GO_AWAY: "away", GO_SWITCH: "switch"}
 PAGE = 4096
 
 

@@ -189,7 +189,11 @@ def main() -> None:
     options.add_argument("--bare", action="store_true", help="in S-mode on the bare machine instead of under Linux")
     options.add_argument("--tier", choices=("auto", "t0", "t1", "t2"),
                          help="how vmcore runs code; default: as it decides")
+    options.add_argument("--times", type=int, default=1, metavar="N",
+                         help="how often a kernel runs in each run, under Linux (1: with all that it takes to get hot)")
     arguments = options.parse_args()
+    if arguments.times < 1 or (arguments.bare and arguments.times > 1):
+        raise SystemExit(f"{arguments.times} times are not possible: at least 1, and on the bare machine once")
     names = guests.kernels(hosted=not arguments.bare)
     only = [name.replace("-", "_") for name in arguments.only]
     unknown = set(only) - {*names, *guests.GROUPS, *BOOTS}
@@ -199,7 +203,7 @@ def main() -> None:
         names = [name for name in names if name in only or any(name in guests.GROUPS.get(group, ()) for group in only)]
 
     with tempfile.TemporaryDirectory() as folder:
-        made = Guests(Path(folder), "bare" if arguments.bare else "linux")
+        made = Guests(Path(folder), "bare" if arguments.bare else "linux", arguments.times)
         vmcore = Vmcore(made, arguments.tier)
         subjects: dict[str, Callable[[str], Run]] = {"vmcore": vmcore.run}
         peer = None
@@ -218,7 +222,7 @@ def main() -> None:
             table.kernel(name)
         means = table.summary()
     rows = {row.name: {"seconds": row.seconds, "counters": row.counters, "stats": row.stats} for row in table.rows}
-    report(arguments, {"qemu": peer, "tier": arguments.tier, "rows": rows, "geomeans": means})
+    report(arguments, {"qemu": peer, "tier": arguments.tier, "times": arguments.times, "rows": rows, "geomeans": means})
 
 
 if __name__ == "__main__":

@@ -63,10 +63,12 @@ class Guests:
         Where they are built.
     form : str
         ``"linux"`` or ``"bare"``.
+    times : int
+        How often a kernel runs, one time after the other; on the bare machine once.
     """
 
-    def __init__(self, folder: Path, form: str) -> None:
-        self.folder, self.form = folder, form
+    def __init__(self, folder: Path, form: str, times: int = 1) -> None:
+        self.folder, self.form, self.times = folder, form, times
         self.native = guests.build_native(folder)
         if form == "linux":
             self._kernel = images.pull("debian-kernel").kernel
@@ -83,7 +85,7 @@ class Guests:
             return {"kernel": str(guests.build(name, self.folder))}
         # What follows the two dashes are the first program's arguments. No kernel uses more than Sv39, even where the
         # machine cannot be told to have no more.
-        append = f"console=ttyS0 quiet no4lvl -- {name} 1"
+        append = f"console=ttyS0 quiet no4lvl -- {name} {self.times}"
         return {"kernel": str(self._kernel), "initrd": str(self._initrd), "append": append}
 
 
@@ -91,11 +93,11 @@ class Native:
     """The same C, compiled for the host."""
 
     def __init__(self, made: Guests) -> None:
-        self._program = made.native
+        self._program, self._times = made.native, made.times
 
     def run(self, name: str) -> Run:
         """Run a kernel."""
-        with Child([str(self._program), name, "1"]) as child:
+        with Child([str(self._program), name, str(self._times)]) as child:
             total, _ = child.wait()
         return Run(total)
 

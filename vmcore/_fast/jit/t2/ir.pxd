@@ -90,8 +90,8 @@ cdef enum Opcode:
     # LOAD, STORE: at host address a + b + imm. a: a HOST that covers it; b: its base node.
     # With b and c, an OP_TAG and its OP_ADDEND, what was found last is remembered there: a page of its own is asked for
     # first. With b alone, an OP_ADDEND, the page is looked up, but the result is guessed to be what it was last.
-    # These two are the only values that change after they were made; only HOSTs refer to them. OP_TAG begins as one that
-    # no address has (hart.no_page), an OP_ADDEND as anything, so they are worth it in a loop, and stand before it.
+    # These two are the only values that change after they were made; only HOSTs refer to them. OP_TAG begins as one
+    # that no address has (hart.no_page), OP_ADDEND as anything, so they are worth it in a loop, and stand before it.
     OP_HOST                   # a: address; imm; span in `size`; b, c: 0, or what it remembers
     OP_TAG
     OP_ADDEND

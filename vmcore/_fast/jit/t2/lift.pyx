@@ -11,7 +11,8 @@ from vmcore._fast.hart.handlers cimport handler_number
 from vmcore._fast.hart.state cimport SINK
 from vmcore._fast.jit.convention cimport NUM_PINNED, NUM_PINNED_F, PINNED, PINNED_F
 from vmcore._fast.jit.t2.build cimport base_node, const_node, entry_node, make
-from vmcore._fast.jit.t2.flow cimport GO_AWAY, GO_BRANCH, GO_ON, GO_SWITCH, GO_TO, MOST_WAYS, Flow, Place, Way, goes_back
+from vmcore._fast.jit.t2.flow cimport (
+    GO_AWAY, GO_BRANCH, GO_ON, GO_SWITCH, GO_TO, MOST_WAYS, Flow, Place, Way, goes_back)
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.region cimport (
     LIFT_ALWAYS, MOST_FORMED, RD_NONE, RD_X, Insn, Region, insn_at, register_liftable)

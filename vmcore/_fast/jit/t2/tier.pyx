@@ -243,8 +243,8 @@ cdef CodeBundle *bundle_at(Hart *hart, gva_t pc) noexcept nogil:
 
 
 cdef void give_up(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
-    # Its regions are entered and left again and again, or guess wrong: block code for all of it. Only those that guessed
-    # are tried a second time.
+    # Its regions are entered and left again and again, or guess wrong: block code for all of it. Only those that
+    # guessed are tried a second time.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef uint32_t i
     cdef uint32_t n = u.nblocks

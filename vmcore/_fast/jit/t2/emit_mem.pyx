@@ -11,13 +11,13 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from vmcore._fast.hart.state cimport TLB_ARRAY
 from vmcore._fast.jit.convention cimport at_n_strays, at_no_page
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_MISS, ASIDE_REFILL, ASIDE_STRAY, Away, Code, away, is_covered, is_imm32, is_number, load_to, node_of, op_with, put,
-    put_xmm, register_of, target_of, target_xmm, use, use_xmm)
+    ASIDE_MISS, ASIDE_REFILL, ASIDE_STRAY, Away, Code, away, is_covered, is_imm32, is_number, load_to, node_of, op_with,
+    put, put_xmm, register_of, target_of, target_xmm, use, use_xmm)
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.x64.asm cimport (
-    CC_A, CC_NE, F_ADD, F_ADD_I, F_CMP, F_AND_I, F_CMP_I, F_LEA, F_MOV, F_MOV16_MI, F_MOV16_MR, F_MOV8_MI, F_MOV8_MR, F_MOVSD_LOAD,
-    F_MOVSD_STORE, F_MOVSS_LOAD, F_MOVSS_STORE, F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8, F_MOV_MI, F_MOV_MR,
-    F_RORX, F_XOR, R14, RAX, RBP, RDX, x_jcc, x_jmp_to, x_rm, x_rmi, x_rr, x_rri, x_rx, x_rxi)
+    CC_A, CC_NE, F_ADD, F_ADD_I, F_CMP, F_AND_I, F_CMP_I, F_LEA, F_MOV, F_MOV16_MI, F_MOV16_MR, F_MOV8_MI, F_MOV8_MR,
+    F_MOVSD_LOAD, F_MOVSD_STORE, F_MOVSS_LOAD, F_MOVSS_STORE, F_MOVSX16, F_MOVSX8, F_MOVSXD, F_MOVZX16, F_MOVZX8,
+    F_MOV_MI, F_MOV_MR, F_RORX, F_XOR, R14, RAX, RBP, RDX, x_jcc, x_jmp_to, x_rm, x_rmi, x_rri, x_rx, x_rxi)
 from vmcore._fast.memory.tlb cimport TLB_MASK
 
 

@@ -9,8 +9,8 @@ from vmcore._fast.jit.convention cimport (
     at_l1_tag, at_n_hits, at_n_lookups, at_n_t2, at_page_base, at_stub, at_x)
 from vmcore._fast.jit.image cimport BEHIND, PLACE_BITS
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_CROSS, ASIDE_EXIT, ASIDE_LOST, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, ASIDE_STEP, XMM0, XMM1, Away, Code, Wait, away, land8,
-    make_moves, node_of, one_more, source_of)
+    ASIDE_CROSS, ASIDE_EXIT, ASIDE_LOST, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, ASIDE_STEP, XMM0, XMM1, Away, Code,
+    Wait, away, land8, make_moves, node_of, one_more, source_of)
 from vmcore._fast.jit.t2.emit_mem cimport host_address
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS, MEM_EARLY, MEM_WRITE, SNAP_STEP, Node, Snap, snap_node, snap_reg
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST, PLACE_HOME, Move
@@ -18,10 +18,10 @@ from vmcore._fast.jit.t2.places cimport AT_XMM
 from vmcore._fast.jit.t2.record cimport RECORD_EARLY, RECORD_FIRST, RECORD_HEAD, RECORD_WORK_SHIFT
 from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN, late_work, snap_source
 from vmcore._fast.jit.x64.asm cimport (
-    ASM_SLACK, CC_A, CC_L, CC_NE, CC_NP, F_ADD_I, F_AND_I, F_CMP, F_CMP_I, F_MOV, F_MOVQ_XR, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOVSXD,
-    F_MOV_MR, F_PCMPEQD, F_SHR_I, F_SUB_I, F_SUB_MR, F_UCOMISD, F_UCOMISS, F_UNPCKLPS, F_XOR, RAX, RBP, RCX, RDX,
-    x64_put16, x64_put32, x64_put64, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp_m, x_jmp_to, x_jmp_x, x_lea_rip, x_mov_imm,
-    x_nops, x_patch32, x_rm, x_rmi, x_rr, x_rri, x_rx)
+    ASM_SLACK, CC_A, CC_L, CC_NE, CC_NP, F_ADD_I, F_AND_I, F_CMP, F_CMP_I, F_MOV, F_MOVQ_XR, F_MOVSD_LOAD,
+    F_MOVSD_STORE, F_MOVSXD, F_MOV_MR, F_PCMPEQD, F_SHR_I, F_SUB_I, F_SUB_MR, F_UCOMISD, F_UCOMISS, F_UNPCKLPS, F_XOR,
+    RAX, RBP, RCX, RDX, x64_put16, x64_put32, x64_put64, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp_m, x_jmp_to, x_jmp_x,
+    x_lea_rip, x_mov_imm, x_nops, x_patch32, x_rm, x_rmi, x_rr, x_rri, x_rx)
 
 
 cdef enum:
@@ -112,8 +112,8 @@ cdef inline void count_off(Code *c, uint32_t count, uint32_t kind, uint32_t what
 
 
 cdef void link_to(Code *c, uint32_t off) noexcept nogil:
-    # A jump to another place of the page; BEHIND: to the region's own, in block code. Where another hart may be executing it while it is linked, its displacement
-    # lies in one aligned word of eight bytes (jit/block.pxd).
+    # A jump to another place of the page; BEHIND: to the region's own, in block code. Where another hart may be
+    # executing it while it is linked, its displacement lies in one aligned word of eight bytes (jit/block.pxd).
     cdef uint32_t at
     cdef uint8_t *field
     cdef Link *link

@@ -45,7 +45,8 @@ cdef dict ASIDES = {
     ASIDE_EXIT: ("exit", "off"), ASIDE_POLLED: ("poll", "off"), ASIDE_FPU: ("fpu", "off"), ASIDE_NEXT: ("next", "off"),
     ASIDE_NEXT_RAX: ("next", ""), ASIDE_LOST: ("lost", ""), ASIDE_MISS: ("miss", "node"),
     ASIDE_REFILL: ("refill", "node"), ASIDE_STRAY: ("stray", "node"), ASIDE_DIVIDE: ("divide", "node"),
-    ASIDE_CROSS: ("cross", "off"), ASIDE_STEP: ("step", "off"), ASIDE_NODE: ("rare", "node"), ASIDE_EDGE: ("edge", "block"),
+    ASIDE_CROSS: ("cross", "off"), ASIDE_STEP: ("step", "off"), ASIDE_NODE: ("rare", "node"),
+    ASIDE_EDGE: ("edge", "block"),
 }
 
 

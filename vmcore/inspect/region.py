@@ -27,7 +27,8 @@ _WHY = {
 _ASIDES = {
     "entry": "the way in", "end": "{end}", "exit": "leave at {guest}", "poll": "the budget is used up at {guest}",
     "fpu": "take the FPU, at {guest}", "next": "leave to {guest}", "miss": "fill the TLB for {node}",
-    "refill": "fill the TLB for {node}", "divide": "by zero or -1: {node}",
+    "refill": "fill the TLB for {node}", "stray": "another guess for {node}", "cross": "lies in two pages: on at {guest}",
+    "step": "one instruction in the interpreter at {guest}", "divide": "by zero or -1: {node}",
     "lost": "the second way of the table of compiled code", "rare": "the rare case of {node}",
     "edge": "moves on the way from b{block}",
 }  # fmt: skip
@@ -135,7 +136,8 @@ class Piece:
     ----------
     what : str
         ``block`` (a label, without code of its own), ``node``, ``end``, ``entry``; out of line ``exit``, ``poll``,
-        ``fpu``, ``next``, ``lost``, ``miss``, ``refill``, ``divide``, ``rare``, ``edge``.
+        ``fpu``, ``next``, ``lost``, ``miss``, ``refill``, ``stray``, ``cross``,
+        ``step``, ``divide``, ``rare``, ``edge``.
     text : str
         What it is, for people: a node's line, a block's first or last line.
     node : int

@@ -106,6 +106,38 @@ def test_a_region_that_is_left_all_the_time_is_given_up() -> None:
     core.close()
 
 
+def two_ways() -> bytes:
+    """A loop that goes one way as long as a word in memory is 0, else another."""
+    a = start(RAM + 0x8000)
+    a.emit("ld", rd=A3, rs1=A2, imm=0)
+    a.emit("addi", rd=A0, rs1=A0, imm=1)
+    a.emit("bne", to="other", rs1=A3, rs2=0)
+    a.emit("jal", to="loop", rd=0)
+    a.label("other")
+    a.emit("addi", rd=A1, rs1=A1, imm=1)
+    a.emit("jal", to="loop", rd=0)
+    return a.code()
+
+
+def test_a_region_is_made_again_with_what_became_warm() -> None:
+    core = machine(two_ways())
+    run_until(core, "t2_entries")
+    core.memory.write(RAM + 0x8000, b"\1")
+    run_until(core, "t2_given_up")
+    for _ in range(PATIENCE):
+        core.run(max_insns=PIECE)
+        if [one for one in blocks(core, RAM) if one["why"] == "region"]:
+            break
+    entries, before = core.stats()["t2_entries"], core.x(0, A1)
+    core.run(max_insns=40 * PIECE)
+    assert abs(core.x(0, A1) - before - 8 * PIECE) <= 1
+    stats = core.stats()
+    assert (stats["t2_given_up"], [one["start"] for one in blocks(core, RAM) if one["why"] == "region"]) == (1, [LOOP])
+    # Both ways are in it: it is left where its budget ends, and nowhere else.
+    assert stats["t2_entries"] - entries < 1000
+    core.close()
+
+
 def list_of(pages: int) -> bytes:
     """A loop along a list that has a node in each of some pages, round and round."""
     a = start(RAM + 0x10000)

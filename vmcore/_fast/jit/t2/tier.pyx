@@ -19,9 +19,13 @@ from vmcore._fast.jit.image cimport REPLACED, Compiled
 from vmcore._fast.jit.t2.compile cimport compile_region, region_host, workshop_close, workshop_open
 from vmcore._fast.jit.t2.job cimport Job
 from vmcore._fast.jit.t2.jobs cimport client_close, client_open, job_fetch, job_free, job_new, job_push
+from vmcore._fast.jit.t2.made cimport find_warm
 from vmcore._fast.jit.t2.passes cimport step_name
-from vmcore._fast.jit.t2.region cimport REFUSED_COLD
+from vmcore._fast.jit.t2.region cimport MAP_BYTES, REFUSED_COLD
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+
+cdef extern from *:
+    uint32_t count_ones "__builtin_popcount"(uint32_t v) noexcept nogil
 
 cdef enum:
     # Sightings of a page, none more than FORGOTTEN sightings of anything after the one before; those where no region is
@@ -34,6 +38,7 @@ cdef enum:
     MOST_TRIES = 32           # regions of a page, and what was too large for one
     STORM = 96                # instructions for each entry of a region, below which block code does as well
     MOST_STORMS = 3           # sightings of a page in a storm, more than of it in none
+    MOST_AGAIN = 3            # times that regions of a page are made once more after storms
     ASTRAY = 16               # instructions for each wrong guess, below which no guess is better
 
 
@@ -100,30 +105,36 @@ cdef void forget_targets(Hart *hart, gva_t page) noexcept nogil:
             hart.l1_second[i].tag = no_code_tag(i)
 
 
+cdef uint32_t count_warm(const PageBlocks *u) noexcept nogil:
+    cdef uint8_t warm[MAP_BYTES]
+    cdef uint32_t n = 0
+    cdef uint32_t i
+    memset(warm, 0, sizeof(warm))
+    find_warm(u, warm)
+    for i in range(MAP_BYTES):
+        n += count_ones(warm[i])
+    return n
+
+
 cdef Job *describe(Hart *hart, CodeBundle *bundle, gva_t pc) noexcept nogil:
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Compiled *one
     cdef Job *job = job_new()
-    cdef uint32_t i, half, off
+    cdef uint32_t i
     if job == NULL:
         return NULL
     memcpy(job.page, bundle.saved, sizeof(job.page))
+    find_warm(u, job.warm)
     for i in range(u.nblocks):
         one = &u.blocks[i]
-        off = one.off & ~<uint32_t>REPLACED
-        if one.why == END_REGION:
-            if one.off & REPLACED and u.steady:
-                # It was given up for its guesses; or is tried once more, of MOST_TRIES.
-                continue
-            set_bit(job.taken, off >> 1)
-            continue
-        for half in range(off >> 1, min(one.end, 4096) >> 1):
-            set_bit(job.warm, half)
+        if one.why == END_REGION and not (one.off & REPLACED and u.again):
+            set_bit(job.taken, (one.off & ~<uint32_t>REPLACED) >> 1)
     for i in range(u.nrefused):
         set_bit(job.taken, u.refused[i] >> 1)
     job.gpa = bundle.gpa
     job.isa = hart.isa
     job.flags = image_flags(hart.sys)
+    u.warm = count_warm(u)
     job.sample = pc & 4095
     find_targets(hart, pc & ~<uint64_t>4095, job)
     job.steady = u.steady
@@ -243,8 +254,7 @@ cdef CodeBundle *bundle_at(Hart *hart, gva_t pc) noexcept nogil:
 
 
 cdef void give_up(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
-    # Its regions are entered and left again and again, or guess wrong: block code for all of it. Only those that
-    # guessed are tried a second time.
+    # Its regions are entered and left again and again, or guess wrong: block code for all of it.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef uint32_t i
     cdef uint32_t n = u.nblocks
@@ -282,7 +292,8 @@ cdef inline bint is_often(uint8_t *times, bint once_more) noexcept nogil:
 
 
 cdef bint is_in_vain(Hart *hart, Tier *t, PageBlocks *u) noexcept nogil:
-    # Do the page's regions not do what they are for? By what came of them since the hart was seen last.
+    # Do the page's regions not do what they are for? By what came of them since the hart was seen last. And may they be
+    # made again: without guesses; or with what has become warm since, which they may have been left for?
     cdef Look *look = &t.looks[hart.index]
     cdef uint64_t insns = hart.n_code - look.insns
     cdef bint stormy = insns < (hart.n_regions - look.entries) * STORM
@@ -292,8 +303,13 @@ cdef bint is_in_vain(Hart *hart, Tier *t, PageBlocks *u) noexcept nogil:
     look.strays = hart.n_strays
     if is_often(&u.strays, astray):
         u.steady = True
+        u.again = True
         return True
-    return is_often(&u.storms, stormy)
+    if not is_often(&u.storms, stormy):
+        return False
+    u.again = u.agains < MOST_AGAIN and count_warm(u) > u.warm
+    u.agains += u.again
+    return True
 
 
 cdef bint compile_here(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:

@@ -45,7 +45,7 @@ cdef struct PageBlocks:
     uint8_t steady            # its regions are made without guesses
     uint8_t again             # regions that were given up may be made once more
     uint8_t agains            # how often they might
-    uint32_t warm             # halfwords that blocks covered when the last region was asked for
+    uint32_t warm             # halfwords that blocks covered when the first of its regions was made
     uint8_t nrefused
     uint16_t refused[MOST_REFUSED]
     uint8_t covered[256]      # a bit for each halfword that begins an instruction of a region

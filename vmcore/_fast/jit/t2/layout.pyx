@@ -4,6 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
 from vmcore._fast.jit.t2.ir cimport MOST_BLOCKS, BlockOf, Graph
+from vmcore._fast.jit.t2.loops cimport in_loop, loop_around
 
 cdef extern from *:
     """
@@ -11,29 +12,6 @@ cdef extern from *:
     #define VMCORE_COLD_WEIGHT 0.5f
     """
     float COLD_WEIGHT "VMCORE_COLD_WEIGHT"
-
-
-cdef uint32_t loop_around(const Graph *g, uint32_t header) noexcept nogil:
-    # The header of the next larger loop. The immediate dominator of a header is in that one, perhaps inside of others.
-    cdef uint32_t depth = g.blocks[header].depth
-    cdef uint32_t inside
-    if depth <= 1:
-        return 0
-    inside = g.blocks[g.blocks[header].idom].loop
-    while inside and g.blocks[inside].depth >= depth:
-        inside = loop_around(g, inside)
-    return inside
-
-
-cdef inline bint is_in(const Graph *g, uint32_t block, uint32_t loop) noexcept nogil:
-    cdef uint32_t inside = g.blocks[block].loop
-    if loop == 0:
-        return True
-    while inside and inside != loop:
-        if g.blocks[inside].depth <= g.blocks[loop].depth:
-            return False
-        inside = loop_around(g, inside)
-    return inside == loop
 
 
 cdef inline bint is_cold(const Graph *g, uint32_t block) noexcept nogil:
@@ -63,7 +41,7 @@ cdef uint32_t first_of(const Graph *g, const uint8_t *placed, uint32_t loop) noe
     cdef uint32_t i, block
     for i in range(g.norder):
         block = g.order[i]
-        if not placed[block] and not is_cold(g, block) and is_in(g, block, loop):
+        if not placed[block] and not is_cold(g, block) and (loop == 0 or in_loop(g, block, loop)):
             return block
     return 0
 
@@ -82,7 +60,7 @@ cdef uint32_t lay_out(const Graph *g, uint32_t *order) noexcept nogil:
         # No loop is left before all of it is placed.
         loop = g.blocks[block].loop
         while loop:
-            if following and is_in(g, following, loop):
+            if following and in_loop(g, following, loop):
                 break
             pending = first_of(g, placed, loop)
             if pending:

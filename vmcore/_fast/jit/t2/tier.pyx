@@ -105,15 +105,20 @@ cdef void forget_targets(Hart *hart, gva_t page) noexcept nogil:
             hart.l1_second[i].tag = no_code_tag(i)
 
 
-cdef uint32_t count_warm(const PageBlocks *u) noexcept nogil:
-    cdef uint8_t warm[MAP_BYTES]
+cdef uint32_t count_warm(const uint8_t *warm) noexcept nogil:
     cdef uint32_t n = 0
     cdef uint32_t i
-    memset(warm, 0, sizeof(warm))
-    find_warm(u, warm)
     for i in range(MAP_BYTES):
         n += count_ones(warm[i])
     return n
+
+
+cdef bint is_warmer(const PageBlocks *u) noexcept nogil:
+    # Is more of the page warm than when the first of its regions was made?
+    cdef uint8_t warm[MAP_BYTES]
+    memset(warm, 0, sizeof(warm))
+    find_warm(u, warm)
+    return count_warm(warm) > u.warm
 
 
 cdef Job *describe(Hart *hart, CodeBundle *bundle, gva_t pc) noexcept nogil:
@@ -134,7 +139,6 @@ cdef Job *describe(Hart *hart, CodeBundle *bundle, gva_t pc) noexcept nogil:
     job.gpa = bundle.gpa
     job.isa = hart.isa
     job.flags = image_flags(hart.sys)
-    u.warm = count_warm(u)
     job.sample = pc & 4095
     find_targets(hart, pc & ~<uint64_t>4095, job)
     job.steady = u.steady
@@ -172,12 +176,12 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     t.ns += job.ns
     if job.refused:
         t.n_refused += 1
-        if job.refused == REFUSED_COLD and u.tries:
+        if job.refused == REFUSED_COLD:
             # Found out at once; not to be asked again soon, unless there is more than there was.
-            u.tries -= 1
+            u.tries -= u.tries > 0
             u.vain += u.vain < MOST_VAIN
             u.vain_blocks = u.nblocks
-        if u.nrefused < MOST_REFUSED:
+        elif u.nrefused < MOST_REFUSED:
             u.refused[u.nrefused] = <uint16_t>job.header
             u.nrefused += 1
         return False
@@ -197,6 +201,8 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     if not put_made(sys, bundle, &made):
         return False
     u.vain = 0
+    if u.warm == 0:
+        u.warm = count_warm(job.warm)
     t.n_regions += 1
     t.n_insns += job.insns
     t.n_bytes += job.size
@@ -273,6 +279,7 @@ cdef void give_up(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
         t.n_given_up += 1
         note_change(c, bundle, off, old, evictions)
     memset(u.covered, 0, sizeof(u.covered))
+    u.warm = 0
 
 
 cdef inline bint is_soon(Hart *hart, const Tier *t) noexcept nogil:
@@ -307,7 +314,7 @@ cdef bint is_in_vain(Hart *hart, Tier *t, PageBlocks *u) noexcept nogil:
         return True
     if not is_often(&u.storms, stormy):
         return False
-    u.again = u.agains < MOST_AGAIN and count_warm(u) > u.warm
+    u.again = u.agains < MOST_AGAIN and is_warmer(u)
     u.agains += u.again
     return True
 

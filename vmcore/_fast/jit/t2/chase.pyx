@@ -19,7 +19,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from vmcore._fast.jit.t2.ir cimport (
     OP_ADDEND, OP_ARG, OP_HOST, OP_LOAD, OP_SELECT, T_INT, analyse, append, burn, edge_arg, BlockOf, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport (
-    block_before, in_loop, is_innermost, is_invariant, loop_around, make_block_before, root_of)
+    block_before, in_loop, is_innermost, is_invariant, largest_with_room, make_block_before, root_of, take_room)
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
@@ -40,7 +40,7 @@ cdef struct Chase:
     uint32_t *chain_of        # of each HOST that guesses: its chain's place plus 1
     uint32_t before[MOST_IN_ALL]      # headers of the loops that their OP_ADDENDs stand before
     uint32_t nchains
-    uint8_t *live             # of each block that is a header: chains in its loop
+    uint32_t *live            # of each block that is a header: chains in its loop
 
 
 # --- which ------------------------------------------------------------------------------------------------------------
@@ -129,36 +129,6 @@ cdef bint note_hosts(Chase *s, uint32_t header) noexcept nogil:
 
 # --- where ------------------------------------------------------------------------------------------------------------
 
-cdef bint has_room(const Chase *s, uint32_t header) noexcept nogil:
-    # In the loop and in those inside?
-    cdef const Graph *g = s.g
-    cdef uint32_t i, block
-    for i in range(g.norder):
-        block = g.order[i]
-        if s.live[block] >= MOST_CHAINS and g.blocks[block].loop == block and in_loop(g, block, header):
-            return False
-    return True
-
-
-cdef uint32_t largest(const Chase *s, uint32_t header) noexcept nogil:
-    # The loop around with room for one more; 0: not even this one has it.
-    cdef uint32_t found = 0
-    while header:
-        if has_room(s, header):
-            found = header
-        header = loop_around(s.g, header)
-    return found
-
-
-cdef void take_room(Chase *s, uint32_t header) noexcept nogil:
-    cdef const Graph *g = s.g
-    cdef uint32_t i, block
-    for i in range(g.norder):
-        block = g.order[i]
-        if g.blocks[block].loop == block and in_loop(g, block, header):
-            s.live[block] += 1
-
-
 cdef void find_chains(Chase *s) noexcept nogil:
     cdef Graph *g = s.g
     cdef uint32_t i, header, node, before
@@ -168,13 +138,13 @@ cdef void find_chains(Chase *s) noexcept nogil:
             continue
         node = g.blocks[header].first
         while node and g.nodes[node].op == OP_ARG:
-            before = largest(s, header)
+            before = largest_with_room(g, s.live, MOST_CHAINS, header)
             if before == 0 or s.nchains == MOST_IN_ALL:
                 break
             if g.nodes[node].type == T_INT and is_chain(s, node, header) and note_hosts(s, header):
                 s.before[s.nchains] = before
                 s.nchains += 1
-                take_room(s, before)
+                take_room(g, s.live, before)
             node = g.nodes[node].next
 
 
@@ -208,7 +178,7 @@ cdef void pass_chase(Graph *g) noexcept nogil:
     s.nchains = 0
     s.state = <uint8_t *>vm_calloc(nodes, sizeof(uint8_t))
     s.chain_of = <uint32_t *>vm_calloc(nodes, sizeof(uint32_t))
-    s.live = <uint8_t *>vm_calloc(g.nblocks, sizeof(uint8_t))
+    s.live = <uint32_t *>vm_calloc(g.nblocks, sizeof(uint32_t))
     if s.state != NULL and s.chain_of != NULL and s.live != NULL:
         find_chains(&s)
         put_addends(&s, nodes)

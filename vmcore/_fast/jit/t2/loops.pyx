@@ -47,6 +47,32 @@ cdef bint in_every_turn(const Graph *g, uint32_t block, uint32_t header) noexcep
     return True
 
 
+cdef bint has_room(const Graph *g, const uint32_t *live, uint32_t most, uint32_t header) noexcept nogil:
+    cdef uint32_t i, block
+    for i in range(g.norder):
+        block = g.order[i]
+        if live[block] >= most and g.blocks[block].loop == block and in_loop(g, block, header):
+            return False
+    return True
+
+
+cdef uint32_t largest_with_room(const Graph *g, const uint32_t *live, uint32_t most, uint32_t header) noexcept nogil:
+    cdef uint32_t found = 0
+    while header:
+        if has_room(g, live, most, header):
+            found = header
+        header = loop_around(g, header)
+    return found
+
+
+cdef void take_room(const Graph *g, uint32_t *live, uint32_t header) noexcept nogil:
+    cdef uint32_t i, block
+    for i in range(g.norder):
+        block = g.order[i]
+        if g.blocks[block].loop == block and in_loop(g, block, header):
+            live[block] += 1
+
+
 # --- the block before a loop ------------------------------------------------------------------------------------------
 
 cdef uint32_t block_before(const Graph *g, uint32_t header) noexcept nogil:

@@ -19,7 +19,7 @@ from vmcore._fast.jit.t2.ir cimport (
     OP_SEXT32, OP_SHL, OP_SHR, OP_SUB, OP_TAG, OP_ZEXT16, OP_ZEXT32, OP_ZEXT8, T_INT, analyse, append, burn, edge_arg,
     is_const, BlockOf, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport (
-    block_before, in_loop, is_innermost, is_invariant, loop_around, make_block_before, root_of)
+    block_before, in_loop, is_innermost, is_invariant, largest_with_room, make_block_before, root_of, take_room)
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
@@ -219,30 +219,10 @@ cdef void collect(Pairs *p) noexcept nogil:
             node = n.next
 
 
-cdef bint has_room(const Pairs *p, uint32_t header) noexcept nogil:
-    # In the loop and in those inside?
-    cdef const Graph *g = p.g
-    cdef uint32_t i, block
-    for i in range(g.norder):
-        block = g.order[i]
-        if p.live[block] >= MOST_PAIRS and g.blocks[block].loop == block and in_loop(g, block, header):
-            return False
-    return True
-
-
-cdef void take_room(Pairs *p, uint32_t header) noexcept nogil:
-    cdef const Graph *g = p.g
-    cdef uint32_t i, block
-    for i in range(g.norder):
-        block = g.order[i]
-        if g.blocks[block].loop == block and in_loop(g, block, header):
-            p.live[block] += 1
-
-
 cdef void choose(Pairs *p) noexcept nogil:
     # The heaviest streams first, each before the largest loop that has room.
     cdef Graph *g = p.g
-    cdef uint32_t i, header, found
+    cdef uint32_t i, found
     cdef Stream *s
     cdef Stream *best
     while True:
@@ -253,17 +233,12 @@ cdef void choose(Pairs *p) noexcept nogil:
                 best = s
         if best == NULL:
             return
-        header = best.loop
-        found = 0
-        while header:
-            if has_room(p, header):
-                found = header
-            header = loop_around(g, header)
+        found = largest_with_room(g, p.live, MOST_PAIRS, best.loop)
         if found == 0 or not burn(g):
             best.weight = 0
             continue
         best.before = found
-        take_room(p, found)
+        take_room(g, p.live, found)
 
 
 cdef void make_blocks(Pairs *p) noexcept nogil:

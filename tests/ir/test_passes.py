@@ -37,7 +37,10 @@ def seen_of(region: Region, registers: dict[int, int], base: int, **how: int) ->
 
 
 def comes_by(region: Region, registers: dict[int, int], base: int, state: dict[str, Any]) -> bool:
-    """Can a region be left in that state, if it has time enough?"""
+    """Can a region be left in that state, if it has time enough? As it was entered it always can."""
+    entered = [registers.get(register, 0) for register in range(64)]
+    if state["executed"] == 0 and state["regs"] == entered and state["memory"] == bytes(range(256)) * 20:
+        return True
     many = (seen_of(region, registers, base, leave_at=place, budget=10_000, steps=5_000) for place in range(1, 200))
     return any(one | {"budget": 0} == state | {"budget": 0} for one in many)
 

@@ -33,13 +33,14 @@ cdef struct PageBlocks:
     uint16_t split_asked
     uint16_t split_made
     # T2 (t2/tier.pyx): how often a hart was seen in the page lately, and the number of the last time; whether a region
-    # of it is being compiled; how many were, or were tried; how often there was none to be had, with how many blocks;
-    # and where.
+    # of it is being compiled; how many were, or were tried; how often there was none to be had, how many blocks there
+    # were when it was last looked at, and how many halfwords they covered; and where there is none.
     uint16_t sightings
     uint8_t waiting
     uint8_t tries
     uint8_t vain
     uint32_t vain_blocks
+    uint32_t vain_warm
     uint8_t storms            # sightings at which its regions had been left all the time
     uint8_t strays            # ... had guessed wrong all the time
     uint8_t steady            # its regions are made without guesses

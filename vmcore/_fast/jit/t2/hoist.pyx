@@ -5,9 +5,10 @@ dear always, the rest while the loop has registers to spare, for what was worked
 through it from then on. Sums with a constant stay: they cost nothing where they become part of an address.
 
 *HOSTs* whose address is made outside of a loop are asked for before it, if they are executed in every turn (another one
-might be for an address that nobody means to access, and keep everybody from entering the loop). They are asked for
-before their time (MEM_EARLY): where one is not at hand, the region is left before the loop, as if it had been left on
-entering it. That state is known where
+might be for an address that nobody means to access, and keep everybody from entering the loop), or if it lies in the
+function's own frame, which is there and is written to as a rule. They are asked for before their time (MEM_EARLY):
+where one is not at hand, the region is left before the loop, as if it had been left on entering it. That state is known
+where
 
 - the loop is the region's: it is the state at the entry; or
 - the first thing in the loop that can leave comes before anything that has an effect: its snapshot, with the header's
@@ -16,7 +17,7 @@ entering it. That state is known where
 Limit: MOST_HOSTS of each loop, the first ones: each takes a register all the way.
 """
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int64_t, uint32_t
 
 from vmcore._fast.jit.convention cimport NUM_PINNED, NUM_PINNED_F, PINNED, PINNED_F
 from vmcore._fast.jit.t2.build cimport entry_node
@@ -25,11 +26,14 @@ from vmcore._fast.jit.t2.ir cimport (
     OP_HOST, OP_MUL, OP_MULH, OP_ORCB, OP_POLL, OP_REMU, OP_DIV32, OP_REMU32, OP_TAG, P_LEAVES, SNAP_NEXT, analyse,
     burn, is_const, is_pure, move_to_end, new_snap, op_row, operand, snap_node, snap_reg, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport (
-    block_before, copy_node, copy_snap, handed, in_every_turn, in_loop, is_invariant, loop_around, make_block_before)
+    block_before, copy_node, copy_snap, handed, in_every_turn, in_loop, is_invariant, loop_around, make_block_before,
+    root_of)
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
     MOST_HOSTS = 4
+    SP = 2
+    FRAME = 2048              # bytes that one instruction reaches from sp
     MOST_COPIES = 8           # nodes that are worked out for a snapshot alone
     ROOMY = 7                 # values that are alive all through a loop, below which it has registers to spare
 
@@ -140,10 +144,17 @@ cdef bint is_free(const Graph *g, const Node *n) noexcept nogil:
     return n.op == OP_CONST or (n.op == OP_ADD and is_const(g, n.b))
 
 
+cdef bint is_in_frame(const Graph *g, const Node *n) noexcept nogil:
+    # Of the function that the region is entered in? sp is what it was then.
+    cdef int64_t off = 0
+    cdef uint32_t root = root_of(g, n.a, &off)
+    return root != 0 and g.nodes[root].op == OP_ENTRY and g.nodes[root].imm == SP and 0 <= off + n.imm < FRAME
+
+
 cdef bint may_move(const Graph *g, const Node *n, uint32_t header) noexcept nogil:
     # A HOST out of the loop?
     return (n.op == OP_HOST and is_invariant(g, n.a, header) and is_invariant(g, n.b, header)
-            and in_every_turn(g, n.block, header))
+            and (in_every_turn(g, n.block, header) or is_in_frame(g, n)))
 
 
 cdef bint is_same(const Graph *g, const Node *n, uint32_t header) noexcept nogil:

@@ -34,7 +34,7 @@ cdef enum:
     LEAST_INSNS = SAMPLE_INSNS // 2   # since a hart was seen: before, it is not seen again
     WEIGHT_OUTSIDE = 4
     FORGOTTEN = 64
-    MOST_VAIN = 5             # times that twice as many are asked for where there was nothing to compile
+    MOST_VAIN = 8             # times that twice as many are asked for where there was nothing to compile
     MOST_TRIES = 32           # regions of a page, and what was too large for one
     STORM = 96                # instructions for each entry of a region, below which block code does as well
     MOST_STORMS = 3           # sightings of a page in a storm, more than of it in none
@@ -113,12 +113,11 @@ cdef uint32_t count_warm(const uint8_t *warm) noexcept nogil:
     return n
 
 
-cdef bint is_warmer(const PageBlocks *u) noexcept nogil:
-    # Is more of the page warm than when the first of its regions was made?
+cdef uint32_t warmth(const PageBlocks *u) noexcept nogil:
     cdef uint8_t warm[MAP_BYTES]
     memset(warm, 0, sizeof(warm))
     find_warm(u, warm)
-    return count_warm(warm) > u.warm
+    return count_warm(warm)
 
 
 cdef Job *describe(Hart *hart, CodeBundle *bundle, gva_t pc) noexcept nogil:
@@ -180,7 +179,6 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
             # Found out at once; not to be asked again soon, unless there is more than there was.
             u.tries -= u.tries > 0
             u.vain += u.vain < MOST_VAIN
-            u.vain_blocks = u.nblocks
         elif u.nrefused < MOST_REFUSED:
             u.refused[u.nrefused] = <uint16_t>job.header
             u.nrefused += 1
@@ -314,7 +312,7 @@ cdef bint is_in_vain(Hart *hart, Tier *t, PageBlocks *u) noexcept nogil:
         return True
     if not is_often(&u.storms, stormy):
         return False
-    u.again = u.agains < MOST_AGAIN and is_warmer(u)
+    u.again = u.agains < MOST_AGAIN and warmth(u) > u.warm
     u.agains += u.again
     return True
 
@@ -337,7 +335,7 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
     # One more sighting; the last of several asks for a region.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Job *job
-    cdef uint32_t before, enough
+    cdef uint32_t before, enough, warm
     if is_in_vain(hart, t, u):
         give_up(hart, t, bundle)
         return
@@ -350,7 +348,12 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
     if u.waiting or u.tries >= MOST_TRIES:
         return
     if u.nblocks != u.vain_blocks:
-        u.vain = 0
+        # Not all of them are new code: a block begins wherever a hart goes on after it was seen.
+        u.vain_blocks = u.nblocks
+        warm = warmth(u)
+        if warm > u.vain_warm:
+            u.vain = 0
+        u.vain_warm = warm
     enough = ENOUGH << u.vain
     if before < enough // 2 <= u.sightings:
         forget_targets(hart, pc & ~<uint64_t>4095)

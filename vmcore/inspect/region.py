@@ -27,8 +27,9 @@ _WHY = {
 _ASIDES = {
     "entry": "the way in", "end": "{end}", "exit": "leave at {guest}", "poll": "the budget is used up at {guest}",
     "fpu": "take the FPU, at {guest}", "next": "leave to {guest}", "miss": "fill the TLB for {node}",
-    "refill": "fill the TLB for {node}", "stray": "another guess for {node}", "cross": "lies in two pages: on at {guest}",
-    "step": "one instruction in the interpreter at {guest}", "divide": "by zero or -1: {node}",
+    "refill": "fill the TLB for {node}", "stray": "another guess for {node}",
+    "cross": "lies in two pages: on at {guest}", "step": "one instruction in the interpreter at {guest}",
+    "divide": "by zero or -1: {node}",
     "lost": "the second way of the table of compiled code", "rare": "the rare case of {node}",
     "edge": "moves on the way from b{block}",
 }  # fmt: skip

@@ -223,7 +223,14 @@ cdef void e_slliw(Block *b, const Op *op) noexcept nogil:
 
 
 cdef void e_srliw(Block *b, const Op *op) noexcept nogil:
-    shift_imm_w(b, op, F_SHR_I)
+    cdef int to = target_x(op.rd, RAX)
+    if op.imm & 31 == 0:
+        shift_imm_w(b, op, F_SHR_I)
+        return
+    # What comes in from the left is 0, and so is the sign.
+    load_w(b, op.rs1, to)
+    x_rri(&b.a, F_SHR_I, 0, 0, to, op.imm & 31)
+    put_x(b, op.rd, to)
 
 
 cdef void e_sraiw(Block *b, const Op *op) noexcept nogil:

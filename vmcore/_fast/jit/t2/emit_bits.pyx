@@ -38,7 +38,7 @@ cdef int shift(Code *c, uint32_t node, int w, int to) noexcept nogil:
     cdef const Node *n = node_of(c, node)
     cdef uint32_t op = n.op
     cdef bint narrow = op >= OP_SHL32
-    cdef uint32_t amount
+    cdef uint32_t amount = 0
     if narrow:
         w = 0
     if is_number(c, n.b):
@@ -51,7 +51,8 @@ cdef int shift(Code *c, uint32_t node, int w, int to) noexcept nogil:
             x_rri(&c.a, amount_form(op), w, 0, to, amount)
     else:
         shift_by(c, register_form(op), w, to, n.a, use(c, n.b, RDX))
-    if narrow:
+    if narrow and (op != OP_SHR32 or amount == 0):
+        # (What comes in from the left is 0, and so is the sign.)
         x_rr(&c.a, F_MOVSXD, 1, to, to)
     return to
 

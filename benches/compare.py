@@ -25,8 +25,8 @@ import guests
 # The rows of the boot, and the moments that they last until.
 BOOTS = {"boot": "init", "boot_rest": "ready"}
 AGAIN = "_again"
-# What only a run that counts look-ups, and what regions execute, knows.
-LOOKUPS = ("l1_lookups", "l1_hits", "l1_hit_pct", "t2_insns")
+# What only a run that counts look-ups knows.
+LOOKUPS = ("l1_lookups", "l1_hits", "l1_hit_pct")
 # No process is measured finer than this.
 LEAST = 1e-4
 HOW_TO_GET = (

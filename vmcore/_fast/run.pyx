@@ -35,10 +35,6 @@ EXITS = {
 }
 
 
-# n_t2 counts in these: what raises a poll sets the one above them.
-cdef uint64_t LOWER_BITS = <uint64_t>-1 >> 1
-
-
 # Its memory and clock are taken back in State.__dealloc__, so the collector must not clear them before.
 @cython.no_gc_clear
 cdef class Core(State):
@@ -364,7 +360,6 @@ cdef class Core(State):
             hits = sum(s.harts[<int>i].n_hits for i in range(s.nharts))
             lookups = sum(s.harts[<int>i].n_lookups for i in range(s.nharts))
             figures.update(l1_lookups=lookups, l1_hits=hits, l1_hit_pct=100 * hits / lookups if lookups else 0.0)
-            figures["t2_insns"] = sum(s.harts[<int>i].n_t2 & LOWER_BITS for i in range(s.nharts))
         if self.store is not None:
             held = self.store.figures()
             figures.update(l3_pages=held.pages, l3_bytes=held.held_bytes, l3_disk_bytes=held.disk_bytes,

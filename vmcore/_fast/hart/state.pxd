@@ -44,6 +44,7 @@ cdef enum:
     FETCH_SIZE = 1024
     PAGES_SIZE = 1024
     MAX_HARTS = 8
+    REGION_SLOTS = 16         # counts of what regions do, per hart
     L1_BITS = 13              # entries of the table of compiled code, per hart and way
     L1_SIZE = 1 << L1_BITS
     L1_MASK = L1_SIZE - 1
@@ -121,6 +122,12 @@ cdef struct JumpEntry:
     uint64_t ctx
     Op *op
     CodePage *page
+
+# What regions did, those of one page and of others with the same number (image.pxd).
+cdef struct RegionCount:
+    uint64_t entries
+    uint64_t insns            # retired in them, in the lower 63 bits: what raises a poll sets the one above
+    uint64_t strays           # wrong guesses
 
 # Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). The tag's bits 1 to 13 hold the context's
 # id too. Two pcs that differ there and nowhere else have different entries, so no target, canonical or not, matches the
@@ -295,9 +302,7 @@ cdef struct Hart:
     uint64_t n_steps          # ... to have T0 execute an instruction
     uint64_t n_misses         # ... because the L1 table did not know where to go on
     uint64_t no_page          # address of a page that there is not, which no guest can guess (state.pyx)
-    uint64_t n_regions        # entries of compiled regions
-    uint64_t n_strays         # wrong guesses in them
-    uint64_t n_t2             # instructions retired in them, in the lower 63 bits: only where sys.counting
+    RegionCount regions[REGION_SLOTS]
     uint64_t n_lookups        # how often compiled code asked it, and was answered: only where sys.counting
     uint64_t n_hits
     uint64_t n_decoded

@@ -93,17 +93,17 @@ cdef inline int32_t at_l1_tag() noexcept nogil:
 cdef inline int32_t at_n_lookups() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).n_lookups - HART_BIAS()
 
-cdef inline int32_t at_n_t2() noexcept nogil:
-    return <int32_t><size_t>&(<Hart *>NULL).n_t2 - HART_BIAS()
-
 cdef inline int32_t at_no_page() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).no_page - HART_BIAS()
 
-cdef inline int32_t at_n_regions() noexcept nogil:
-    return <int32_t><size_t>&(<Hart *>NULL).n_regions - HART_BIAS()
+cdef inline int32_t at_entries(uint32_t slot) noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).regions[slot].entries - HART_BIAS()
 
-cdef inline int32_t at_n_strays() noexcept nogil:
-    return <int32_t><size_t>&(<Hart *>NULL).n_strays - HART_BIAS()
+cdef inline int32_t at_insns(uint32_t slot) noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).regions[slot].insns - HART_BIAS()
+
+cdef inline int32_t at_strays(uint32_t slot) noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).regions[slot].strays - HART_BIAS()
 
 cdef inline int32_t at_n_hits() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).n_hits - HART_BIAS()

@@ -7,6 +7,8 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from vmcore._fast.hart.state cimport REGION_SLOTS
+
 cdef extern from *:
     """
     /* Not for secrets. Four lanes, each step of which loses nothing: a change of one word always shows. `n`: a multiple
@@ -100,6 +102,10 @@ cdef inline uint64_t image_check(const Image *image) noexcept nogil:
 
 cdef inline uint64_t page_hash(const uint8_t *page, uint64_t isa, uint32_t flags) noexcept nogil:
     return hash_bytes(page, PAGE_BYTES, isa ^ <uint64_t>flags << 56)
+
+# Which count of a hart the regions of a page have: by its bytes, as images are.
+cdef inline uint32_t region_slot(const uint8_t *page) noexcept nogil:
+    return <uint32_t>hash_bytes(page, PAGE_BYTES, 0) & (REGION_SLOTS - 1)
 
 # Is what came from outside, of which `size` bytes are there, an image, every number in it in its place?
 cdef bint image_is_sound(const Image *image, uint64_t size) noexcept nogil

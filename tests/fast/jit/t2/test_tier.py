@@ -285,11 +285,7 @@ def test_harts_in_turns(tier: str) -> None:
 
 
 def test_how_much_regions_execute_is_counted() -> None:
-    install()
-    core = Core(1, Isa.default().mask, tier="t2", counting=True)
-    core.add_ram(RAM, 1 << 20)
-    core.memory.write(RAM, counting())
-    core.set_pc(0, RAM)
+    core = machine(counting(), tier="t2")
     core.run(max_insns=PIECE)
     before = core.stats()
     core.run(max_insns=5 * PIECE)

@@ -58,7 +58,8 @@ cdef struct Mark:
 cdef struct Code:
     Asm a
     bint parallel
-    bint counting             # how many instructions regions execute
+    bint counting             # look-ups
+    uint32_t slot             # where it is counted what regions do (region_slot())
     bint failed               # too much for one region, or no memory
     # What came of it; offsets in the code.
     Link *links

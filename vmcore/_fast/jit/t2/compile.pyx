@@ -6,7 +6,7 @@ from libc.string cimport memcpy
 from vmcore._fast.defs cimport VMCORE_ASSERT
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.jit.host cimport HAS_FMA, HAS_LZCNT, HAS_POPCNT, HAS_TZCNT, find_features, host_bits
-from vmcore._fast.jit.image cimport IMAGE_COUNTING, IMAGE_HARTS, IMAGE_PARALLEL
+from vmcore._fast.jit.image cimport IMAGE_COUNTING, IMAGE_HARTS, IMAGE_PARALLEL, region_slot
 from vmcore._fast.jit.t2.alloc cimport allocate, allocation_free, allocation_init
 from vmcore._fast.jit.t2.check cimport Misplaced, check_allocation
 from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
@@ -113,7 +113,9 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     job.nodes = shop.graph.nnodes
     job.spilled = shop.places.spilled
     if not emit_region(&shop.graph, &shop.places, layout, n, &shop.code, shop.window, shop.window + WINDOW_BYTES,
-                       given.parallel, job.flags & IMAGE_COUNTING != 0) or shop.code.nlinks > MOST_REGION_LINKS:
+                       given.parallel, job.flags & IMAGE_COUNTING != 0, region_slot(job.page)):
+        return REFUSED_LARGE
+    if shop.code.nlinks > MOST_REGION_LINKS:
         return REFUSED_LARGE
     job.size = <uint32_t>(shop.code.a.at - shop.code.a.start)
     job.nlinks = shop.code.nlinks

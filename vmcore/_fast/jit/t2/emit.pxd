@@ -10,7 +10,7 @@ cdef void code_init(Code *c) noexcept nogil
 cdef void code_free(Code *c) noexcept nogil
 # Emit into a window of memory whose start will be executed at a multiple of CODE_UNIT. `layout`: the blocks, n of them
 # (layout.pxd). `parallel`: links may be set while another hart is there.
-# `counting`: it counts what it executes, and its look-ups. False: the window is full, or something is too
-# large, or there is no memory. After select_nodes() and allocate().
+# `counting`: it counts its look-ups. `slot`: which count of the hart it has. False: the window is full, or something is
+# too large, or there is no memory. After select_nodes() and allocate().
 cdef bint emit_region(const Graph *g, const Allocation *al, const uint32_t *layout, uint32_t n, Code *c,
-                      uint8_t *start, uint8_t *end, bint parallel, bint counting) noexcept nogil
+                      uint8_t *start, uint8_t *end, bint parallel, bint counting, uint32_t slot) noexcept nogil

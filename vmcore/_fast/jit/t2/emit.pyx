@@ -5,7 +5,7 @@ from libc.string cimport memset
 
 from vmcore._fast.hart.fpregs cimport FS_DIRTY
 from vmcore._fast.jit.convention cimport (
-    STUB_LOST, STUB_NEXT, STUB_NEXT_RAX, STUB_STEP, at_budget, at_fp_live, at_fs, at_n_regions, at_n_t2, at_stub)
+    STUB_LOST, STUB_NEXT, STUB_NEXT_RAX, STUB_STEP, at_budget, at_entries, at_fp_live, at_fs, at_insns, at_stub)
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_CROSS, ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_LOST, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX,
     ASIDE_POLLED, ASIDE_REFILL, ASIDE_STEP, ASIDE_STRAY, Away, Mark, Wait, away, land, make_moves, node_of, one_more,
@@ -235,7 +235,7 @@ cdef void enter(Code *c) noexcept nogil:
     cdef uint32_t place
     cdef const Node *one
     # Who decides about regions wants to know whether they are left soon.
-    x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_n_regions(), 1)
+    x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_entries(c.slot), 1)
     while node:
         one = node_of(c, node)
         place = c.places[node]
@@ -251,9 +251,8 @@ cdef void enter(Code *c) noexcept nogil:
             c.moves[n].value = 0
             n += 1
         node = one.next
-    if c.counting:
-        x_rm(&c.a, F_MOV, 1, RAX, RBP, at_budget())
-        x_rm(&c.a, F_ADD_MR, 1, RAX, RBP, at_n_t2())
+    x_rm(&c.a, F_MOV, 1, RAX, RBP, at_budget())
+    x_rm(&c.a, F_ADD_MR, 1, RAX, RBP, at_insns(c.slot))
     make_moves(c, n, False)
 
 
@@ -311,7 +310,7 @@ cdef void emit_asides(Code *c) noexcept nogil:
 
 
 cdef bint emit_region(const Graph *g, const Allocation *al, const uint32_t *layout, uint32_t n, Code *c,
-                      uint8_t *start, uint8_t *end, bint parallel, bint counting) noexcept nogil:
+                      uint8_t *start, uint8_t *end, bint parallel, bint counting, uint32_t slot) noexcept nogil:
     cdef uint32_t i
     if c.rooms[5] < g.nblocks:
         vm_free(c.starts)
@@ -323,6 +322,7 @@ cdef bint emit_region(const Graph *g, const Allocation *al, const uint32_t *layo
     x_open(&c.a, start, end)
     c.parallel = parallel
     c.counting = counting
+    c.slot = slot
     c.failed = False
     c.g = g
     c.places = al.at

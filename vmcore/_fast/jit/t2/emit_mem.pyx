@@ -9,7 +9,7 @@ comes back to where the check began.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.state cimport TLB_ARRAY
-from vmcore._fast.jit.convention cimport at_n_strays, at_no_page
+from vmcore._fast.jit.convention cimport at_no_page, at_strays
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_MISS, ASIDE_REFILL, ASIDE_STRAY, Away, Code, away, is_covered, is_imm32, is_number, load_to, node_of, op_with,
     put, put_xmm, register_of, target_of, target_xmm, use, use_xmm)
@@ -113,7 +113,7 @@ cdef void stray_aside(Code *c, uint32_t host, uint8_t *back) noexcept nogil:
     # Who decides about regions wants to know whether guesses are wrong often. rax: the entry's place, as it was.
     cdef const Node *n = node_of(c, host)
     x_rx(&c.a, F_MOV, 1, register_of(c, n.b), R14, RAX, 0, table_of(n) + 8)
-    x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_n_strays(), 1)
+    x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_strays(c.slot), 1)
     x_jmp_to(&c.a, back)
 
 

@@ -212,7 +212,7 @@ cdef class Emitted:
             raise ConfigError(f"{how!r} deals out no places", hint=f"There are scatter, {', '.join(ALLOCATORS)}")
         n = lay_out(&self.g, layout)
         if not emit_region(&self.g, &self.places, layout, n, &self.code, self.window, self.window + ROOM, parallel,
-                           False):
+                           False, 0):
             raise VmError("the region cannot be emitted")
 
     cdef int scatter(self, seed) except -1:

@@ -5,8 +5,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from vmcore._fast.hart.state cimport ACC_READ, ACC_WRITE, L1_MASK
 from vmcore._fast.jit.block cimport Link
 from vmcore._fast.jit.convention cimport (
-    HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_FP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_budget, at_f, at_l1,
-    at_l1_tag, at_n_hits, at_n_lookups, at_n_t2, at_page_base, at_stub, at_x)
+    HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_FP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_budget, at_f, at_insns,
+    at_l1, at_l1_tag, at_n_hits, at_n_lookups, at_page_base, at_stub, at_x)
 from vmcore._fast.jit.image cimport BEHIND, PLACE_BITS
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_CROSS, ASIDE_EXIT, ASIDE_LOST, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, ASIDE_STEP, XMM0, XMM1, Away, Code,
@@ -15,7 +15,7 @@ from vmcore._fast.jit.t2.emit_mem cimport host_address
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS, MEM_EARLY, MEM_WRITE, SNAP_STEP, Node, Snap, snap_node, snap_reg
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST, PLACE_HOME, Move
 from vmcore._fast.jit.t2.places cimport AT_XMM
-from vmcore._fast.jit.t2.record cimport RECORD_EARLY, RECORD_FIRST, RECORD_HEAD, RECORD_WORK_SHIFT
+from vmcore._fast.jit.t2.record cimport RECORD_EARLY, RECORD_FIRST, RECORD_HEAD, RECORD_SLOT_SHIFT, RECORD_WORK_SHIFT
 from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN, late_work, snap_source
 from vmcore._fast.jit.x64.asm cimport (
     ASM_SLACK, CC_A, CC_L, CC_NE, CC_NP, F_ADD_I, F_AND_I, F_CMP, F_CMP_I, F_MOV, F_MOVQ_XR, F_MOVSD_LOAD,
@@ -98,10 +98,10 @@ cdef inline uint32_t info_of(const Snap *s) noexcept nogil:
 
 cdef void count_retired(Code *c, uint32_t more) noexcept nogil:
     # By how much less the budget is than on the way in. `more`: what is still to be subtracted.
-    if c.counting:
-        x_rm(&c.a, F_MOV, 1, RDX, RBP, at_budget())
+    x_rm(&c.a, F_MOV, 1, RDX, RBP, at_budget())
+    if more:
         x_rri(&c.a, F_SUB_I, 1, 0, RDX, more)
-        x_rm(&c.a, F_SUB_MR, 1, RDX, RBP, at_n_t2())
+    x_rm(&c.a, F_SUB_MR, 1, RDX, RBP, at_insns(c.slot))
 
 
 cdef inline void count_off(Code *c, uint32_t count, uint32_t kind, uint32_t what) noexcept nogil:
@@ -259,7 +259,9 @@ cdef void emit_record(Code *c, uint32_t host) noexcept nogil:
         return
     x64_put32(at, info_of(s) | access << INFO_ACC_SHIFT)
     x64_put16(at + 4, n.size)
-    at[6] = RECORD_EARLY if n.flags & MEM_EARLY else 0
+    at[6] = <uint8_t>(c.slot << RECORD_SLOT_SHIFT)
+    if n.flags & MEM_EARLY:
+        at[6] |= RECORD_EARLY
     if s.off == c.g.blocks[1].off:
         at[6] |= RECORD_FIRST
     for i in range(s.nregs):

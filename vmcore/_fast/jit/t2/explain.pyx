@@ -139,7 +139,7 @@ cdef class _Shop:
         with nogil:
             self.nlayout = lay_out(&shop.graph, self.layout)
             done = emit_region(&shop.graph, &shop.places, self.layout, self.nlayout, &shop.code, shop.window,
-                               shop.window + WINDOW_BYTES, False, False)
+                               shop.window + WINDOW_BYTES, False, False, 0)
         return done
 
     cdef list pieces(self):

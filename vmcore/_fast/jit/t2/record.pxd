@@ -4,7 +4,7 @@
 #
 #   info    4   the instruction and what came before it, as INFO_* (jit/convention.pxd); its size: 1
 #   span    2   how many bytes are accessed from the address on
-#   flags   1   RECORD_EARLY
+#   flags   1   RECORD_*
 #   n       1   how many pairs follow
 #   pairs   2n  register of the guest (32 and more: floating point) and what is left to do to it (LATE_*, select.pxd),
 #               place
@@ -21,6 +21,7 @@ cdef enum:
     RECORD_HEAD = 8
     RECORD_WORK_SHIFT = 6
     RECORD_EARLY = 1          # the guest has not asked for it yet: nothing may be changed that it could see
+    RECORD_SLOT_SHIFT = 4     # of the count that the region has (hart.regions), above them
     RECORD_FIRST = 2          # it is for the region's first instruction: to go on there would be to come back
     # What STUB_T2_MISS saves: words of the general registers by number, of the xmm registers, and from where on the
     # slots of the frame are found behind them.

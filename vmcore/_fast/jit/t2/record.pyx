@@ -91,7 +91,7 @@ cdef uint64_t on_t2_miss(Hart *hart, uint64_t gva, const uint8_t *record, const 
             return T2_MISS_FILLED
     restore_guest(hart, record, saved)
     hart.exit_info = info
-    if hart.sys.counting:
-        # By how much less the budget is than on the way in; what comes before the instruction is subtracted later.
-        hart.n_t2 -= hart.pins.budget - ((info >> INFO_COUNT_SHIFT) & INFO_COUNT_MASK)
+    # By how much less the budget is than on the way in; what comes before the instruction is subtracted later.
+    hart.regions[record[6] >> RECORD_SLOT_SHIFT].insns -= \
+        hart.pins.budget - ((info >> INFO_COUNT_SHIFT) & INFO_COUNT_MASK)
     return how

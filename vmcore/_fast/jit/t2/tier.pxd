@@ -3,18 +3,19 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from vmcore._fast.defs cimport gpa_t, gva_t
-from vmcore._fast.hart.state cimport MAX_HARTS, Hart, System
+from vmcore._fast.hart.state cimport MAX_HARTS, REGION_SLOTS, Hart, RegionCount, System
 from vmcore._fast.jit.t2.compile cimport Workshop
 from vmcore._fast.jit.t2.job cimport Client
 
 cdef enum:
     SAMPLE_INSNS = 1 << 19    # instructions after which a hart is looked at, at the latest
 
-# What a hart had executed when it was seen last.
+# What a hart had executed when it was seen last; and for each count of regions, when it was last seen in a page that
+# has it.
 cdef struct Look:
     uint64_t insns            # of compiled code
-    uint64_t entries          # of regions
-    uint64_t strays           # guesses of regions that were wrong
+    uint64_t before[REGION_SLOTS]         # the same
+    RegionCount regions[REGION_SLOTS]
 
 cdef extern from "<stdint.h>":
     const uint64_t NO_LIMIT "UINT64_MAX"

@@ -11,11 +11,12 @@ from libc.string cimport memcmp, memcpy, memset
 
 from vmcore._fast.defs cimport gva_t, vmcore_add64, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_unlock
 from vmcore._fast.hart.codepage cimport find_bundle, recode, recode_place
-from vmcore._fast.hart.state cimport FETCH_SIZE, L1_USED, CodeBundle, FetchEntry, Hart, System, l1_index, no_code_tag
+from vmcore._fast.hart.state cimport (
+    FETCH_SIZE, L1_USED, REGION_SLOTS, CodeBundle, FetchEntry, Hart, RegionCount, System, l1_index, no_code_tag)
 from vmcore._fast.jit.block cimport END_REGION
 from vmcore._fast.jit.cache cimport (
     MOST_REFUSED, CodeCache, Made, PageBlocks, image_flags, put_made, unmake)
-from vmcore._fast.jit.image cimport REPLACED, Compiled
+from vmcore._fast.jit.image cimport REPLACED, Compiled, region_slot
 from vmcore._fast.jit.t2.compile cimport compile_region, region_host, workshop_close, workshop_open
 from vmcore._fast.jit.t2.job cimport Job
 from vmcore._fast.jit.t2.jobs cimport client_close, client_open, job_fetch, job_free, job_new, job_push
@@ -36,7 +37,8 @@ cdef enum:
     FORGOTTEN = 64
     MOST_VAIN = 8             # times that twice as many are asked for where there was nothing to compile
     MOST_TRIES = 32           # regions of a page, and what was too large for one
-    STORM = 96                # instructions for each entry of a region, below which block code does as well
+    STORM = 64                # instructions in regions for each entry, below which block code does as well
+    SELDOM = 4096             # ... in all, above which it does not matter
     MOST_STORMS = 3           # sightings of a page in a storm, more than of it in none
     MOST_AGAIN = 3            # times that regions of a page are made once more after storms
     ASTRAY = 16               # instructions for each wrong guess, below which no guess is better
@@ -44,6 +46,10 @@ cdef enum:
 
 cdef inline void set_bit(uint8_t *bits, uint32_t half) noexcept nogil:
     bits[half >> 3] |= <uint8_t>(1 << (half & 7))
+
+
+# Of a count of instructions.
+cdef uint64_t LOWER_BITS = <uint64_t>-1 >> 1
 
 
 # --- fuel -------------------------------------------------------------------------------------------------------------
@@ -296,16 +302,21 @@ cdef inline bint is_often(uint8_t *times, bint once_more) noexcept nogil:
     return True
 
 
-cdef bint is_in_vain(Hart *hart, Tier *t, PageBlocks *u) noexcept nogil:
-    # Do the page's regions not do what they are for? By what came of them since the hart was seen last. And may they be
-    # made again: without guesses; or with what has become warm since, which they may have been left for?
+cdef bint is_in_vain(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
+    # Do the page's regions not do what they are for? By what came of them since the hart was last seen in it. And may
+    # they be made again: without guesses; or with what has become warm since, which they may have been left for?
+    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
+    cdef uint32_t slot = region_slot(bundle.saved)
     cdef Look *look = &t.looks[hart.index]
-    cdef uint64_t insns = hart.n_code - look.insns
-    cdef bint stormy = insns < (hart.n_regions - look.entries) * STORM
-    cdef bint astray = insns < (hart.n_strays - look.strays) * ASTRAY
-    look.insns = hart.n_code
-    look.entries = hart.n_regions
-    look.strays = hart.n_strays
+    cdef RegionCount *then = &look.regions[slot]
+    cdef const RegionCount *now = &hart.regions[slot]
+    cdef uint64_t all_insns = hart.n_code - look.before[slot]
+    cdef uint64_t insns = (now.insns - then.insns) & LOWER_BITS
+    cdef uint64_t entries = now.entries - then.entries
+    cdef bint stormy = insns < entries * STORM and all_insns < entries * SELDOM
+    cdef bint astray = insns < (now.strays - then.strays) * ASTRAY
+    look.before[slot] = hart.n_code
+    then[0] = now[0]
     if is_often(&u.strays, astray):
         u.steady = True
         u.again = True
@@ -336,7 +347,8 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Job *job
     cdef uint32_t before, enough, warm
-    if is_in_vain(hart, t, u):
+    t.looks[hart.index].insns = hart.n_code
+    if is_in_vain(hart, t, bundle):
         give_up(hart, t, bundle)
         return
     t.n_samples += 1
@@ -451,7 +463,10 @@ cdef dict tier_figures(System *sys):
     if c == NULL or c.tier == NULL:
         return {}
     t = <Tier *>c.tier
-    entries = sum(sys.harts[<int>i].n_regions for i in range(sys.nharts))
-    return {"t2_samples": t.n_samples, "t2_entries": entries, "t2_regions": t.n_regions, "t2_compiled": t.n_insns,
-            "t2_code_bytes": t.n_bytes, "t2_given_up": t.n_given_up, "t2_refused": t.n_refused, "t2_stale": t.n_stale,
-            "t2_compile_ns": t.ns, "t2_nodes": t.n_nodes, "t2_spilled": t.n_spilled}
+    counts = [(sys.harts[<int>i].regions[<int>k].entries, sys.harts[<int>i].regions[<int>k].insns & LOWER_BITS)
+              for i in range(sys.nharts) for k in range(<int>REGION_SLOTS)]
+    entries, insns = (sum(column) for column in zip(*counts, strict=True))
+    return {"t2_samples": t.n_samples, "t2_entries": entries, "t2_insns": insns, "t2_regions": t.n_regions,
+            "t2_compiled": t.n_insns, "t2_code_bytes": t.n_bytes, "t2_given_up": t.n_given_up,
+            "t2_refused": t.n_refused, "t2_stale": t.n_stale, "t2_compile_ns": t.ns, "t2_nodes": t.n_nodes,
+            "t2_spilled": t.n_spilled}

@@ -99,17 +99,18 @@ def test_what_short_mutators_fill_while_a_cycle_ends_is_not_swept(barrier):
 
 
 def test_cells_that_short_mutators_leave_half_used_runs_of_are_empty_for_the_next(barrier):
-    """Such a run was zeroed again when it was taken again, under the eyes of a scanner of cards that had seen its marks."""
+    """Such a run was zeroed again when it was taken again, while a scanner of cards that had seen its marks read it."""
 
     def one_after_another(heap, first):
         return [mutate(heap, 400, seed=first + n, nodes=100, check_every=50) for n in range(150)]
 
     with ManagedHeap("16M", barrier=barrier) as heap:
         with cycling(heap):
-            done = sum(in_threads(partial(one_after_another, heap, 0), partial(one_after_another, heap, 1000)), [])
+            first, second = in_threads(partial(one_after_another, heap, 0), partial(one_after_another, heap, 1000))
+        done = first + second
         assert [one.wrong for one in done] == [0] * 300
         assert heap.collect().live == sum(one.reachable for one in done) + len(done)
-        del done
+        del done, first, second
         assert heap.collect().live == 0
 
 

@@ -87,13 +87,13 @@ cdef bint next_run(Mutator *m, uint32_t cls) noexcept nogil:
         stop += size
     if dirty < at:
         dirty = at
-    # ORDER: a cell is written without atomics only while no thread can read it. A scanner comes to a cell by a reference,
-    # which is stored with release after this, or by its mark, which is set with release after this (set_mark); so it
-    # sees the zeroes. What it read in the cycle before is over: this mutator has answered since. But a mark may be taken
-    # back in mid-cycle, by a mutator that leaves with a black run half used (retire), from under a scanner that has
-    # looked at the bitmap and not yet at the cell. Nothing orders that scanner before the next owner of the cell, so it
-    # is not zeroed again: it is zero since its mark was set, and that owner knows so from the list that the block came
-    # by. The scanner finds no header, or that of a new object, whose header and fields are atomic words.
+    # ORDER: a cell is written without atomics only while no thread can read it. A scanner comes to a cell by a
+    # reference, which is stored with release after this, or by its mark, which is set with release after this
+    # (set_mark); so it sees the zeroes. What it read in the cycle before is over: this mutator has answered since. But
+    # a mark may be taken back in mid-cycle, by a mutator that leaves with a black run half used (retire), from under a
+    # scanner that has looked at the bitmap and not yet at the cell. Nothing orders that scanner before the next owner
+    # of the cell, so it is not zeroed again: it is zero since its mark was set, and that owner knows so from the list
+    # that the block came by. The scanner finds no header, or that of a new object: header and fields are atomic words.
     if cls != PAGE_CLASS and dirty < stop:
         memset(m.base + dirty, 0, stop - dirty)
     if m.black:

@@ -392,8 +392,9 @@ _numbers = count(1)
 def process_monitor() -> FragmentationMonitor:
     """Return the monitor of this process.
 
-    It watches ``"threads"``, the slabs that compiled code allocates from, and each open
-    :class:`~vmcore.heap.ManagedHeap` as ``"heap-1"``, ``"heap-2"``, ... Nobody looks until somebody calls
+    It watches ``"threads"``, the slabs that compiled code allocates from, each open
+    :class:`~vmcore.heap.ManagedHeap` as ``"heap-1"``, ``"heap-2"``, ..., and the compiled code of each open
+    :class:`~vmcore.Machine` as ``"code-3"``, ... (one count for all). Nobody looks until somebody calls
     :meth:`~FragmentationMonitor.sample` or :meth:`~FragmentationMonitor.start`.
     """
     return _process

@@ -57,14 +57,14 @@ class Compactable(Source, Protocol):
 
 
 class ThreadHeaps:
-    """The heaps of all threads as one source: what compiled code allocates. Blocks cannot move; empty slabs go back."""
+    """The heaps of all threads as one source: what compiled code allocates. Blocks cannot move; empty pages go back."""
 
     def survey(self) -> Survey:
         """Return what is free in the slabs of all threads."""
         return slabheap.survey()
 
     def compact(self) -> None:
-        """Give empty slabs back to the system."""
+        """Give empty slabs back to the system, and pages of the others on which no cell is used."""
         slab.trim()
 
 

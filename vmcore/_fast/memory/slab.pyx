@@ -8,10 +8,11 @@ from vmcore._fast.memory.arena cimport UNIT, UNIT_SHIFT, Arena, arena_get, arena
 from vmcore._fast.memory.heaps cimport (
     CURRENT, DEAD, FREE, LARGE, LIVE, REMOTE, SLAB_CLASSES, SLAB_LARGEST, SLAB_LOTS, SLAB_SMALL, Bin, Heap, Slab,
     byte_peek, byte_swap, bytes_of, choose, class_cells, class_size, collect, drain, event, flag_peek, flag_see,
-    flag_swap, heap_abandon, heap_adopt, heap_large, heap_settle, heap_trim, heaps_after_fork, heaps_before_fork,
-    heaps_count, heaps_late, heaps_lock, heaps_recover, heaps_trim, heaps_unlock, list_claim, list_peek, lot_free,
-    next_slab, owner_peek, owner_see, record_get, record_put, retire, slab_back, slab_change, slab_count, slab_divide,
-    slab_first, slab_live, slab_lowest, slab_marked, slab_peek, slab_poke, slab_show, states_of)
+    flag_swap, heap_abandon, heap_adopt, heap_large, heap_settle, heap_step, heap_trim, heaps_after_fork,
+    heaps_before_fork, heaps_count, heaps_late, heaps_lock, heaps_recover, heaps_trim, heaps_unlock, list_claim,
+    list_peek, lot_free, next_slab, owner_peek, owner_see, record_get, record_put, retire, slab_back, slab_change,
+    slab_count, slab_divide, slab_first, slab_live, slab_lowest, slab_marked, slab_peek, slab_poke, slab_show,
+    states_of)
 
 from collections import namedtuple
 
@@ -120,6 +121,7 @@ cdef void *refill(Heap *h, Bin *bin) noexcept nogil:
             heap_trim(h)
         if list_peek(&h.pending) != NULL:
             collect(h)
+        heap_step(h)
         s = choose(h, bin)
         if s == NULL:
             return NULL
@@ -486,7 +488,7 @@ def statistics():
 
 
 def trim():
-    """Give empty slabs back to the system.
+    """Give empty slabs back to the system, and pages of the others on which no cell is used.
 
     Those of the calling thread and of ended threads go at once; other threads give theirs when they next need a slab.
     """

@@ -5,7 +5,7 @@ from libc.string cimport memset
 
 from vmcore._fast.memory.arena cimport (
     UNIT_SHIFT, Arena, arena_disown, arena_get, arena_give, arena_lock, arena_record, arena_take, arena_unlock)
-from vmcore._fast.memory.slabpages cimport pages_of, slab_bare, slab_now
+from vmcore._fast.memory.slabpages cimport pages_give, pages_in, slab_now
 
 cdef extern from "memory/slab.h" nogil:
     """
@@ -352,9 +352,9 @@ cdef bint bare(Slab *s) noexcept nogil:
     # Of a partial slab, where some pages are likely to have no used cell, and not for a handful that were freed since
     # the last time. Whether pages were asked for.
     cdef uint64_t live = <uint64_t>s.until
-    if live >= 2 * pages_of(s) or (s.bare != UINT64_MAX and live * 4 > s.bare * 3):
+    if live >= 2 * pages_in(bytes_of(s)) or (s.bare != UINT64_MAX and live * 4 > s.bare * 3):
         return False
-    slab_bare(s)
+    pages_give(s.start, s.size, states_of(s), s.count, FREE)
     s.bare = live
     return True
 

@@ -1,8 +1,6 @@
 """Pages of a slab on which no cell is used go back to the system. See ``slabpages.pxd``."""
 
-from libc.stdint cimport uint64_t
-
-from vmcore._fast.memory.heaps cimport FREE, Slab, byte_peek, states_of
+from libc.stdint cimport uint8_t, uint64_t
 
 cdef extern from "memory/slab.h" nogil:
     """
@@ -19,6 +17,7 @@ cdef extern from "memory/slab.h" nogil:
     }
     """
     uint64_t slab_clock()
+    uint8_t byte_peek "slab_peek"(const uint8_t *p)
     int getpagesize()
     int madvise(void *, size_t, int)
     int MADV_DONTNEED
@@ -30,24 +29,23 @@ cdef uint64_t slab_now() noexcept nogil:
     return slab_clock()
 
 
-cdef uint64_t pages_of(const Slab *s) noexcept nogil:
-    return (<uint64_t>s.units << 16) // page
+cdef uint64_t pages_in(uint64_t size) noexcept nogil:
+    return size // page
 
 
-cdef void give_pages(const Slab *s, uint64_t first, uint64_t end) noexcept nogil:
+cdef void give_pages(char *start, uint64_t size, uint64_t first, uint64_t end) noexcept nogil:
     # Whole pages between two cells. Locked memory refuses the advice, and stays.
-    cdef uint64_t start = (first * s.size + page - 1) & ~(page - 1)
-    cdef uint64_t stop = (end * s.size) & ~(page - 1)
-    if start < stop:
-        madvise(s.start + start, stop - start, MADV_DONTNEED)
+    cdef uint64_t begin = (first * size + page - 1) & ~(page - 1)
+    cdef uint64_t stop = (end * size) & ~(page - 1)
+    if begin < stop:
+        madvise(start + begin, stop - begin, MADV_DONTNEED)
 
 
-cdef void slab_bare(const Slab *s) noexcept nogil:
-    # A cell that another thread marked is not FREE yet: its page stays until the owner has taken it in.
+cdef void pages_give(char *start, uint64_t size, const uint8_t *states, uint64_t count, uint8_t free) noexcept nogil:
     cdef uint64_t first = 0
     cdef uint64_t i
-    for i in range(s.count):
-        if byte_peek(&states_of(s)[i]) != FREE:
-            give_pages(s, first, i)
+    for i in range(count):
+        if byte_peek(&states[i]) != free:
+            give_pages(start, size, first, i)
             first = i + 1
-    give_pages(s, first, s.count)
+    give_pages(start, size, first, count)

@@ -26,7 +26,7 @@
 # owner's own store, so a mark that was before cannot take it away. tests/fast/memory/test_slab_model.py looks at every
 # order in which this can happen.
 #
-# What lay unused goes back to the system. A slab that is empty, or sparse, and that no cell was taken from for some ten
+# What lay unused goes back to the system. A slab that is empty, or sparse, and that no cell was taken from for some
 # milliseconds gives its pages back where no cell is used; it costs a page fault to use one again. Slow steps look at
 # the clock now and then, so a heap that nobody works with keeps what it has until it is trimmed.
 #

@@ -23,13 +23,13 @@ cdef enum:
     # How many partial slabs are looked at for the fullest one. Filling the full ones lets the sparse ones run empty.
     CHOICE = 8
     # Slow steps between two looks at the clock.
-    STEPS = 64
+    STEPS = 16
     # Nanoseconds after which a slab that nobody took a cell from is cold: its empty pages go back, or all of it.
-    COLD = 10_000_000
-    # Nanoseconds until the next look, for each slab that was looked at, and for each that gave pages back: some twenty
-    # times what those take.
-    LOOKED = 2_000
-    BARED = 200_000
+    COLD = 4_000_000
+    # Nanoseconds added to that before the next look, for each slab that was looked at, and for each that gave pages
+    # back, so that a heap of very many slabs does not spend its time on looking.
+    LOOKED = 500
+    BARED = 20_000
 
 cdef uint32_t sizes[SLAB_CLASSES]
 cdef uint64_t recips[SLAB_CLASSES]

@@ -109,7 +109,8 @@ cdef struct Slab:
     Slab *pending_next
     uint64_t listed           # the heap's age when it came on a list of its bin
     uint64_t bare             # used cells when its free pages went back; none went since it was current: all ones
-    uint64_t unused[3]
+    uint64_t away             # bytes of its pages that went back, until cells are taken from it again
+    uint64_t unused[2]
     uint8_t hot[SLAB_LOTS]    # the lot may have FREE cells. The owner writes it
     uint8_t warm[SLAB_LOTS]   # the lot may have REMOTE cells. Others write it
     # Behind it: the states.

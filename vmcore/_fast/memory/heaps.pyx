@@ -77,6 +77,7 @@ cdef Slab *record_get(Heap *owner, uint32_t units, uint32_t lots) noexcept nogil
     s.lots = lots
     s.pinned = 0
     s.bare = UINT64_MAX
+    slab_poke(&s.away, 0)
     return s
 
 
@@ -234,6 +235,8 @@ cdef Slab *choose(Heap *h, Bin *bin) noexcept nogil:
         s = s.next
     if best != NULL:
         unlink(&bin.partial, best)
+        # Statistics read it at any time.
+        slab_poke(&best.away, 0)
         return best
     best = bin.empty
     if best != NULL:
@@ -354,7 +357,7 @@ cdef bint bare(Slab *s) noexcept nogil:
     cdef uint64_t live = <uint64_t>s.until
     if live >= 2 * pages_in(bytes_of(s)) or (s.bare != UINT64_MAX and live * 4 > s.bare * 3):
         return False
-    pages_give(s.start, s.size, states_of(s), s.count, FREE)
+    slab_poke(&s.away, pages_give(s.start, s.size, states_of(s), s.count, FREE))
     s.bare = live
     return True
 

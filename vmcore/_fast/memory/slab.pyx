@@ -422,7 +422,7 @@ Attributes
 blocks, bytes : int
     Blocks handed out, and their bytes (of whole cells; large blocks count in units of 64 KiB).
 held : int
-    Bytes taken from the system, with the allocator's own records.
+    Bytes taken from the system, with the allocator's own records, without the pages that went back from sparse slabs.
 slabs, large : int
     Slabs, and large blocks.
 heaps : int
@@ -451,6 +451,7 @@ def statistics():
     cdef uint64_t large_blocks = 0
     cdef uint64_t large_bytes = 0
     cdef uint64_t marked = 0
+    cdef uint64_t away = 0
     cdef uint64_t count
     cdef uint32_t i
     cdef Slab *s
@@ -460,6 +461,7 @@ def statistics():
     with nogil:
         s = next_slab(&unit)
         while s != NULL:
+            away += slab_peek(&s.away)
             if s.owner == large:
                 large_blocks += 1
                 large_bytes += bytes_of(s)
@@ -475,7 +477,7 @@ def statistics():
     return Statistics(
         large_blocks + sum([one.live for one in classes]),
         large_bytes + sum([one.live * one.size for one in classes]),
-        slab_peek(&arena.held) << UNIT_SHIFT if arena != NULL else 0,
+        (slab_peek(&arena.held) << UNIT_SHIFT) - away if arena != NULL else 0,
         sum([one.slabs for one in classes]),
         large_blocks,
         heaps_count(),

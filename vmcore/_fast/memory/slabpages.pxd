@@ -9,5 +9,5 @@ cdef uint64_t slab_now() noexcept nogil
 cdef uint64_t pages_in(uint64_t size) noexcept nogil
 # Give back the pages from `start` on without a used cell: `count` cells of `size` bytes, whose states are `free` where
 # they are not used. (One that another thread marked is not: its page stays until the owner has taken it in.) Called by
-# the slab's owner, between two cells that it takes.
-cdef void pages_give(char *start, uint64_t size, const uint8_t *states, uint64_t count, uint8_t free) noexcept nogil
+# the slab's owner, between two cells that it takes. Returns the bytes of all pages that have none now.
+cdef uint64_t pages_give(char *start, uint64_t size, const uint8_t *states, uint64_t count, uint8_t free) noexcept nogil

@@ -33,19 +33,19 @@ cdef uint64_t pages_in(uint64_t size) noexcept nogil:
     return size // page
 
 
-cdef void give_pages(char *start, uint64_t size, uint64_t first, uint64_t end) noexcept nogil:
+cdef uint64_t give_pages(char *start, uint64_t size, uint64_t first, uint64_t end) noexcept nogil:
     # Whole pages between two cells. Locked memory refuses the advice, and stays.
     cdef uint64_t begin = (first * size + page - 1) & ~(page - 1)
     cdef uint64_t stop = (end * size) & ~(page - 1)
-    if begin < stop:
-        madvise(start + begin, stop - begin, MADV_DONTNEED)
+    return stop - begin if begin < stop and madvise(start + begin, stop - begin, MADV_DONTNEED) == 0 else 0
 
 
-cdef void pages_give(char *start, uint64_t size, const uint8_t *states, uint64_t count, uint8_t free) noexcept nogil:
+cdef uint64_t pages_give(char *start, uint64_t size, const uint8_t *states, uint64_t count, uint8_t free) noexcept nogil:
+    cdef uint64_t given = 0
     cdef uint64_t first = 0
     cdef uint64_t i
     for i in range(count):
         if byte_peek(&states[i]) != free:
-            give_pages(start, size, first, i)
+            given += give_pages(start, size, first, i)
             first = i + 1
-    give_pages(start, size, first, count)
+    return given + give_pages(start, size, first, count)

@@ -26,3 +26,5 @@ cdef class Core(State):
     cdef int run_system(self, uint64_t budget, uint64_t until_ns) noexcept nogil
     cdef bint at_probe(self, Hart *h) except -1
     cdef int check_generation(self) except -1
+    # Move the compiled code together, if it is due. No hart is inside it.
+    cdef void tidy_code(self) noexcept

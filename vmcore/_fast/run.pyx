@@ -16,7 +16,7 @@ from vmcore._fast.hart.state cimport (
     LEAVE_HTIF, LEAVE_PROBE, LEAVE_PYMMIO, LEAVE_SBI, LEAVE_WAIT, LEAVE_YIELD, Hart, System)
 from vmcore._fast.hart.trap cimport mip_of
 from vmcore._fast.jit.codebuf cimport code_generation
-from vmcore._fast.jit.cache cimport CodeCache, cache_figures
+from vmcore._fast.jit.cache cimport CodeCache, cache_evict, cache_figures
 from vmcore._fast.jit.t2.made cimport regions_of
 from vmcore._fast.jit.t2.tier cimport SAMPLE_INSNS, tier_figures
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_free
@@ -227,6 +227,13 @@ cdef class Core(State):
                               hint="Make machines in the child; code compiled by the parent cannot be run there")
         return 0
 
+    cdef void tidy_code(self) noexcept:
+        if vmcore_load32(&self.code_due):
+            vmcore_store32(&self.code_due, 0)
+            # All of it fits where it was; only the holes go.
+            if self.sys.cache != NULL:
+                cache_evict(self.sys, (<CodeCache *>self.sys.cache).limit)
+
     cdef bint at_probe(self, Hart *h) except -1:
         # `h` is at a probed address: whether its callbacks end the run.
         cdef bint stop = False
@@ -281,6 +288,7 @@ cdef class Core(State):
         self.running = True
         try:
             while True:
+                self.tidy_code()
                 part = budget if budget < <uint64_t>SIGNAL_POLL else <uint64_t>SIGNAL_POLL
                 self.budget_left = part
                 with nogil:

@@ -44,6 +44,7 @@ cdef class State:
     cdef bint closed
     cdef bint abandoned
     cdef bint running
+    cdef uint32_t code_due             # its compiled code is to be moved together when no hart is inside it
     cdef void stand_still(self, Hart *h) noexcept
     cdef Hart *hart(self, object index) except NULL
     cdef int check_idle(self) except -1

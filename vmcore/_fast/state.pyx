@@ -299,10 +299,12 @@ cdef class State:
         if self.memory.views:
             raise VmError(f"{self.memory.views} views of guest memory are alive",
                           hint="Release them (del, or memoryview.release) before closing the machine")
-        self.closed = True
-        drop_all(self.sys)
-        tier_close(self.sys)
-        cache_close(self.sys)
+        # Nobody surveys the code meanwhile (codesurvey.pyx).
+        with cython.critical_section(self):
+            self.closed = True
+            drop_all(self.sys)
+            tier_close(self.sys)
+            cache_close(self.sys)
         free_banks(&self.sys.mem)
         self.hooks.clear()
         if self.store is not None:

@@ -411,6 +411,7 @@ def run_team(Core core not None, serve, next_stop=None, max_insns=None):
     core.server = 0
     core.held = 0
     core.running = core.team = True
+    core.tidy_code()
     cores_that_run.add(core)
     try:
         return team.run()

@@ -57,14 +57,14 @@ class Compactable(Source, Protocol):
 
 
 class ThreadHeaps:
-    """The heaps of all threads as one source: what compiled code allocates. Blocks cannot move; empty slabs go back."""
+    """The heaps of all threads as one source: what compiled code allocates. Blocks cannot move; empty pages go back."""
 
     def survey(self) -> Survey:
         """Return what is free in the slabs of all threads."""
         return slabheap.survey()
 
     def compact(self) -> None:
-        """Give empty slabs back to the system."""
+        """Give empty slabs back to the system, and pages of the others on which no cell is used."""
         slab.trim()
 
 
@@ -392,8 +392,9 @@ _numbers = count(1)
 def process_monitor() -> FragmentationMonitor:
     """Return the monitor of this process.
 
-    It watches ``"threads"``, the slabs that compiled code allocates from, and each open
-    :class:`~vmcore.heap.ManagedHeap` as ``"heap-1"``, ``"heap-2"``, ... Nobody looks until somebody calls
+    It watches ``"threads"``, the slabs that compiled code allocates from, each open
+    :class:`~vmcore.heap.ManagedHeap` as ``"heap-1"``, ``"heap-2"``, ..., and the compiled code of each open
+    :class:`~vmcore.Machine` as ``"code-3"``, ... (one count for all). Nobody looks until somebody calls
     :meth:`~FragmentationMonitor.sample` or :meth:`~FragmentationMonitor.start`.
     """
     return _process

@@ -24,6 +24,7 @@ from vmcore.machine.board import Board, BoardOptions
 from vmcore.machine.boot import Boot, BootOptions
 from vmcore.machine.breakpoints import Breakpoints
 from vmcore.machine.codecache import open_code_cache
+from vmcore.machine.codesource import CodeSource
 from vmcore.machine.console.console import Console
 from vmcore.machine.console.firmware import FirmwareConsole
 from vmcore.machine.disk import DiskSource, to_disk
@@ -209,6 +210,7 @@ class Machine(MachineView):
             store=None if settings.tier == "t0" else open_code_cache(settings.code_cache),
             parallel=settings.parallel,
         )
+        self._code = CodeSource(core)
         if self._host_clock:
             core.stop_host_clock()
         options = BoardOptions(
@@ -603,7 +605,7 @@ class Machine(MachineView):
         if self._closed:
             return
         self._check_not_pumping()
-        self.core.close()
+        self._code.close()
         self._closed = True
         self._direct = None
         self.board.close()

@@ -4,6 +4,7 @@ import ctypes
 import os
 import random
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -19,6 +20,8 @@ UNIT = 64 << 10
 LARGEST = 32768
 OK, FOREIGN, MISALIGNED, DOUBLE = range(4)
 SIZE_MAX = 2**64 - 1
+PAGE = os.sysconf("SC_PAGESIZE")
+libc = ctypes.CDLL(None)
 
 slab_alloc = c_function(slab, "slab_alloc", ctypes.c_void_p, ctypes.c_size_t)
 slab_alloc_aligned = c_function(slab, "slab_alloc_aligned", ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)
@@ -190,6 +193,70 @@ def test_slabs_go_back_to_the_system():
     assert slab.statistics().held - before.held < 12 << 20
     slab.trim()
     assert slab.statistics().held - before.held < 2 << 20
+
+
+def pages_of(blocks, size):
+    """Return the pages that the blocks lie on."""
+    return sorted({page for block in blocks for page in range(block // PAGE, (block + size - 1) // PAGE + 1)})
+
+
+def pages_with_memory(blocks, size):
+    """Return how many of the pages that the blocks lie on have memory behind them."""
+    flag = ctypes.create_string_buffer(1)
+    resident = 0
+    for page in pages_of(blocks, size):
+        # Fails where the address is mapped no more.
+        if libc.mincore(ctypes.c_void_p(page * PAGE), ctypes.c_size_t(PAGE), flag) == 0:
+            resident += flag.raw[0] & 1
+    return resident
+
+
+def sparse(size, count, step):
+    """Allocate and fill blocks, and free all but each `step`-th: those, and all."""
+    blocks = [slab_alloc(size) for _ in range(count)]
+    for block in blocks:
+        ctypes.memset(block, 0x5A, size)
+    assert {slab_free(block) for i, block in enumerate(blocks) if i % step} == {OK}
+    return blocks[::step], blocks
+
+
+def check_sparse(kept, size):
+    """What is used is as it was; what is taken anew can be used, and is zero where that was asked for."""
+    fresh = [slab_calloc(size) for _ in range(500)]
+    assert all(ctypes.string_at(block, size) == bytes(size) for block in fresh)
+    for block in fresh:
+        ctypes.memset(block, 0xA5, size)
+    assert all(ctypes.string_at(block, size) == b"\x5a" * size for block in kept)
+    assert {slab_free(block) for block in fresh + kept} == {OK}
+    assert {slab_free(block) for block in kept} <= {DOUBLE, FOREIGN}
+
+
+@pytest.mark.parametrize(("size", "step"), [(256, 64), (1000, 16), (3000, 7), (24_000, 3)])
+def test_pages_without_a_used_block_go_back_when_the_allocator_is_trimmed(size, step):
+    slab.trim()
+    kept, blocks = sparse(size, 16_000_000 // size, step)
+    before = pages_with_memory(blocks, size)
+    held = slab.statistics().held
+    slab.trim()
+    after = pages_with_memory(blocks, size)
+    # Where all this takes long, most of them went back by themselves before that.
+    assert pages_with_memory(kept, size) <= after < len(pages_of(blocks, size)) / 2 + 64
+    # What went back is held no more, until the slabs are used again.
+    assert held - slab.statistics().held >= (before - after) * PAGE
+    check_sparse(kept, size)
+
+
+def test_pages_of_sparse_slabs_go_back_by_themselves():
+    """Slow steps look at the clock: there is no call to make, but the heap is worked with."""
+    slab.trim()
+    kept, blocks = sparse(1000, 16_000, 16)
+    most = len(pages_of(blocks, 1000)) / 2
+    end = time.monotonic() + 60
+    while pages_with_memory(blocks, 1000) > most and time.monotonic() < end:
+        others = [slab_alloc(30_000) for _ in range(2000)]
+        assert {slab_free(block) for block in others} == {OK}
+    assert pages_with_memory(kept, 1000) <= pages_with_memory(blocks, 1000) <= most
+    check_sparse(kept, 1000)
 
 
 def test_a_thread_may_free_what_another_allocated():

@@ -9,7 +9,7 @@ from libc.string cimport memset
 from vmcore._fast.gc.barrier cimport heap_load, heap_store
 from vmcore._fast.gc.heap cimport HeapBase, handle_new, python_enter, python_leave
 from vmcore._fast.gc.layout cimport (
-    BARRIER_IDLE, Mutator, Obj, gc_cpu_ns, gc_store_ptr, gc_wall_ns, obj_payload, obj_slots)
+    BARRIER_IDLE, Mutator, Obj, gc_cpu_ns, gc_store_ptr, gc_wall_ns, is_marked, obj_payload, obj_slots, offset_of)
 from vmcore._fast.gc.mutator cimport (
     heap_alloc, heap_safepoint, mutator_free, mutator_new, mutator_park, mutator_unpark, root_pop, root_push, root_set,
     root_slot)
@@ -71,6 +71,8 @@ cdef struct Shadow:
     int32_t *free
     int32_t *stack
     uint8_t *seen
+    Obj **objects
+    uint64_t cycle            # the last whose marks were looked at
     uint32_t nfree
     uint32_t nheld
     uint32_t reachable
@@ -119,8 +121,14 @@ cdef void shadow_collect(Shadow *w) noexcept nogil:
             w.nfree += 1
 
 
+# What is there is what should be there, and where marks are given, it has one.
+cdef inline bint is_right(const Shadow *w, const uint64_t *marks, Obj *o, int32_t s) noexcept nogil:
+    return is_node(o, s) and (o == NULL or marks == NULL or is_marked(marks, offset_of(w.m.base, o)))
+
+
 # The real graph beside the shadow: every object is the one it should be.
-cdef void compare(Shadow *w, Obj *table, Obj **objects) noexcept nogil:
+cdef void compare(Shadow *w, Obj *table, const uint64_t *marks) noexcept nogil:
+    cdef Obj **objects = w.objects
     cdef uint32_t depth = 0
     cdef uint32_t i, k
     cdef int32_t s
@@ -134,7 +142,7 @@ cdef void compare(Shadow *w, Obj *table, Obj **objects) noexcept nogil:
             s = w.held[i - w.roots]
             o = root_slot(w.m, w.nheld - 1 - (i - w.roots))[0]
         w.checked += 1
-        if not is_node(o, s):
+        if not is_right(w, marks, o, s):
             w.wrong += 1
             continue
         if s != NONE and not w.seen[s]:
@@ -147,12 +155,20 @@ cdef void compare(Shadow *w, Obj *table, Obj **objects) noexcept nogil:
             s = <int32_t>(<uint64_t *>obj_payload(o))[0]
             for k in range(FIELDS):
                 w.checked += 1
-                if not is_node(heap_load(o, k), w.field[s * FIELDS + k]):
+                if not is_right(w, marks, heap_load(o, k), w.field[s * FIELDS + k]):
                     w.wrong += 1
                 elif w.field[s * FIELDS + k] != NONE and not w.seen[w.field[s * FIELDS + k]]:
                     w.seen[w.field[s * FIELDS + k]] = 1
                     objects[depth] = heap_load(o, k)
                     depth += 1
+
+
+# When a cycle has ended for this mutator, all that it can reach is marked. What is not is lost, though still what it
+# was: its memory has not been given to anybody. Called before what was allocated since is linked.
+cdef inline void look_at_marks(Shadow *w, Obj *table) noexcept nogil:
+    if w.cycle != w.m.cycle:
+        w.cycle = w.m.cycle
+        compare(w, table, w.m.heap.maps[w.cycle & 1])
 
 
 # A random object that can be reached; NONE and NULL: the walk met nothing.
@@ -221,6 +237,7 @@ cdef bint step(Shadow *w, Obj *table) noexcept nogil:
         o = heap_alloc(w.m, FIELDS, 16)
         if o == NULL:
             return False
+        look_at_marks(w, table)
         w.nfree -= 1
         v = w.free[w.nfree]
         payload = <uint64_t *>obj_payload(o)
@@ -271,8 +288,10 @@ cdef bint mutate_steps(Shadow *w, uint64_t steps, uint64_t check_every, Obj ***k
     cdef uint32_t k
     cdef Mutator *python
     cdef Obj *table
-    cdef Obj **objects = <Obj **>vm_alloc(<uint64_t>w.nodes * sizeof(Obj *))
-    cdef bint fine = objects != NULL
+    cdef bint fine
+    w.objects = <Obj **>vm_alloc(<uint64_t>w.nodes * sizeof(Obj *))
+    fine = w.objects != NULL
+    w.cycle = w.m.cycle
     for k in range(w.roots):
         w.root[k] = NONE
     shadow_collect(w)
@@ -284,9 +303,13 @@ cdef bint mutate_steps(Shadow *w, uint64_t steps, uint64_t check_every, Obj ***k
                 fine = False
                 break
             heap_safepoint(w.m)
+            look_at_marks(w, table)
             if i % check_every == check_every - 1:
-                compare(w, table, objects)
-        compare(w, table, objects)
+                compare(w, table, NULL)
+            # To go on would give the memory of what is lost to others, while markers still come to it.
+            if w.wrong:
+                break
+        compare(w, table, NULL)
         root_pop(w.m, w.nheld)
         w.nheld = 0
         shadow_collect(w)
@@ -297,12 +320,14 @@ cdef bint mutate_steps(Shadow *w, uint64_t steps, uint64_t check_every, Obj ***k
             kept[0] = handle_new(python, table)
             python_leave(python)
         mutator_unpark(w.m)
-    vm_free(objects)
+    vm_free(w.objects)
     return fine and kept[0] != NULL
 
 
 def mutate(HeapBase heap not None, steps, seed=1, nodes=10_000, roots=64, check_every=100_000, barrier=True):
     """Mutate a random graph, compare it with a shadow copy, and keep what can be reached.
+
+    It ends early when an object is wrong: was not marked by a cycle that has ended, or is not what it was.
 
     Parameters
     ----------

@@ -125,6 +125,7 @@ cdef enum:
 cdef struct Block:
     uint32_t next                       # in a BlockList
     uint32_t cursor                     # granule where the search for free cells goes on
+    uint32_t zeroed                     # free cells from there to this granule are zero already
     uint32_t used                       # cells that are allocated
     uint8_t kind
     uint8_t where

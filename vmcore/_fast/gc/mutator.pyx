@@ -30,6 +30,7 @@ cdef void retire(Mutator *m, uint32_t cls) noexcept nogil:
     cdef Tlab *t = &m.tlabs[cls]
     cdef Block *b
     cdef uint64_t at, end
+    cdef uint32_t zeroed
     if t.block == NO_BLOCK:
         return
     b = &heap.blocks[t.block]
@@ -39,8 +40,13 @@ cdef void retire(Mutator *m, uint32_t cls) noexcept nogil:
         end = offset_of(m.base, <Obj *>t.end)
         gc_store32(&b.used, b.used - <uint32_t>((end - at) // t.size))
         b.cursor = <uint32_t>((at & (BLOCK - 1)) >> GRANULE_SHIFT)
+        zeroed = <uint32_t>((end - (<uint64_t>t.block << BLOCK_SHIFT)) >> GRANULE_SHIFT)
+        if b.zeroed < zeroed:
+            b.zeroed = zeroed
         # A black run is marked; what is no object must not look like one.
         if m.black:
+            # ORDER: relaxed; a scanner of cards that has the mark already reads the cell later than this, whoever has
+            # the cell then. See next_run.
             while at < end:
                 gc_and64(&m.marks[at >> 10], ~(<uint64_t>1 << ((at >> GRANULE_SHIFT) & 63)))
                 at += t.size
@@ -70,6 +76,7 @@ cdef bint next_run(Mutator *m, uint32_t cls) noexcept nogil:
     cdef uint64_t end = start + BLOCK // size * size
     cdef uint64_t at = start + (<uint64_t>b.cursor << GRANULE_SHIFT)
     cdef uint64_t most = RUN_BYTES if RUN_BYTES < RUN_CELLS * size else RUN_CELLS * size
+    cdef uint64_t dirty = start + (<uint64_t>b.zeroed << GRANULE_SHIFT)
     cdef uint64_t stop, cell
     while at < end and is_marked(taken, at):
         at += size
@@ -78,8 +85,17 @@ cdef bint next_run(Mutator *m, uint32_t cls) noexcept nogil:
     stop = at + size
     while stop < end and stop + size - at <= most and not is_marked(taken, stop):
         stop += size
-    if cls != PAGE_CLASS:
-        memset(m.base + at, 0, stop - at)
+    if dirty < at:
+        dirty = at
+    # ORDER: a cell is written without atomics only while no thread can read it. A scanner comes to a cell by a
+    # reference, which is stored with release after this, or by its mark, which is set with release after this
+    # (set_mark); so it sees the zeroes. What it read in the cycle before is over: this mutator has answered since. But
+    # a mark may be taken back in mid-cycle, by a mutator that leaves with a black run half used (retire), from under a
+    # scanner that has looked at the bitmap and not yet at the cell. Nothing orders that scanner before the next owner
+    # of the cell, so it is not zeroed again: it is zero since its mark was set, and that owner knows so from the list
+    # that the block came by. The scanner finds no header, or that of a new object: header and fields are atomic words.
+    if cls != PAGE_CLASS and dirty < stop:
+        memset(m.base + dirty, 0, stop - dirty)
     if m.black:
         cell = at
         while cell < stop:
@@ -119,7 +135,7 @@ cdef bint next_block(Mutator *m, uint32_t cls) noexcept nogil:
             if index != NO_BLOCK:
                 b = &heap.blocks[index]
                 gc_store32(&b.used, 0)
-                b.cursor = 0
+                b.cursor = b.zeroed = 0
                 gc_store8(&b.cls, cls)
                 gc_store64(&b.swept, m.cycle)
                 gc_store8_rel(&b.where, AT_MUTATOR)

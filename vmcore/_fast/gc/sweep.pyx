@@ -22,7 +22,7 @@ cdef uint32_t sweep_block(Heap *heap, uint32_t index, uint64_t cycle) noexcept n
     gc_add64(&heap.swept_cells, dead)
     gc_add64(&heap.swept_bytes, <uint64_t>dead * class_granules(b.cls) * 16)
     gc_store32(&b.used, live)
-    b.cursor = 0
+    b.cursor = b.zeroed = 0
     gc_store64(&b.swept, cycle)
     return live
 

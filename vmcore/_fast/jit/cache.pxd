@@ -65,6 +65,7 @@ cdef struct Made:
 
 cdef enum:
     STRESS_LEAST = 8 << 10    # bytes of code that a machine may keep, the stubs among them
+    HOLE_SIZES = 40
 
 # What a test does to compiled code (stress.pyx). 0: nothing.
 cdef struct Stress:
@@ -98,6 +99,13 @@ cdef struct CodeCache:
     uint64_t n_evictions
     uint64_t n_moved          # pages that survived one
     uint64_t compile_ns
+    # For the fragmentation monitor (codesurvey.pyx), which reads them whenever it likes: bytes of segments, of code
+    # that can be entered, and of what lies between that; and how many blocks of dropped code there are, by the bits of
+    # their sizes.
+    uint64_t held
+    uint64_t live
+    uint64_t dropped
+    uint64_t holes[HOLE_SIZES]
     # The third level, NULL: there is none (jit/l3.pxd). Pages that were found there, or not.
     Table *store
     uint64_t l3_hits

@@ -8,7 +8,7 @@ together, and the rest goes: T0 counts there anew.
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from vmcore._fast.defs cimport VMCORE_ASSERT, vmcore_store32
+from vmcore._fast.defs cimport VMCORE_ASSERT, vmcore_add64, vmcore_store32, vmcore_store64
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.hart.codepage cimport recode
 from vmcore._fast.hart.state cimport (
@@ -54,6 +54,16 @@ cdef inline uint32_t bit_length(uint32_t v) noexcept nogil:
     return bits
 
 
+cdef inline uint32_t in_units(uint32_t size) noexcept nogil:
+    return (size + CODE_UNIT - 1) & ~<uint32_t>(CODE_UNIT - 1)
+
+
+cdef inline void note_hole(CodeCache *c, uint64_t size) noexcept nogil:
+    if size:
+        vmcore_add64(&c.dropped, size)
+        vmcore_add64(&c.holes[bit_length(<uint32_t>size) - 1], 1)
+
+
 cdef bint new_segment(CodeCache *c) noexcept nogil:
     cdef CodeSegment *s
     if not vm_grow(<void **>&c.segments, &c.segments_room, c.nsegments + 1, FIRST_ROOM, sizeof(CodeSegment)):
@@ -62,6 +72,8 @@ cdef bint new_segment(CodeCache *c) noexcept nogil:
     if code_segment_new(s) != 0:
         return False
     c.nsegments += 1
+    vmcore_add64(&c.held, s.size)
+    note_hole(c, c.end - c.at)
     c.at = <uint64_t>s.exec_base
     c.end = c.at + s.size
     return True
@@ -70,6 +82,7 @@ cdef bint new_segment(CodeCache *c) noexcept nogil:
 cdef void release_segments(CodeCache *c, uint32_t keep) noexcept nogil:
     while c.nsegments > keep:
         c.nsegments -= 1
+        vmcore_add64(&c.held, 0 - <uint64_t>c.segments[c.nsegments].size)
         code_segment_free(&c.segments[c.nsegments])
 
 
@@ -119,7 +132,12 @@ cdef bint equip(System *sys, CodeBundle *bundle) noexcept nogil:
 
 
 cdef void strip(System *sys, CodeBundle *bundle) noexcept nogil:
+    cdef CodeCache *c = <CodeCache *>sys.cache
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
+    cdef uint32_t i
+    for i in range(u.nblocks):
+        note_hole(c, in_units(u.blocks[i].bytes))
+    vmcore_add64(&c.live, 0 - <uint64_t>u.code_bytes)
     vm_free(u.links)
     vm_free(u.blocks)
     vm_free(u)
@@ -234,6 +252,7 @@ cdef bint install(System *sys, CodeBundle *bundle, const Image *image) noexcept 
         if not u.blocks[i].off & REPLACED:
             vmcore_store32(&bundle.code[u.blocks[i].off >> 1], u.blocks[i].at)
     c.at += image.code_bytes
+    vmcore_add64(&c.live, image.code_bytes)
     return True
 
 
@@ -373,6 +392,9 @@ cdef void cache_evict(System *sys, uint64_t left) noexcept nogil:
     release_segments(c, 1)
     c.at = <uint64_t>c.segments[0].exec_base + c.stubs_bytes
     c.end = <uint64_t>c.segments[0].exec_base + min(c.segments[0].size, c.limit)
+    vmcore_store64(&c.dropped, 0)
+    for i in range(HOLE_SIZES):
+        vmcore_store64(&c.holes[i], 0)
     for i in range(kept):
         bundle = moved[i].bundle
         if moved[i].image != NULL and install(sys, bundle, moved[i].image):
@@ -442,7 +464,8 @@ cdef bint record(System *sys, CodeBundle *bundle, const Made *made, uint64_t at)
             link.off |= LINKED
     u.nblocks += 1
     u.insns += made.insns
-    u.code_bytes += (made.size + CODE_UNIT - 1) & ~<uint32_t>(CODE_UNIT - 1)
+    u.code_bytes += in_units(made.size)
+    vmcore_add64(&(<CodeCache *>sys.cache).live, in_units(made.size))
     for i in range(u.nlinks):
         # One that led to an older version of it is told apart by nothing but its place.
         if u.links[i].off & ~<uint32_t>LINKED == made.start:
@@ -559,6 +582,8 @@ cdef uint64_t straddle_code(Hart *hart, CodeBundle *bundle, uint32_t second) noe
     u.split = <uint32_t>((c.at - sys.code_base) // CODE_UNIT)
     u.split_second = <uint16_t>second
     c.at += size
+    # Whoever makes room drops it.
+    note_hole(c, in_units(<uint32_t>size))
     c.n_bytes += size
     c.n_blocks += 1
     c.n_insns += 1
@@ -583,6 +608,7 @@ cdef bint cache_start(System *sys) noexcept nogil:
         release_segments(c, 0)
         return False
     c.at += c.stubs_bytes
+    vmcore_add64(&c.live, in_units(<uint32_t>c.stubs_bytes))
     code_stats(&memory)
     sys.code_base = <uint64_t>memory.exec_base
     sys.enter_code = <enter_t>c.stubs[STUB_COUNT]

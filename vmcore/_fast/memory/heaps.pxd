@@ -26,6 +26,10 @@
 # owner's own store, so a mark that was before cannot take it away. tests/fast/memory/test_slab_model.py looks at every
 # order in which this can happen.
 #
+# What lay unused goes back to the system. A slab that is empty, or sparse, and that no cell was taken from for some
+# milliseconds gives its pages back where no cell is used; it costs a page fault to use one again. Slow steps look at
+# the clock now and then, so a heap that nobody works with keeps what it has until it is trimmed.
+#
 # A heap belongs to one thread, and every function that takes a `Heap *` is called by that thread; or by whoever holds
 # the registry's lock where no thread has it.
 
@@ -103,7 +107,10 @@ cdef struct Slab:
     Slab *prev
     Slab *next
     Slab *pending_next
-    uint64_t unused[5]
+    uint64_t listed           # the heap's age when it came on a list of its bin
+    uint64_t bare             # used cells when its free pages went back; none went since it was current: all ones
+    uint64_t away             # bytes of its pages that went back, until cells are taken from it again
+    uint64_t unused[2]
     uint8_t hot[SLAB_LOTS]    # the lot may have FREE cells. The owner writes it
     uint8_t warm[SLAB_LOTS]   # the lot may have REMOTE cells. Others write it
     # Behind it: the states.
@@ -132,7 +139,9 @@ cdef struct Heap:
     uint32_t orphan           # no thread has it; whoever holds the registry's lock may work on it
     uint32_t private          # made by heap_new: its blocks are not slab_free's business
     uint32_t trim             # the next slow step gives empty slabs back
-    uint32_t unused
+    uint32_t steps            # slow ones, to look at the clock now and then
+    uint64_t age              # grows by one each time that cold slabs are looked for
+    uint64_t due              # when that is next
 
 cdef inline uint64_t bytes_of(const Slab *s) noexcept nogil:
     return <uint64_t>s.units << 16
@@ -168,8 +177,10 @@ cdef void collect(Heap *h) noexcept nogil
 cdef void retire(Heap *h, Bin *bin) noexcept nogil
 # A slab with free cells, on no list any more. NULL: no memory.
 cdef Slab *choose(Heap *h, Bin *bin) noexcept nogil
-# Give empty slabs back.
+# Give empty slabs back, and pages without a used cell of the others.
 cdef void heap_trim(Heap *h) noexcept nogil
+# A slow step: now and then, give back what lay unused for a while.
+cdef void heap_step(Heap *h) noexcept nogil
 # Bins that point nowhere.
 cdef void heap_clear(Heap *h) noexcept nogil
 

@@ -5,6 +5,7 @@ from libc.string cimport memset
 
 from vmcore._fast.memory.arena cimport (
     UNIT_SHIFT, Arena, arena_disown, arena_get, arena_give, arena_lock, arena_record, arena_take, arena_unlock)
+from vmcore._fast.memory.slabpages cimport pages_give, pages_in, slab_now
 
 cdef extern from "memory/slab.h" nogil:
     """
@@ -21,6 +22,14 @@ cdef enum:
     KEEP = 8 << 20
     # How many partial slabs are looked at for the fullest one. Filling the full ones lets the sparse ones run empty.
     CHOICE = 8
+    # Slow steps between two looks at the clock.
+    STEPS = 16
+    # Nanoseconds after which a slab that nobody took a cell from is cold: its empty pages go back, or all of it.
+    COLD = 4_000_000
+    # Nanoseconds added to that before the next look, for each slab that was looked at, and for each that gave pages
+    # back, so that a heap of very many slabs does not spend its time on looking.
+    LOOKED = 500
+    BARED = 20_000
 
 cdef uint32_t sizes[SLAB_CLASSES]
 cdef uint64_t recips[SLAB_CLASSES]
@@ -35,6 +44,7 @@ cdef Slab *spare[SLAB_LOTS + 1]       # records to use again, by lots: a record 
 
 
 cdef void link(Slab **head, Slab *s) noexcept nogil:
+    s.listed = s.owner.age
     s.prev = NULL
     s.next = head[0]
     if s.next != NULL:
@@ -66,6 +76,8 @@ cdef Slab *record_get(Heap *owner, uint32_t units, uint32_t lots) noexcept nogil
     s.units = units
     s.lots = lots
     s.pinned = 0
+    s.bare = UINT64_MAX
+    slab_poke(&s.away, 0)
     return s
 
 
@@ -134,10 +146,11 @@ cdef int event(Heap *h, Slab *s) noexcept nogil:
         s.state = PARTIAL
         s.until = <int64_t>s.count - 1
         link(partial, s)
-        return 0
-    if s.state == PARTIAL:
-        unlink(partial, s)
-    emptied(h, s)
+    else:
+        if s.state == PARTIAL:
+            unlink(partial, s)
+        emptied(h, s)
+    heap_step(h)
     return 0
 
 
@@ -197,6 +210,7 @@ cdef void retire(Heap *h, Bin *bin) noexcept nogil:
         slab_poke(&s.hot[(bin.states - states_of(s)) // 64], 1)
     bin.note = 0
     bin.current = NULL
+    s.bare = UINT64_MAX
     live = slab_live(s)
     if live == s.count:
         s.state = FULL
@@ -221,6 +235,8 @@ cdef Slab *choose(Heap *h, Bin *bin) noexcept nogil:
         s = s.next
     if best != NULL:
         unlink(&bin.partial, best)
+        # Statistics read it at any time.
+        slab_poke(&best.away, 0)
         return best
     best = bin.empty
     if best != NULL:
@@ -329,6 +345,57 @@ cdef void heaps_unlock() noexcept nogil:
     pthread_mutex_unlock(&heaps_registry)
 
 
+cdef void unkeep(Heap *h, Bin *bin, Slab *s) noexcept nogil:
+    unlink(&bin.empty, s)
+    h.kept -= bytes_of(s)
+    slab_back(h, s)
+
+
+cdef bint bare(Slab *s) noexcept nogil:
+    # Of a partial slab, where some pages are likely to have no used cell, and not for a handful that were freed since
+    # the last time. Whether pages were asked for.
+    cdef uint64_t live = <uint64_t>s.until
+    if live >= 2 * pages_in(bytes_of(s)) or (s.bare != UINT64_MAX and live * 4 > s.bare * 3):
+        return False
+    slab_poke(&s.away, pages_give(s.start, s.size, states_of(s), s.count, FREE))
+    s.bare = live
+    return True
+
+
+cdef void give_cold(Heap *h) noexcept nogil:
+    # What came on its list before the last look, and so was not current since.
+    cdef uint64_t wait = COLD
+    cdef Slab *s
+    cdef Slab *after
+    cdef Bin *bin
+    cdef uint32_t i
+    for i in range(SLAB_CLASSES):
+        bin = &h.bins[i]
+        s = bin.empty
+        while s != NULL:
+            after = s.next
+            wait += LOOKED
+            # One on the pending list stays: taking that in would change the list that we walk.
+            if s.listed < h.age and not flag_see(&s.pending):
+                unkeep(h, bin, s)
+                wait += BARED
+            s = after
+        s = bin.partial
+        while s != NULL:
+            wait += LOOKED
+            if s.listed < h.age and bare(s):
+                wait += BARED
+            s = s.next
+    h.age += 1
+    h.due = slab_now() + wait
+
+
+cdef void heap_step(Heap *h) noexcept nogil:
+    h.steps += 1
+    if h.steps % STEPS == 0 and slab_now() >= h.due:
+        give_cold(h)
+
+
 cdef void heap_trim(Heap *h) noexcept nogil:
     cdef Bin *bin
     cdef Slab *s
@@ -338,10 +405,11 @@ cdef void heap_trim(Heap *h) noexcept nogil:
         if bin.current != NULL and slab_live(bin.current) == 0:
             retire(h, bin)
         while bin.empty != NULL:
-            s = bin.empty
-            unlink(&bin.empty, s)
-            h.kept -= bytes_of(s)
-            slab_back(h, s)
+            unkeep(h, bin, bin.empty)
+        s = bin.partial
+        while s != NULL:
+            bare(s)
+            s = s.next
 
 
 cdef void heaps_trim(Heap *me) noexcept nogil:

@@ -32,7 +32,8 @@ cdef int slab_free(void *block) noexcept nogil
 cdef size_t slab_size(const void *block) noexcept nogil
 # As realloc; NULL also when `block` is no live block. What is added is not zeroed.
 cdef void *slab_realloc(void *block, size_t size) noexcept nogil
-# Give empty slabs back: this thread's and those of ended threads now, other threads' when they next need a slab.
+# Give empty slabs back, and pages without a used block: this thread's and those of ended threads now, other threads'
+# when they next need a slab.
 cdef void slab_trim() noexcept nogil
 
 # Blocks of a heap that no thread owns. `cls` is a class; blocks go back through heap_free only.

@@ -8,10 +8,11 @@ from vmcore._fast.memory.arena cimport UNIT, UNIT_SHIFT, Arena, arena_get, arena
 from vmcore._fast.memory.heaps cimport (
     CURRENT, DEAD, FREE, LARGE, LIVE, REMOTE, SLAB_CLASSES, SLAB_LARGEST, SLAB_LOTS, SLAB_SMALL, Bin, Heap, Slab,
     byte_peek, byte_swap, bytes_of, choose, class_cells, class_size, collect, drain, event, flag_peek, flag_see,
-    flag_swap, heap_abandon, heap_adopt, heap_large, heap_settle, heap_trim, heaps_after_fork, heaps_before_fork,
-    heaps_count, heaps_late, heaps_lock, heaps_recover, heaps_trim, heaps_unlock, list_claim, list_peek, lot_free,
-    next_slab, owner_peek, owner_see, record_get, record_put, retire, slab_back, slab_change, slab_count, slab_divide,
-    slab_first, slab_live, slab_lowest, slab_marked, slab_peek, slab_poke, slab_show, states_of)
+    flag_swap, heap_abandon, heap_adopt, heap_large, heap_settle, heap_step, heap_trim, heaps_after_fork,
+    heaps_before_fork, heaps_count, heaps_late, heaps_lock, heaps_recover, heaps_trim, heaps_unlock, list_claim,
+    list_peek, lot_free, next_slab, owner_peek, owner_see, record_get, record_put, retire, slab_back, slab_change,
+    slab_count, slab_divide, slab_first, slab_live, slab_lowest, slab_marked, slab_peek, slab_poke, slab_show,
+    states_of)
 
 from collections import namedtuple
 
@@ -120,6 +121,7 @@ cdef void *refill(Heap *h, Bin *bin) noexcept nogil:
             heap_trim(h)
         if list_peek(&h.pending) != NULL:
             collect(h)
+        heap_step(h)
         s = choose(h, bin)
         if s == NULL:
             return NULL
@@ -420,7 +422,7 @@ Attributes
 blocks, bytes : int
     Blocks handed out, and their bytes (of whole cells; large blocks count in units of 64 KiB).
 held : int
-    Bytes taken from the system, with the allocator's own records.
+    Bytes taken from the system, with the allocator's own records, without the pages that went back from sparse slabs.
 slabs, large : int
     Slabs, and large blocks.
 heaps : int
@@ -449,6 +451,7 @@ def statistics():
     cdef uint64_t large_blocks = 0
     cdef uint64_t large_bytes = 0
     cdef uint64_t marked = 0
+    cdef uint64_t away = 0
     cdef uint64_t count
     cdef uint32_t i
     cdef Slab *s
@@ -458,6 +461,7 @@ def statistics():
     with nogil:
         s = next_slab(&unit)
         while s != NULL:
+            away += slab_peek(&s.away)
             if s.owner == large:
                 large_blocks += 1
                 large_bytes += bytes_of(s)
@@ -473,7 +477,7 @@ def statistics():
     return Statistics(
         large_blocks + sum([one.live for one in classes]),
         large_bytes + sum([one.live * one.size for one in classes]),
-        slab_peek(&arena.held) << UNIT_SHIFT if arena != NULL else 0,
+        (slab_peek(&arena.held) << UNIT_SHIFT) - away if arena != NULL else 0,
         sum([one.slabs for one in classes]),
         large_blocks,
         heaps_count(),
@@ -486,7 +490,7 @@ def statistics():
 
 
 def trim():
-    """Give empty slabs back to the system.
+    """Give empty slabs back to the system, and pages of the others on which no cell is used.
 
     Those of the calling thread and of ended threads go at once; other threads give theirs when they next need a slab.
     """

@@ -33,6 +33,8 @@ cdef class SlabHeap:
     # The block stays where it is until as many calls of unpin.
     cdef void *pin(self, Handle *handle) noexcept nogil
     cdef void unpin(self, Handle *handle) noexcept nogil
+    # Where the block lies at this moment.
+    cdef void *where(self, Handle *handle) noexcept nogil
     # Returns how many blocks moved.
     cdef uint64_t evacuate(self) noexcept nogil
     cdef uint64_t move_all(self) noexcept nogil

@@ -62,6 +62,7 @@ cdef class SlabHeap:
     cdef Handle *handle_new(self, size_t size, size_t align) noexcept nogil:
         cdef uint32_t cls = slab_class_aligned(size, align)
         cdef Handle *handle = <Handle *>slab_alloc(sizeof(Handle))
+        cdef void *at
         if handle == NULL:
             return NULL
         handle.size = size
@@ -69,8 +70,8 @@ cdef class SlabHeap:
         handle.apart = cls == SLAB_CLASSES
         handle.prev = NULL
         pthread_mutex_lock(&self.lock)
-        handle.at = slab_calloc(size) if handle.apart else heap_alloc(self.heap, cls)
-        if handle.at != NULL:
+        handle.at = at = slab_calloc(size) if handle.apart else heap_alloc(self.heap, cls)
+        if at != NULL:
             self.blocks += 1
             self.bytes += size
             handle.next = self.handles
@@ -78,9 +79,10 @@ cdef class SlabHeap:
                 handle.next.prev = handle
             self.handles = handle
             if not handle.apart:
-                memset(handle.at, 0, size)
+                memset(at, 0, size)
         pthread_mutex_unlock(&self.lock)
-        if handle.at == NULL:
+        # Without the lock a compaction may be moving it already: `handle.at` is not ours to read any more.
+        if at == NULL:
             slab_free(handle)
             return NULL
         return handle
@@ -112,6 +114,13 @@ cdef class SlabHeap:
         handle.pins += 1
         pthread_mutex_unlock(&self.lock)
         return handle.at
+
+    cdef void *where(self, Handle *handle) noexcept nogil:
+        cdef void *at
+        pthread_mutex_lock(&self.lock)
+        at = handle.at
+        pthread_mutex_unlock(&self.lock)
+        return at
 
     cdef void unpin(self, Handle *handle) noexcept nogil:
         pthread_mutex_lock(&self.lock)
@@ -279,14 +288,16 @@ cdef class SlabHeap:
         cdef uint64_t held = 0
         cdef uint64_t slabs = 0
         cdef uint64_t unit = 0
+        cdef uint64_t blocks, size, compactions, moved
         cdef Slab *s
         cdef Handle *handle
         with nogil:
             pthread_mutex_lock(&self.lock)
+            blocks, size, compactions, moved = self.blocks, self.bytes, self.compactions, self.moved
             s = next_slab(&unit)
             while s != NULL:
                 if s.owner == self.heap:
-                    held += bytes_of(s)
+                    held += bytes_of(s) - s.away
                     slabs += 1
                 s = next_slab(&unit)
             handle = self.handles
@@ -295,7 +306,7 @@ cdef class SlabHeap:
                     held += bytes_of(slab_of(handle.at))
                 handle = handle.next
             pthread_mutex_unlock(&self.lock)
-        return HeapUse(self.blocks, self.bytes, held, slabs, self.compactions, self.moved)
+        return HeapUse(blocks, size, held, slabs, compactions, moved)
 
     def survey(self):
         """Return what is free in the heap's slabs.
@@ -356,7 +367,7 @@ cdef class SlabBuffer:
     @property
     def address(self):
         """int: where the block lies now, in the host's memory."""
-        return <uintptr_t>self.live().at
+        return <uintptr_t>self.heap.where(self.live())
 
     def free(self):
         """Give the block back now. Once it is free, this does nothing.
@@ -397,7 +408,7 @@ Attributes
 blocks, bytes : int
     Blocks that live, and the bytes that were asked for in them.
 held : int
-    Bytes taken from the system.
+    Bytes taken from the system, without the pages that went back from sparse slabs.
 slabs : int
     Slabs.
 compactions, moved : int
@@ -409,7 +420,7 @@ Survey.__doc__ = """What is free in an allocator.
 Attributes
 ----------
 held : int
-    Bytes taken from the system.
+    Bytes taken from the system. Of sparse slabs, pages may have gone back that count here as free.
 free : int
     Bytes of them that are free.
 largest : int

@@ -40,7 +40,8 @@ cdef uint64_t give_pages(char *start, uint64_t size, uint64_t first, uint64_t en
     return stop - begin if begin < stop and madvise(start + begin, stop - begin, MADV_DONTNEED) == 0 else 0
 
 
-cdef uint64_t pages_give(char *start, uint64_t size, const uint8_t *states, uint64_t count, uint8_t free) noexcept nogil:
+cdef uint64_t pages_give(char *start, uint64_t size, const uint8_t *states, uint64_t count,
+                         uint8_t free) noexcept nogil:
     cdef uint64_t given = 0
     cdef uint64_t first = 0
     cdef uint64_t i

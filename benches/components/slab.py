@@ -23,11 +23,14 @@ from typing import Any
 from measure import interleave, ratio
 
 from vmcore._fast.memory import slab
+from vmcore._fast.memory.slabheap import SlabHeap
+from vmcore.heap.monitor import FragmentationMonitor
 
 HERE = Path(__file__).resolve().parent
 JEMALLOC, MIMALLOC = "libjemalloc.so.2", "libmimalloc.so.2"
 COUNT, LIVE, PHASES = 1_000_000, 48 << 20, 12
 PEERS = ("jemalloc", "mimalloc")
+HANDLES = "ours by handles"
 Subject = tuple[ctypes.c_void_p, ctypes.c_void_p]
 
 
@@ -81,8 +84,43 @@ def _loops(driver: ctypes.CDLL) -> dict[str, Callable[..., float]]:
     return loops
 
 
+def _churn_by_handles() -> float:
+    """Churn as ``drive_churn`` does, with blocks that can be moved, and compact as the monitor finds it right.
+
+    Returns the bytes that are held, those of the handles among them, for each live byte.
+    """
+    seed, mask = 0x2545F4914F6CDD1D, (1 << 64) - 1
+
+    def draw() -> int:
+        nonlocal seed
+        seed ^= seed << 13 & mask
+        seed ^= seed >> 7
+        seed ^= seed << 17 & mask
+        return seed
+
+    before = slab.statistics().bytes
+    heap, blocks, live = SlabHeap(), [], 0
+    for phase in range(PHASES):
+        least = 32 << phase % 5
+        while live < LIVE and len(blocks) < LIVE // 16:
+            size = least + draw() % (least * 3)
+            blocks.append((heap.alloc(size), size))
+            live += size
+        for _ in range(len(blocks) * 4 // 5):
+            place = draw() % len(blocks)
+            blocks[place], blocks[-1] = blocks[-1], blocks[place]
+            live -= blocks.pop()[1]
+    monitor = FragmentationMonitor()
+    monitor.register("heap", heap)
+    monitor.sample()
+    return (heap.statistics().held + slab.statistics().bytes - before) / live
+
+
 def _measure(driver: str, what: str, rounds: int) -> None:
     """In the child: print nanoseconds of every loop, or the bytes that one subject holds after a churn."""
+    if what == HANDLES:
+        print(json.dumps(_churn_by_handles()))
+        return
     loops, subjects = _loops(ctypes.CDLL(driver)), _subjects()
     churn = loops.pop("churn")
     if what != "speed":
@@ -117,7 +155,7 @@ def run(rounds: int) -> dict[str, float]:
         driver = build(Path(folder))
         speed = _child(driver, "speed", rounds)
         # Each in a process of its own: what one leaves behind is no room for the next.
-        churn = {name: _child(driver, name, 1) for name in ("ours", "glibc", *PEERS)}
+        churn = {name: _child(driver, name, 1) for name in ("ours", HANDLES, "glibc", *PEERS)}
     result: dict[str, float] = {}
     worst = ("", float("inf"))
     for name, times in speed.items():
@@ -134,10 +172,12 @@ def run(rounds: int) -> dict[str, float]:
     result["slab.worst_vs_best_peer"] = worst[1]
     result["slab.mixed_vs_glibc"] = ratio(speed["mixed sizes"]["glibc"], speed["mixed sizes"]["ours"])[0]
     result["slab.churn_waste_vs_glibc"] = (churn["ours"] - 1) / (churn["glibc"] - 1)
+    result["slab.churn_waste_by_handles_vs_glibc"] = (churn[HANDLES] - 1) / (churn["glibc"] - 1)
     print(f"slab: resident bytes a live byte after churn: {', '.join(f'{n} {v:.2f}' for n, v in churn.items())}")
     print(f"slab.worst_vs_best_peer {worst[1]:.2f} ({worst[0]})")
     print(f"slab.mixed_vs_glibc {result['slab.mixed_vs_glibc']:.2f}")
-    print(f"slab.churn_waste_vs_glibc {result['slab.churn_waste_vs_glibc']:.2f}", flush=True)
+    print(f"slab.churn_waste_vs_glibc {result['slab.churn_waste_vs_glibc']:.2f}")
+    print(f"slab.churn_waste_by_handles_vs_glibc {result['slab.churn_waste_by_handles_vs_glibc']:.2f}", flush=True)
     return result
 
 

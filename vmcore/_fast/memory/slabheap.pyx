@@ -5,8 +5,8 @@ from libc.stdint cimport uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.memory.heaps cimport (
-    CLOSED, LARGE, SLAB_CLASSES, Heap, Slab, bytes_of, heap_close, heap_drop, heap_new, heap_open, heap_trim, lot_free,
-    lot_given, next_slab, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, slab_live)
+    CLOSED, SLAB_CLASSES, Heap, Slab, bytes_of, heap_close, heap_drop, heap_large, heap_new, heap_open, heap_trim,
+    lot_free, lot_given, next_slab, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, slab_live)
 from vmcore._fast.memory.slab cimport (
     SLAB_ALIGN_MOST, heap_alloc, heap_free, slab_alloc, slab_calloc, slab_class_aligned, slab_free, slab_of)
 
@@ -475,7 +475,8 @@ cdef void measure(Tally *tally, const Heap *only) noexcept nogil:
     memset(tally, 0, sizeof(Tally))
     s = next_slab(&unit)
     while s != NULL:
-        if s.state != LARGE and (s.owner == only if only != NULL else not s.owner.private):
+        # By its owner, which stays, and not by its state, which other threads change meanwhile.
+        if s.owner != heap_large() and (s.owner == only if only != NULL else not s.owner.private):
             tally.held += bytes_of(s)
             measure_slab(tally, s)
         s = next_slab(&unit)

@@ -37,11 +37,14 @@ cdef uint64_t give_pages(char *start, uint64_t size, uint64_t first, uint64_t en
     # Whole pages between two cells. Locked memory refuses the advice, and stays.
     cdef uint64_t begin = (first * size + page - 1) & ~(page - 1)
     cdef uint64_t stop = (end * size) & ~(page - 1)
-    return stop - begin if begin < stop and madvise(start + begin, stop - begin, MADV_DONTNEED) == 0 else 0
+    if begin >= stop or madvise(start + begin, stop - begin, MADV_DONTNEED):
+        return 0
+    return stop - begin
 
 
-cdef uint64_t pages_give(char *start, uint64_t size, const uint8_t *states, uint64_t count,
-                         uint8_t free) noexcept nogil:
+cdef uint64_t pages_give(
+    char *start, uint64_t size, const uint8_t *states, uint64_t count, uint8_t free
+) noexcept nogil:
     cdef uint64_t given = 0
     cdef uint64_t first = 0
     cdef uint64_t i

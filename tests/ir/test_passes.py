@@ -89,7 +89,7 @@ WRONG = {
     "has no result": "b1:\n  v1 = poll #1 [next 0:]\n",
     "has a result": "b1:\n  add 1, 2\n  leave [next 0:]\n",
     "where ',' is expected": "b1:\n  v1 = add 1\n  leave [next 0:]\n",
-    "is not from": "b1:\n  leave [next 4096:]\n",
+    "is not from": "b1:\n  leave [next 0x50000000:]\n",
     "an operand is made later": "b1:\n  v1 = add v2, 1\n  v2 = add v1, 1\n  leave [next 0:]\n",
     "does not dominate": "b1:\n  branch 1, b2, b3\nb2:\n  v1 = entry x5\n  v2 = neg v1\n  leave [next 0:]\nb3:\n"
                          "  leave [next 0: x5=v2]\n",

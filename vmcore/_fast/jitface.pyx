@@ -5,8 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from vmcore._fast.hart.codepage cimport get_page
 from vmcore._fast.hart.state cimport CODE_UNIT, CodeBundle, CodePage, Hart
 from vmcore._fast.jit.block cimport (
-    END_INDIRECT, END_JUMP, END_LIMIT, END_NEXT, END_PAGE, END_PROBE, END_REGION,
-    END_T0)
+    END_INDIRECT, END_JUMP, END_LIMIT, END_NEXT, END_PAGE, END_PAGES, END_PROBE, END_REGION, END_T0)
 from vmcore._fast.jit.cache cimport STRESS_LEAST, CodeCache, PageBlocks, cache_limit, cache_start
 from vmcore._fast.jit.convention cimport (
     HOST_OF, STUB_CLEAN, STUB_FP, STUB_LOST, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_OP, STUB_STEP, at_budget,
@@ -21,7 +20,7 @@ from vmcore.errors import ClosedError, ConfigError, MemoryAccessError, VmError
 #: Why a block ends where it does, by the number that the compiler gives.
 ENDS = {
     END_JUMP: "jump", END_INDIRECT: "indirect", END_PAGE: "page", END_LIMIT: "limit", END_NEXT: "next",
-    END_PROBE: "probe", END_T0: "t0", END_REGION: "region",
+    END_PROBE: "probe", END_T0: "t0", END_REGION: "region", END_PAGES: "region",
 }
 
 

@@ -105,6 +105,8 @@ cdef CodeBundle *new_bundle(System *sys, Bank *b, gpa_t gpa) noexcept nogil:
     bundle.users = 0
     bundle.heat = 0
     bundle.dead = 0
+    sys.bundle_serial += 1
+    bundle.serial = sys.bundle_serial
     # ORDER: the page is a code page before its bytes are copied. A store that is not in the copy marks it: it either
     # needs a new TLB entry, which sees PG_CODE, or has one, and then PG_WRITABLE is seen here.
     vmcore_and8(&b.state[index], <uint8_t>~PG_MARKED)

@@ -102,6 +102,7 @@ cdef struct CodeBundle:
     uint32_t heat             # entries into its compiled code that were not in the L1 table; halved now and then
     uint8_t dead              # BUNDLE_*
     uint64_t dead_serial
+    uint64_t serial           # no other one of the machine ever has the same
     uint8_t saved[4096]
 
 # The operations that one hart has decoded of one physical page (codepage.pyx). `ops` may move when it grows: the hart's
@@ -394,6 +395,7 @@ cdef struct System:
     uint64_t code_bytes       # of bundles
     uint64_t code_limit       # of bundles, and of the decoded pages of a hart
     uint64_t code_serial      # grows whenever bundles die
+    uint64_t bundle_serial    # of the bundle that was made last
     uint32_t code_full        # parallel harts: everything is to be dropped when none of them runs
     # Parallel harts: each has a thread of its own. Locks, never one inside another: `code_lock` for bundles and
     # compiling, clock.lock for devices and timers, `shot_lock` for pages whose every store passes through access.pyx.

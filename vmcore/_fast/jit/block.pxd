@@ -31,6 +31,7 @@ cdef enum:
     END_PROBE = 5
     END_T0 = 6                # an instruction that T0 executes
     END_REGION = 7            # no block at all, but a region (t2/)
+    END_PAGES = 8             # ... made of several pages, which no other machine has at the same places
 
 # What lies out of line.
 cdef enum Away:

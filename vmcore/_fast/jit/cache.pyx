@@ -19,7 +19,7 @@ from vmcore._fast.jit.codebuf cimport (
     CODE_NONE, CODE_SEGMENT_SIZE, CodeSegment, CodeStats, code_begin_write, code_end_write, code_generation,
     code_method, code_rw_delta, code_segment_free, code_segment_new, code_stats)
 from vmcore._fast.jit.image cimport (
-    BEHIND, IMAGE_COUNTING, IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, IMAGE_REGIONS, LINKED, PAGE_BYTES, PLACE_BITS,
+    BEHIND, IMAGE_COUNTING, IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, IMAGE_REGIONS, LINKED, NO_BLOCK, PAGE_BYTES, PLACE_BITS,
     REPLACED, Compiled, Image, Link, image_blocks, image_check, image_code, image_links, image_size, page_hash)
 from vmcore._fast.jit.l3 cimport Table, heat_class, store_give_back, store_knows, store_put, store_take
 from vmcore._fast.jit.stubs cimport install_stubs, write_stubs
@@ -151,23 +151,31 @@ cdef inline uint64_t site_of(const System *sys, const PageBlocks *u, const Link 
     return sys.code_base + <uint64_t>CODE_UNIT * u.blocks[link.block].at + link.field
 
 
-cdef Image *make_image(System *sys, CodeBundle *bundle) noexcept nogil:
-    # What the page's blocks are now, laid out one behind the other. NULL: no memory.
+cdef inline bint is_kept(const Compiled *block) noexcept nogil:
+    # In an image. No other machine has a region's other pages where this one has them; and nothing leads to a region
+    # that was replaced.
+    return block.why < END_REGION or (block.why == END_REGION and not block.off & REPLACED)
+
+
+cdef Image *begin_image(System *sys, CodeBundle *bundle) noexcept nogil:
+    # With room for what is kept. NULL: no memory, or it is none to be kept.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
-    cdef uint64_t size = image_size(u.nblocks, u.nlinks, u.code_bytes)
     cdef Image *image
-    cdef Compiled *block
-    cdef Link *link
-    cdef uint8_t *code
-    cdef uint8_t *site
-    cdef uint64_t written
+    cdef uint64_t size
+    cdef uint32_t nblocks = 0
+    cdef uint32_t nlinks = 0
+    cdef uint32_t insns = 0
+    cdef uint32_t bytes = 0
     cdef uint32_t i
-    cdef uint32_t at = 0
-    cdef int32_t distance
-    # By place: of a block, and of one before it that a region replaced.
-    cdef uint16_t index[2][2048]
-    cdef uint32_t target
-    if size > IMAGE_LIMIT or u.code_bytes > CODE_SEGMENT_SIZE:
+    for i in range(u.nblocks):
+        if is_kept(&u.blocks[i]):
+            nblocks += 1
+            insns += u.blocks[i].insns
+            bytes += in_units(u.blocks[i].bytes)
+    for i in range(u.nlinks):
+        nlinks += is_kept(&u.blocks[u.links[i].block])
+    size = image_size(nblocks, nlinks, bytes)
+    if size > IMAGE_LIMIT or bytes > CODE_SEGMENT_SIZE or nblocks == 0:
         return NULL
     image = <Image *>vm_alloc(size)
     if image == NULL:
@@ -175,38 +183,92 @@ cdef Image *make_image(System *sys, CodeBundle *bundle) noexcept nogil:
     image.isa = sys.harts[0].isa
     image.flags = image_flags(sys)
     image.size = <uint32_t>size
-    image.insns = u.insns
+    image.insns = insns
     image.heat = bundle.heat
-    image.nblocks = u.nblocks
-    image.nlinks = u.nlinks
-    image.code_bytes = u.code_bytes
+    image.nblocks = nblocks
+    image.nlinks = nlinks
+    image.code_bytes = bytes
     image.spare = 0
     memcpy(image.page, bundle.saved, PAGE_BYTES)
     image.hash = page_hash(image.page, image.isa, image.flags)
-    block = image_blocks(image)
-    code = image_code(image)
-    # What lies between blocks is never executed.
-    memset(code, 0xCC, u.code_bytes)
+    return image
+
+
+cdef bint copy_blocks(const System *sys, const PageBlocks *u, Image *image, uint16_t *number,
+                      uint16_t[2][2048] index) noexcept nogil:
+    # `number`: of each block in the image. `index`: by place, of a block, and of one before it that a region replaced.
+    # False: there is no block for where a region begins that is not kept.
+    cdef Compiled *block = image_blocks(image)
+    cdef uint8_t *code = image_code(image)
     # It is read where it was written: those pages are in the process's tables for sure.
-    written = sys.code_base + <uint64_t>code_rw_delta()
+    cdef uint64_t written = sys.code_base + <uint64_t>code_rw_delta()
+    cdef const Compiled *one
+    cdef uint32_t at = 0
+    cdef uint32_t n = 0
+    cdef uint32_t i, half
+    memset(index, 0xFF, 2 * sizeof(index[0]))
+    # What lies between blocks is never executed.
+    memset(code, 0xCC, image.code_bytes)
     for i in range(u.nblocks):
-        memcpy(code + CODE_UNIT * at, <void *>(written + <uint64_t>CODE_UNIT * u.blocks[i].at), u.blocks[i].bytes)
-        block[i] = u.blocks[i]
-        block[i].at = at
-        if not block[i].off & REPLACED:
-            index[0][block[i].off >> 1] = <uint16_t>i
-        elif block[i].why != END_REGION:
-            index[1][block[i].off >> 1] = <uint16_t>i
-        at += (block[i].bytes + CODE_UNIT - 1) // CODE_UNIT
-    link = image_links(image)
-    if u.nlinks:
-        memcpy(link, u.links, u.nlinks * sizeof(Link))
+        one = &u.blocks[i]
+        number[i] = NO_BLOCK
+        if not is_kept(one):
+            continue
+        memcpy(code + CODE_UNIT * at, <void *>(written + <uint64_t>CODE_UNIT * one.at), one.bytes)
+        block[n] = one[0]
+        block[n].at = at
+        index[one.off & REPLACED][(one.off & PLACE_BITS) >> 1] = <uint16_t>n
+        number[i] = <uint16_t>n
+        at += in_units(one.bytes) // CODE_UNIT
+        n += 1
+    for i in range(u.nblocks):
+        one = &u.blocks[i]
+        half = one.off >> 1
+        if is_kept(one) or one.off & REPLACED:
+            continue
+        if index[1][half] == NO_BLOCK:
+            return False
+        index[0][half] = index[1][half]
+        block[index[0][half]].off &= ~<uint16_t>REPLACED
+    return True
+
+
+cdef void copy_links(const PageBlocks *u, Image *image, const uint16_t *number,
+                     const uint16_t[2][2048] index) noexcept nogil:
+    cdef const Compiled *block = image_blocks(image)
+    cdef Link *link = image_links(image)
+    cdef uint8_t *code = image_code(image)
+    cdef uint8_t *site
+    cdef int32_t distance
+    cdef uint32_t i, target
     for i in range(u.nlinks):
-        if link[i].off & LINKED:
-            site = code + CODE_UNIT * block[link[i].block].at + link[i].field
-            target = index[link[i].off & BEHIND != 0][(link[i].off & PLACE_BITS) >> 1]
+        if number[u.links[i].block] == NO_BLOCK:
+            continue
+        link[0] = u.links[i]
+        link.block = number[link.block]
+        if link.off & LINKED:
+            site = code + CODE_UNIT * block[link.block].at + link.field
+            target = index[link.off & BEHIND != 0][(link.off & PLACE_BITS) >> 1]
             distance = <int32_t>(code + CODE_UNIT * block[target].at - (site + 4))
             memcpy(site, &distance, 4)
+        link += 1
+
+
+cdef Image *make_image(System *sys, CodeBundle *bundle) noexcept nogil:
+    # What the page's blocks are now, laid out one behind the other. NULL: no memory, or there is nothing to keep.
+    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
+    cdef Image *image = begin_image(sys, bundle)
+    cdef uint16_t *number
+    cdef uint16_t index[2][2048]
+    if image == NULL:
+        return NULL
+    number = <uint16_t *>vm_alloc(u.nblocks * sizeof(uint16_t))
+    if number == NULL or not copy_blocks(sys, u, image, number, index):
+        vm_free(number)
+        vm_free(image)
+        return NULL
+    copy_links(u, image, number, index)
+    vm_free(number)
     image.check = image_check(image)
     return image
 
@@ -418,7 +480,7 @@ cdef uint32_t code_behind(const PageBlocks *u, uint32_t off) noexcept nogil:
     # The block that a region stands in for; 0: it was the first code there.
     cdef uint32_t i
     for i in range(u.nblocks, 0, -1):
-        if u.blocks[i - 1].off == off | REPLACED and u.blocks[i - 1].why != END_REGION:
+        if u.blocks[i - 1].off == off | REPLACED and u.blocks[i - 1].why < END_REGION:
             return u.blocks[i - 1].at
     return 0
 

@@ -56,11 +56,14 @@ cdef enum:
     # call; rax: address, rdx: record of the access (jit/t2/record.pxd). Returns when the TLB has an entry, all
     # registers but rax and rdx are kept; or leaves like STEP or NEXT, at the instruction that the record names
     STUB_T2_MISS = 8
-    STUB_COUNT = 9
+    # call; rdx: record of the pages of a region (jit/t2/pages.pxd), on the way into it. eax: 0 if they are what they were
+    STUB_T2_PAGES = 9
+    STUB_COUNT = 10
     FN_MISS = 16
     FN_OP = 17
     FN_FP = 18
     FN_T2_MISS = 19
+    FN_T2_PAGES = 20
 
 # Info about an instruction: half its offset in the page, instructions since the last poll before it, what it accesses.
 cdef enum:
@@ -86,6 +89,12 @@ cdef inline int32_t at_budget() noexcept nogil:
 
 cdef inline int32_t at_page_base() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).page_base - HART_BIAS()
+
+cdef inline int32_t at_fetch_ctx() noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).fetch_ctx - HART_BIAS()
+
+cdef inline int32_t at_fetches() noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).fetches - HART_BIAS()
 
 cdef inline int32_t at_l1_tag() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).l1_tag - HART_BIAS()

@@ -13,12 +13,13 @@ from vmcore._fast.hart.state cimport (
     CODE_SLACK, EXIT_FAR, EXIT_NEXT, EXIT_STEP, Hart, Op, deadline_moved, handler_t, is_wanted, vmcore_leave)
 from vmcore._fast.hart.trap cimport due_interrupt
 from vmcore._fast.jit.convention cimport (
-    FN_FP, FN_MISS, FN_OP, FN_T2_MISS, HART_BIAS, HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT,
+    FN_FP, FN_MISS, FN_OP, FN_T2_MISS, FN_T2_PAGES, HART_BIAS, HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT,
     INFO_OFF_MASK, NUM_PINNED, NUM_PINNED_F, NUM_VOLATILE, PINNED, PINNED_F, STUB_CLEAN, STUB_COUNT, STUB_FP,
-    STUB_LOST, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_OP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_acc_addr,
+    STUB_LOST, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_OP, STUB_STEP, STUB_T2_MISS, STUB_T2_PAGES, XMM_OF, at_acc_addr,
     at_budget, at_exit_info, at_exit_kind, at_exit_pc, at_f, at_fp_live, at_l1_second, at_mxcsr, at_n_hits,
     at_page_base, at_stub, at_tlb, at_x)
 from vmcore._fast.jit.t2.moves cimport FRAME_BYTES
+from vmcore._fast.jit.t2.pages cimport on_t2_pages
 from vmcore._fast.jit.t2.record cimport SAVED_BYTES, SAVED_XMM, T2_MISS_STEP, on_t2_miss
 from vmcore._fast.jit.x64.asm cimport (
     CC_E, CC_NE, CC_NP, F_ADD, F_ADD_I, F_AND_I, F_CMP, F_CMP8_MI, F_CMP_I, F_LDMXCSR, F_LEA, F_MOV, F_MOVSD_LOAD,
@@ -355,6 +356,19 @@ cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table, bint counting) no
     x_jmp_to(a, step)
     table[STUB_T2_MISS] = <uint64_t>a.at + delta
     write_t2_miss(a, step, leave)
+    # The pages of a region. rdx: record.
+    table[STUB_T2_PAGES] = <uint64_t>a.at + delta
+    save(a, NUM_VOLATILE)
+    field = unless_live(a)
+    move_fp(a, F_MOVSD_STORE)
+    x_patch32(field, a.at)
+    x_rr(a, F_MOV, 1, RSI, RDX)
+    call_c(a, FN_T2_PAGES)
+    restore(a, NUM_VOLATILE)
+    field = unless_live(a)
+    move_fp(a, F_MOVSD_LOAD)
+    x_patch32(field, a.at)
+    x_plain(a, F_RET, 0)
     # NaNs of the registers in edx become canonical ones.
     table[STUB_CLEAN] = <uint64_t>a.at + delta
     for i in range(2 * 16):
@@ -378,3 +392,4 @@ cdef void install_stubs(Hart *hart, const uint64_t *table) noexcept nogil:
     hart.stubs[FN_OP] = <void *>on_op
     hart.stubs[FN_FP] = <void *>on_fp
     hart.stubs[FN_T2_MISS] = <void *>on_t2_miss
+    hart.stubs[FN_T2_PAGES] = <void *>on_t2_pages

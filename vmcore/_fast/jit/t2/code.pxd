@@ -13,6 +13,7 @@ from vmcore._fast.jit.convention cimport at_page_base
 from vmcore._fast.jit.t2.ir cimport NODE_COVERED, OP_BASE, OP_CONST, Graph, Node
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_HOME, Move, memory_of
 from vmcore._fast.jit.t2.places cimport AT_HOME, AT_NONE, AT_SLOT, AT_XMM, MOST_SLOTS
+from vmcore._fast.jit.t2.region cimport MOST_PAGES
 from vmcore._fast.jit.x64.asm cimport RAX, RBP, RDX, Asm, x_patch32, x_patch8, x_rm, x_rr
 
 cdef enum:
@@ -36,6 +37,7 @@ cdef enum Aside:
     ASIDE_CROSS = 11          # by snapshot `what`, for what lies in two pages
     ASIDE_STEP = 12           # leave, to have the instruction at offset `what` of the page executed by T0
     ASIDE_NODE = 13           # whatever its emitter has for node `what` there
+    ASIDE_PAGES = 14          # are its pages what they were? Block code for its header, `what`, unless they are
 
 cdef struct Away:
     uint8_t *field            # displacement that leads here
@@ -55,11 +57,18 @@ cdef struct Mark:
     uint32_t at
     uint32_t node
 
+# A page besides the header's, and the number of the bundle that it was made of (pages.pxd).
+cdef struct PageOf:
+    int32_t at                # bytes from the header's page on
+    uint64_t serial
+
 cdef struct Code:
     Asm a
     bint parallel
     bint counting             # look-ups
     uint32_t slot             # where it is counted what regions do (region_slot())
+    PageOf pages[MOST_PAGES]
+    uint32_t npages
     bint failed               # too much for one region, or no memory
     # What came of it; offsets in the code.
     Link *links
@@ -78,6 +87,7 @@ cdef struct Code:
     uint32_t njumps
     Wait *tables
     uint32_t ntables
+    uint8_t *pages_field      # displacement that leads to what is known of the pages
     Away *aways
     uint32_t naways
     uint32_t rooms[6]

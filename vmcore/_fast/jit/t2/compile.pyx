@@ -18,8 +18,8 @@ from vmcore._fast.jit.t2.lift cimport lift_region
 from vmcore._fast.jit.t2.passes cimport CHECKED, optimise
 from vmcore._fast.jit.t2.places cimport Allocation
 from vmcore._fast.jit.t2.region cimport (
-    NOT_A_PLACE, REFUSED_COLD, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region, RegionInput, form_found, insn_at,
-    loop_header, region_free, region_new)
+    NOT_A_PLACE, OFF_MASK, PAGE_BITS, REFUSED_COLD, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region, RegionInput,
+    form_found, insn_at, loop_header, region_free, region_new)
 from vmcore._fast.jit.t2.select cimport select_nodes
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
 
@@ -64,16 +64,28 @@ cdef void note_covered(const Region *r, Job *job) noexcept nogil:
     for i in range(r.flow.norder):
         p = &r.flow.places[r.flow.order[i]]
         off = p.off
-        while p.context == 0 and off <= p.last:
-            job.covered[off >> 4] |= <uint8_t>(1 << (off >> 1 & 7))
+        while r.contexts[p.context].frame == 0 and off <= p.last:
+            job.covered[off >> PAGE_BITS][(off & OFF_MASK) >> 4] |= <uint8_t>(1 << (off >> 1 & 7))
             off += insn_at(r, off).length
+
+
+cdef void note_pages(Workshop *shop, const Job *job) noexcept nogil:
+    cdef uint32_t i
+    shop.code.npages = 0
+    for i in range(1, job.npages):
+        if job.used >> i & 1:
+            shop.code.pages[shop.code.npages].at = job.at[i]
+            shop.code.pages[shop.code.npages].serial = job.serial[i]
+            shop.code.npages += 1
 
 
 cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nogil:
     cdef RegionInput given
     cdef uint32_t n
-    given.page = job.page
-    given.warm = job.warm
+    given.pages = &job.pages[0][0]
+    given.warm = &job.warm[0][0]
+    given.at = job.at
+    given.npages = job.npages
     given.taken = job.taken
     given.targets = job.targets
     given.isa = job.isa
@@ -91,6 +103,7 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
         # Block code is as good for what is executed once.
         return REFUSED_COLD
     job.insns = shop.region.ninsns
+    job.used = shop.region.used
     note_covered(shop.region, job)
     graph_clear(&shop.graph)
     shop.graph.fuel = job.fuel
@@ -109,11 +122,12 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
         return REFUSED_LARGE
     if CHECKED:
         VMCORE_ASSERT(is_right(&shop.graph, &shop.places))
+    note_pages(shop, job)
     n = lay_out(&shop.graph, layout)
     job.nodes = shop.graph.nnodes
     job.spilled = shop.places.spilled
     if not emit_region(&shop.graph, &shop.places, layout, n, &shop.code, shop.window, shop.window + WINDOW_BYTES,
-                       given.parallel, job.flags & IMAGE_COUNTING != 0, region_slot(job.page)):
+                       given.parallel, job.flags & IMAGE_COUNTING != 0, region_slot(job.pages[0])):
         return REFUSED_LARGE
     if shop.code.nlinks > MOST_REGION_LINKS:
         return REFUSED_LARGE

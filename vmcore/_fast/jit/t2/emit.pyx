@@ -8,13 +8,14 @@ from vmcore._fast.jit.convention cimport (
     STUB_LOST, STUB_NEXT, STUB_NEXT_RAX, STUB_STEP, at_budget, at_entries, at_fp_live, at_fs, at_insns, at_stub)
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_CROSS, ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_LOST, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX,
-    ASIDE_POLLED, ASIDE_REFILL, ASIDE_STEP, ASIDE_STRAY, Away, Mark, Wait, away, land, make_moves, node_of, one_more,
+    ASIDE_PAGES, ASIDE_POLLED, ASIDE_REFILL, ASIDE_STEP, ASIDE_STRAY, Away, Mark, Wait, away, land, make_moves, node_of, one_more,
     source_of)
 from vmcore._fast.jit.t2.emit_fp cimport emit_fp, fp_aside
 from vmcore._fast.jit.t2.emit_int cimport divide_aside, emit_condition, emit_int
 from vmcore._fast.jit.t2.emit_mem cimport emit_mem, refill_aside, stray_aside
 from vmcore._fast.jit.t2.exits cimport (
     boundary_of, emit_cross, emit_exit, emit_leave_to, emit_tables, find_exit, fpu_aside, miss_aside)
+from vmcore._fast.jit.t2.guard cimport emit_guard, emit_pages, guard_aside
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST
 from vmcore._fast.jit.t2.places cimport AT_HOME, AT_NONE
@@ -236,6 +237,7 @@ cdef void enter(Code *c) noexcept nogil:
     cdef const Node *one
     # Who decides about regions wants to know whether they are left soon.
     x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_entries(c.slot), 1)
+    emit_guard(c)
     while node:
         one = node_of(c, node)
         place = c.places[node]
@@ -288,6 +290,8 @@ cdef void emit_aside(Code *c, uint32_t i) noexcept nogil:
         jump(c, e.to)
     elif w.kind == ASIDE_FPU:
         fpu_aside(c, w.what, &w)
+    elif w.kind == ASIDE_PAGES:
+        guard_aside(c, w.what, w.back)
     elif w.kind == ASIDE_DIVIDE:
         divide_aside(c, w.what, &w)
     else:
@@ -335,6 +339,7 @@ cdef bint emit_region(const Graph *g, const Allocation *al, const uint32_t *layo
     emit_asides(c)
     c.cold_bytes = <uint32_t>(c.a.at - start) - c.hot_bytes
     emit_tables(c)
+    emit_pages(c)
     c.table_bytes = <uint32_t>(c.a.at - start) - c.hot_bytes - c.cold_bytes
     if c.failed or c.a.full:
         return False

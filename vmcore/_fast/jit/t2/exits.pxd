@@ -12,6 +12,8 @@ cdef uint32_t snap_moves(Code *c, uint32_t snap, uint32_t n) noexcept nogil
 cdef void emit_exit(Code *c, uint32_t snap, bint polled) noexcept nogil
 # Out of line: what a check is for lies in two pages. Block code goes on there, which looks at each access by itself.
 cdef void emit_cross(Code *c, uint32_t snap) noexcept nogil
+# A jump to another place of the header's page; BEHIND: to that of the header, in block code.
+cdef void link_to(Code *c, uint32_t off) noexcept nogil
 # Leave to the guest address `target`.
 cdef void emit_leave_to(Code *c, uint32_t target, uint32_t snap) noexcept nogil
 # Out of line: an access missed.

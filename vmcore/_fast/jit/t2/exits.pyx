@@ -1,6 +1,6 @@
 """Leaving a region: exits and side tables."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.state cimport ACC_READ, ACC_WRITE, L1_MASK
 from vmcore._fast.jit.block cimport Link
@@ -9,13 +9,14 @@ from vmcore._fast.jit.convention cimport (
     at_l1, at_l1_tag, at_n_hits, at_n_lookups, at_page_base, at_stub, at_x)
 from vmcore._fast.jit.image cimport BEHIND, PLACE_BITS
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_CROSS, ASIDE_EXIT, ASIDE_LOST, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_POLLED, ASIDE_STEP, XMM0, XMM1, Away, Code,
+    ASIDE_CROSS, ASIDE_EXIT, ASIDE_LOST, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_PAGES, ASIDE_POLLED, ASIDE_STEP, XMM0, XMM1, Away, Code,
     Wait, away, land8, make_moves, node_of, one_more, source_of)
 from vmcore._fast.jit.t2.emit_mem cimport host_address
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS, MEM_EARLY, MEM_WRITE, SNAP_STEP, Node, Snap, snap_node, snap_reg
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST, PLACE_HOME, Move
 from vmcore._fast.jit.t2.places cimport AT_XMM
-from vmcore._fast.jit.t2.record cimport RECORD_EARLY, RECORD_FIRST, RECORD_HEAD, RECORD_SLOT_SHIFT, RECORD_WORK_SHIFT
+from vmcore._fast.jit.t2.record cimport RECORD_EARLY, RECORD_FAR, RECORD_FIRST, RECORD_HEAD, RECORD_SLOT_SHIFT, RECORD_WORK_SHIFT
+from vmcore._fast.jit.t2.region cimport OFF_MASK
 from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN, late_work, snap_source
 from vmcore._fast.jit.x64.asm cimport (
     ASM_SLACK, CC_A, CC_L, CC_NE, CC_NP, F_ADD_I, F_AND_I, F_CMP, F_CMP_I, F_MOV, F_MOVQ_XR, F_MOVSD_LOAD,
@@ -26,6 +27,7 @@ from vmcore._fast.jit.x64.asm cimport (
 
 cdef enum:
     LARGEST = 8               # access
+    LAST_HALF = 4094
 
 
 cdef uint16_t boundary_of(uint32_t r) noexcept nogil:
@@ -92,8 +94,23 @@ cdef void late_works(Code *c, uint32_t snap) noexcept nogil:
             late_int(c, r)
 
 
+cdef inline uint32_t off_of(const Snap *s) noexcept nogil:
+    return <uint32_t>s.off & OFF_MASK
+
+
+cdef inline int32_t page_of(const Snap *s) noexcept nogil:
+    # Where its page lies, from the header's on.
+    return s.off - <int32_t>off_of(s)
+
+
 cdef inline uint32_t info_of(const Snap *s) noexcept nogil:
-    return s.off >> 1 | s.count << INFO_COUNT_SHIFT
+    return off_of(s) >> 1 | s.count << INFO_COUNT_SHIFT
+
+
+cdef inline void turn_page(Code *c, const Snap *s) noexcept nogil:
+    # Behind the moves, for which hart.page_base is that of the header.
+    if page_of(s):
+        x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_page_base(), page_of(s))
 
 
 cdef void count_retired(Code *c, uint32_t more) noexcept nogil:
@@ -112,7 +129,7 @@ cdef inline void count_off(Code *c, uint32_t count, uint32_t kind, uint32_t what
 
 
 cdef void link_to(Code *c, uint32_t off) noexcept nogil:
-    # A jump to another place of the page; BEHIND: to the region's own, in block code. Where another hart may be
+    # A jump to another place of the header's page; BEHIND: to the region's own, in block code. Where another hart may be
     # executing it while it is linked, its displacement lies in one aligned word of eight bytes (jit/block.pxd).
     cdef uint32_t at
     cdef uint8_t *field
@@ -130,38 +147,8 @@ cdef void link_to(Code *c, uint32_t off) noexcept nogil:
     away(c, field, ASIDE_STEP if off & BEHIND else ASIDE_NEXT, off & PLACE_BITS)
 
 
-cdef void emit_exit(Code *c, uint32_t snap, bint polled) noexcept nogil:
-    cdef const Snap *s = &c.g.snaps[snap]
-    make_moves(c, snap_moves(c, snap, 0), False)
-    late_works(c, snap)
-    count_retired(c, 0 if polled else s.count)
-    if s.kind == SNAP_STEP and not polled:
-        x_mov_imm(&c.a, RDX, info_of(s))
-        x_jmp_m(&c.a, RBP, at_stub(STUB_STEP))
-    elif polled:
-        away(c, x_jmp(&c.a), ASIDE_NEXT, s.off)
-    else:
-        count_off(c, s.count, ASIDE_NEXT, s.off)
-        link_to(c, s.off)
-
-
-cdef void emit_cross(Code *c, uint32_t snap) noexcept nogil:
-    cdef const Snap *s = &c.g.snaps[snap]
-    make_moves(c, snap_moves(c, snap, 0), False)
-    late_works(c, snap)
-    count_retired(c, s.count)
-    count_off(c, s.count, ASIDE_NEXT, s.off)
-    link_to(c, s.off | BEHIND if s.off == c.g.blocks[1].off else s.off)
-
-
-cdef void emit_leave_to(Code *c, uint32_t target, uint32_t snap) noexcept nogil:
-    # As go_rax() of jit/block.pyx.
-    c.moves[0].to = RAX
-    source_of(c, target, &c.moves[0])
-    make_moves(c, snap_moves(c, snap, 1), True)
-    late_works(c, snap)
-    count_retired(c, c.g.snaps[snap].count)
-    count_off(c, c.g.snaps[snap].count, ASIDE_NEXT_RAX, 0)
+cdef void go_rax(Code *c) noexcept nogil:
+    # As go_rax() of jit/block.pyx, behind its poll.
     if c.counting:
         x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_n_lookups(), 1)
     x_rr(&c.a, F_MOV, 0, RCX, RAX)
@@ -177,6 +164,52 @@ cdef void emit_leave_to(Code *c, uint32_t target, uint32_t snap) noexcept nogil:
     x_rri(&c.a, F_AND_I, 1, 0, RAX, -4096)
     x_rm(&c.a, F_MOV_MR, 1, RAX, RBP, at_page_base())
     x_jmp_x(&c.a, RBP, RCX, 3, at_l1() + 8)
+
+
+cdef void go_on(Code *c, const Snap *s, bint behind) noexcept nogil:
+    # In block code, at the snapshot's instruction; `behind`: and not in the region again.
+    count_off(c, s.count, ASIDE_NEXT, off_of(s))
+    if page_of(s) == 0 and s.off != LAST_HALF:
+        link_to(c, off_of(s) | BEHIND if behind and s.off == c.g.blocks[1].off else off_of(s))
+        return
+    # What lies in another page, or may lie in two, is found by its address.
+    x_rm(&c.a, F_MOV, 1, RAX, RBP, at_page_base())
+    x_rri(&c.a, F_ADD_I, 1, 0, RAX, off_of(s))
+    go_rax(c)
+
+
+cdef void emit_exit(Code *c, uint32_t snap, bint polled) noexcept nogil:
+    cdef const Snap *s = &c.g.snaps[snap]
+    make_moves(c, snap_moves(c, snap, 0), False)
+    late_works(c, snap)
+    turn_page(c, s)
+    count_retired(c, 0 if polled else s.count)
+    if s.kind == SNAP_STEP and not polled:
+        x_mov_imm(&c.a, RDX, info_of(s))
+        x_jmp_m(&c.a, RBP, at_stub(STUB_STEP))
+    elif polled:
+        away(c, x_jmp(&c.a), ASIDE_NEXT, off_of(s))
+    else:
+        go_on(c, s, False)
+
+
+cdef void emit_cross(Code *c, uint32_t snap) noexcept nogil:
+    cdef const Snap *s = &c.g.snaps[snap]
+    make_moves(c, snap_moves(c, snap, 0), False)
+    late_works(c, snap)
+    turn_page(c, s)
+    count_retired(c, s.count)
+    go_on(c, s, True)
+
+
+cdef void emit_leave_to(Code *c, uint32_t target, uint32_t snap) noexcept nogil:
+    c.moves[0].to = RAX
+    source_of(c, target, &c.moves[0])
+    make_moves(c, snap_moves(c, snap, 1), True)
+    late_works(c, snap)
+    count_retired(c, c.g.snaps[snap].count)
+    count_off(c, c.g.snaps[snap].count, ASIDE_NEXT_RAX, 0)
+    go_rax(c)
 
 
 cdef void miss_aside(Code *c, uint32_t host, const Away *w) noexcept nogil:
@@ -233,7 +266,7 @@ cdef Away *find_exit(Code *c, const Away *like) noexcept nogil:
             return NULL
         if w.kind != like.kind or w.at == NULL:
             continue
-        if w.kind == ASIDE_NEXT_RAX or w.kind == ASIDE_LOST or (w.kind == ASIDE_NEXT and w.what == like.what):
+        if w.kind == ASIDE_NEXT_RAX or w.kind == ASIDE_LOST or w.kind == ASIDE_PAGES or (w.kind == ASIDE_NEXT and w.what == like.what):
             return w
         if w.kind != ASIDE_EXIT and w.kind != ASIDE_POLLED and w.kind != ASIDE_CROSS:
             continue
@@ -249,12 +282,13 @@ cdef void emit_record(Code *c, uint32_t host) noexcept nogil:
     cdef const Snap *s = &c.g.snaps[n.snap]
     cdef uint32_t access = (ACC_WRITE if n.flags & MEM_WRITE else ACC_READ) >> 3 | 1
     cdef uint8_t *at = c.a.at
+    cdef uint8_t *pairs = at + RECORD_HEAD
     cdef Move move
     cdef uint32_t npairs = 0
     cdef uint32_t nvalues = 0
     cdef uint64_t values[64]
     cdef uint32_t i, r, work
-    if c.a.end - at < RECORD_HEAD + 10 * 64 + ASM_SLACK:
+    if c.a.end - at < RECORD_HEAD + 4 + 10 * 64 + ASM_SLACK:
         c.a.full = 1
         return
     x64_put32(at, info_of(s) | access << INFO_ACC_SHIFT)
@@ -264,6 +298,10 @@ cdef void emit_record(Code *c, uint32_t host) noexcept nogil:
         at[6] |= RECORD_EARLY
     if s.off == c.g.blocks[1].off:
         at[6] |= RECORD_FIRST
+    if page_of(s):
+        at[6] |= RECORD_FAR
+        x64_put32(at + RECORD_HEAD, <uint32_t>page_of(s))
+        pairs += 4
     for i in range(s.nregs):
         r = snap_reg(c.g, s, i)
         source_of(c, snap_source(c.g, s, i), &move)
@@ -273,11 +311,11 @@ cdef void emit_record(Code *c, uint32_t host) noexcept nogil:
         if move.source == PLACE_CONST or move.source == PLACE_BASE:
             values[nvalues] = <uint64_t>move.value
             nvalues += 1
-        at[RECORD_HEAD + 2 * npairs] = <uint8_t>(r | work << RECORD_WORK_SHIFT)
-        at[RECORD_HEAD + 2 * npairs + 1] = <uint8_t>move.source
+        pairs[2 * npairs] = <uint8_t>(r | work << RECORD_WORK_SHIFT)
+        pairs[2 * npairs + 1] = <uint8_t>move.source
         npairs += 1
     at[7] = <uint8_t>npairs
-    at += RECORD_HEAD + 2 * npairs
+    at = pairs + 2 * npairs
     for i in range(nvalues):
         x64_put64(at, values[i])
         at += 8

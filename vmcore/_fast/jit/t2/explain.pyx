@@ -1,17 +1,17 @@
 """A region on its way through the compiler, stage by stage, for people: nothing is run."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.jit.t2.alloc cimport allocate
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_CROSS, ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_LOST, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX,
-    ASIDE_NODE, ASIDE_POLLED, ASIDE_REFILL, ASIDE_STEP, ASIDE_STRAY, Away)
+    ASIDE_NODE, ASIDE_PAGES, ASIDE_POLLED, ASIDE_REFILL, ASIDE_STEP, ASIDE_STRAY, Away)
 from vmcore._fast.jit.t2.colour cimport interfere
 from vmcore._fast.jit.t2.compile cimport REGION_LIMIT, WINDOW_BYTES, Workshop, workshop_close, workshop_open
 from vmcore._fast.jit.t2.emit cimport emit_region
 from vmcore._fast.jit.t2.ir cimport (
-    MOST_BLOCKS, NODE_REMAT, T_INT, Graph, analyse, count_uses, graph_clear, op_row)
+    MOST_BLOCKS, MOST_OFF, NODE_REMAT, T_INT, Graph, analyse, count_uses, graph_clear, op_row)
 from vmcore._fast.jit.t2.layout cimport lay_out
 from vmcore._fast.jit.t2.lift cimport lift_region
 from vmcore._fast.jit.t2.live cimport (
@@ -19,7 +19,7 @@ from vmcore._fast.jit.t2.live cimport (
 from vmcore._fast.jit.t2.paint cimport Colouring, row_of
 from vmcore._fast.jit.t2.passes cimport num_steps, run_pass, step_pass
 from vmcore._fast.jit.t2.places cimport AT_HOME, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN
-from vmcore._fast.jit.t2.region cimport MAP_BYTES, RegionInput, form_region
+from vmcore._fast.jit.t2.region cimport MAP_BYTES, MOST_PAGES, RegionInput, form_region
 from vmcore._fast.jit.t2.select cimport select_nodes
 from vmcore._fast.jit.t2.text cimport graph_lines
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
@@ -46,7 +46,7 @@ cdef dict ASIDES = {
     ASIDE_NEXT_RAX: ("next", ""), ASIDE_LOST: ("lost", ""), ASIDE_MISS: ("miss", "node"),
     ASIDE_REFILL: ("refill", "node"), ASIDE_STRAY: ("stray", "node"), ASIDE_DIVIDE: ("divide", "node"),
     ASIDE_CROSS: ("cross", "off"), ASIDE_STEP: ("step", "off"), ASIDE_NODE: ("rare", "node"),
-    ASIDE_EDGE: ("edge", "block"),
+    ASIDE_EDGE: ("edge", "block"), ASIDE_PAGES: ("pages", "off"),
 }
 
 
@@ -63,29 +63,43 @@ cdef class _Shop:
 
     cdef Workshop *shop
     cdef RegionInput given
-    cdef unsigned char page[PAGE]
-    cdef unsigned char warm[MAP_BYTES]
+    cdef unsigned char pages[MOST_PAGES][PAGE]
+    cdef unsigned char warm[MOST_PAGES][MAP_BYTES]
+    cdef int32_t at[MOST_PAGES]
     cdef uint32_t layout[MOST_BLOCKS]
     cdef uint32_t nlayout
 
-    def __cinit__(self, const unsigned char[::1] page, isa, const unsigned char[::1] warm):
-        if page.shape[0] != PAGE:
-            raise ConfigError(f"{page.shape[0]} bytes are no page", hint=f"A page has {<int>PAGE}")
-        memcpy(self.page, &page[0], PAGE)
-        memset(self.warm, 0xFF, sizeof(self.warm))
-        if warm is not None:
-            if warm.shape[0] != MAP_BYTES:
-                raise ConfigError(f"{warm.shape[0]} bytes do not say what is warm in a page",
-                                  hint=f"A bit for each halfword are {<int>MAP_BYTES}")
-            memcpy(self.warm, &warm[0], MAP_BYTES)
+    def __cinit__(self, const unsigned char[::1] page, isa, warm, more):
         memset(&self.given, 0, sizeof(self.given))
-        self.given.page = self.page
-        self.given.warm = self.warm
+        self.add(0, page, warm)
+        for distance, other, warmth in more:
+            if distance % PAGE or not -MOST_OFF < distance < MOST_OFF or self.given.npages == MOST_PAGES:
+                raise ConfigError(f"no page of a region lies {distance:#x} bytes from its first one",
+                                  hint=f"At most {MOST_PAGES - 1} do, whole pages away")
+            self.add(distance, other, warmth)
+        self.given.pages = &self.pages[0][0]
+        self.given.warm = &self.warm[0][0]
+        self.given.at = self.at
         self.given.isa = isa
         self.given.limit = REGION_LIMIT
         self.shop = workshop_open()
         if self.shop == NULL:
             raise MemoryError("no memory for a compiler")
+
+    cdef int add(self, int32_t distance, const unsigned char[::1] page, const unsigned char[::1] warm) except -1:
+        cdef uint32_t number = self.given.npages
+        if page.shape[0] != PAGE:
+            raise ConfigError(f"{page.shape[0]} bytes are no page", hint=f"A page has {<int>PAGE}")
+        if warm is not None and warm.shape[0] != MAP_BYTES:
+            raise ConfigError(f"{warm.shape[0]} bytes do not say what is warm in a page",
+                              hint=f"A bit for each halfword are {<int>MAP_BYTES}")
+        memcpy(self.pages[number], &page[0], PAGE)
+        memset(self.warm[number], 0xFF, MAP_BYTES)
+        if warm is not None:
+            memcpy(self.warm[number], &warm[0], MAP_BYTES)
+        self.at[number] = distance
+        self.given.npages = number + 1
+        return 0
 
     def __dealloc__(self):
         workshop_close(self.shop)
@@ -136,6 +150,14 @@ cdef class _Shop:
     cdef bint emit(self):
         cdef Workshop *shop = self.shop
         cdef bint done
+        cdef uint32_t i
+        shop.code.npages = 0
+        for i in range(1, self.given.npages):
+            if shop.region.used >> i & 1:
+                # (Which number its bundle had makes no difference.)
+                shop.code.pages[shop.code.npages].at = self.at[i]
+                shop.code.pages[shop.code.npages].serial = i
+                shop.code.npages += 1
         with nogil:
             self.nlayout = lay_out(&shop.graph, self.layout)
             done = emit_region(&shop.graph, &shop.places, self.layout, self.nlayout, &shop.code, shop.window,
@@ -147,6 +169,7 @@ cdef class _Shop:
         cdef const Away *w
         cdef uint32_t i
         cdef const uint32_t *layout = self.layout
+        cdef int64_t number
         found = [{"at": 0, "what": "entry"}]
         for i in range(self.nlayout):
             found.append({"at": shop.code.starts[layout[i]] - shop.code.a.start, "what": "block", "block": layout[i]})
@@ -161,7 +184,7 @@ cdef class _Shop:
                 continue
             what, whose = ASIDES[w.kind]
             number = w.what
-            if whose == "off" and w.kind != ASIDE_NEXT and w.kind != ASIDE_STEP:
+            if whose == "off" and w.kind not in (ASIDE_NEXT, ASIDE_PAGES, ASIDE_STEP):
                 number = shop.graph.snaps[w.what].off
             found.append({"at": w.at - shop.code.a.start, "what": what, **({whose: number} if whose else {})})
         found.append({"at": shop.code.hot_bytes + shop.code.cold_bytes, "what": "tables"})
@@ -298,7 +321,7 @@ cdef list joined(list stretches):
     return found
 
 
-def explain_region(page, isa, header, fuel=None, warm=None):
+def explain_region(page, isa, header, fuel=None, warm=None, more=()):
     """Compile the region at a place of a page, and return what came of it at each stage.
 
     Parameters
@@ -313,6 +336,8 @@ def explain_region(page, isa, header, fuel=None, warm=None):
         How many rewrites may be made; all, if left out.
     warm : bytes, optional
         A bit for each halfword of the page, of those that may be in it; all, if left out.
+    more : iterable of tuple, optional
+        Other pages that it may have: how many bytes they lie behind the first one, their bytes, and what is warm.
 
     Returns
     -------
@@ -343,16 +368,17 @@ def explain_region(page, isa, header, fuel=None, warm=None):
             What begins where in the code: dicts with ``at``, an offset in it, and ``what``: ``entry``, ``block`` (with
             its number), ``node`` (with its number), ``end`` (of the block), out of line ``exit``, ``poll``, ``fpu``,
             ``next`` (with an offset of the guest as ``off``, or none), ``miss``, ``refill``, ``divide``, ``rare`` (with
-            a ``node``), ``edge`` (with the ``block`` that it comes from), and ``tables``.
+            a ``node``), ``edge`` (with the ``block`` that it comes from), ``pages`` (are the others
+            what they were?), and ``tables``.
 
     Raises
     ------
     ConfigError
-        The page or what is warm has another size, or the header is no offset in the page.
+        A page or what is warm has another size, there are too many pages, or the header is no offset in the first one.
     MemoryError
         No memory.
     """
-    cdef _Shop work = _Shop.__new__(_Shop, page, isa, warm)
+    cdef _Shop work = _Shop.__new__(_Shop, page, isa, warm, more)
     cdef Workshop *shop = work.shop
     cdef _Ranges ranges = _Ranges.__new__(_Ranges)
     cdef uint32_t off, refused

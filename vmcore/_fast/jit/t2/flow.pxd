@@ -16,7 +16,7 @@ cdef enum:
     GO_NOT = 5                # it is not executed: the region is left before it
     GO_SWITCH = 6             # to one of ways, or away: what a register says is compared with them
 
-# Where control goes. `off` is from the start of the page, and may lie outside of it.
+# Where control goes. `off` is an address (region.pxd), in the region or not.
 cdef struct Way:
     int32_t off
     uint16_t context
@@ -24,10 +24,10 @@ cdef struct Way:
 
 # A basic block. Number 0 is none.
 cdef struct Place:
-    uint16_t off
+    uint16_t off              # spot (region.pxd), as is `last`
     uint16_t context
     uint16_t insns
-    uint16_t last             # offset of the last of them
+    uint16_t last             # of its instructions
     uint8_t how               # it goes on: GO_*; GO_ON: at ways[0], as another block begins there
     uint8_t nways
     uint8_t calls             # another place of the page (while calls are stepped over)

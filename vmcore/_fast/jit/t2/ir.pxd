@@ -21,6 +21,7 @@ cdef enum:
     MOST_NODES = 1 << 16
     MOST_BLOCKS = 1 << 10
     F_REGISTERS = 32          # first floating-point register
+    MOST_OFF = 1 << 30        # of an instruction, from the start of the header's page, either way
 
 # Operations. The columns of OPS (ir.pyx) say for each: name, operands, type of the result, properties.
 cdef enum Opcode:
@@ -192,7 +193,7 @@ cdef struct BlockOf:
     uint32_t snap
     uint32_t nedges
     Edge edges[2]
-    uint32_t off              # guest: offset in the page of its first instruction
+    int32_t off               # guest: of its first instruction, from the start of the header's page
     # Right after analyse().
     uint32_t npreds
     uint32_t preds            # in Graph.pool
@@ -210,7 +211,7 @@ cdef enum:
     SNAP_STEP = 1             # T0 executes the instruction there
 
 cdef struct Snap:
-    uint32_t off              # of the instruction
+    int32_t off               # of the instruction, from the start of the header's page
     uint32_t count            # instructions executed before it since it was last counted
     uint32_t kind
     uint32_t nregs
@@ -290,7 +291,7 @@ cdef void move_to_end(Graph *g, uint32_t node, uint32_t block) noexcept nogil
 # `count` numbers in the pool, next to each other: the first one's index. 0: failed.
 cdef uint32_t pool_take(Graph *g, uint32_t count) noexcept nogil
 # A snapshot with room for `nregs` registers, which the caller fills. 0: failed.
-cdef uint32_t new_snap(Graph *g, uint32_t off, uint32_t count, uint32_t kind, uint32_t nregs) noexcept nogil
+cdef uint32_t new_snap(Graph *g, int32_t off, uint32_t count, uint32_t kind, uint32_t nregs) noexcept nogil
 # Every use of a node becomes one of another, in nodes, terminators, edges, snapshots: new_of[n] is what node n becomes,
 # 0: it stays. Chains are followed.
 cdef void replace_all(Graph *g, uint32_t *new_of) noexcept nogil

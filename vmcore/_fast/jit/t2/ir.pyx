@@ -195,7 +195,7 @@ cdef uint32_t pool_take(Graph *g, uint32_t count) noexcept nogil:
     return first
 
 
-cdef uint32_t new_snap(Graph *g, uint32_t off, uint32_t count, uint32_t kind, uint32_t nregs) noexcept nogil:
+cdef uint32_t new_snap(Graph *g, int32_t off, uint32_t count, uint32_t kind, uint32_t nregs) noexcept nogil:
     cdef uint32_t number = g.nsnaps
     cdef uint32_t regs = pool_take(g, nregs)
     cdef Snap *s

@@ -1,10 +1,11 @@
 # A region that is to be compiled, and what came of it.
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.defs cimport gpa_t
 from vmcore._fast.jit.block cimport Link
 from vmcore._fast.jit.t2.passes cimport Spent
+from vmcore._fast.jit.t2.region cimport MOST_PAGES
 
 cdef enum:
     MOST_REGION_LINKS = 512
@@ -14,11 +15,14 @@ cdef struct Job:
     Job *next                 # among what its client has not fetched
     Client *client
     # What it is made from.
-    uint8_t page[4096]
-    uint8_t warm[256]         # a bit for each halfword that compiled blocks cover
-    uint8_t taken[256]        # ... that has a region, or was refused one
+    uint32_t npages           # the first is the one that the hart was seen in
+    uint8_t pages[MOST_PAGES][4096]
+    uint8_t warm[MOST_PAGES][256]     # a bit for each halfword that compiled blocks cover
+    int32_t at[MOST_PAGES]    # address (region.pxd)
+    gpa_t gpa[MOST_PAGES]
+    uint64_t serial[MOST_PAGES]       # of its bundle
+    uint8_t taken[256]        # of the first: a bit for each halfword that has a region, or was refused one
     uint8_t targets[256]      # ... where jumps to what a register says have gone lately
-    gpa_t gpa
     uint64_t isa
     uint32_t flags            # IMAGE_*
     uint32_t sample           # where the hart was seen
@@ -30,7 +34,8 @@ cdef struct Job:
     uint32_t refused          # REFUSED_* (region.pxd)
     uint32_t header
     uint32_t insns
-    uint8_t covered[256]      # a bit for each halfword that begins an instruction of it, calls apart
+    uint32_t used             # pages, a bit for each
+    uint8_t covered[MOST_PAGES][256]  # a bit for each halfword that begins an instruction of it, calls apart
     uint32_t size
     uint32_t nlinks
     uint64_t ns

@@ -1,6 +1,6 @@
 # From guest instructions to the graph of a region.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from vmcore._fast.hart.state cimport SINK, Op
 from vmcore._fast.jit.t2.build cimport const_node, entry_node, make
@@ -15,8 +15,8 @@ cdef struct Lift:
     Graph *g
     const Region *r
     uint32_t block            # nodes go to its end
-    uint32_t off              # of the current instruction, and of what lies behind it
-    uint32_t behind
+    int32_t off               # address (region.pxd) of the current instruction, and of what lies behind it
+    int32_t behind
     uint32_t handler
     uint32_t count            # instructions before the current one that were not counted yet
     uint32_t since            # ... since the last poll, on the longest way

@@ -4,7 +4,7 @@ Which registers a block has arguments for is known when it is begun: at the head
 at any other meeting point those in which the ways to it differ, all of which are done by then.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.hart.handlers cimport handler_number
@@ -15,7 +15,7 @@ from vmcore._fast.jit.t2.flow cimport (
     GO_AWAY, GO_BRANCH, GO_ON, GO_SWITCH, GO_TO, MOST_WAYS, Flow, Place, Way, goes_back)
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.region cimport (
-    LIFT_ALWAYS, MOST_FORMED, RD_NONE, RD_X, Insn, Region, insn_at, register_liftable)
+    LIFT_ALWAYS, MOST_FORMED, RD_NONE, RD_X, Insn, Region, address_of, insn_at, register_liftable)
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef extern from *:
@@ -57,6 +57,7 @@ cdef struct Work:
 cdef lift_t lifters[MOST_HANDLERS]
 cdef uint8_t floating_of[MOST_HANDLERS]
 cdef uint32_t compare_of[MOST_HANDLERS]
+cdef uint32_t JALR = handler_number("jalr")
 
 
 cdef int register_lift(str name, lift_t lift, uint32_t when, uint32_t rd, bint floating=False) except -1:
@@ -97,7 +98,7 @@ cdef inline uint32_t value_to_leave(Lift *t, uint32_t r) noexcept nogil:
     return t.now[r]
 
 
-cdef uint32_t snapshot(Lift *t, uint32_t off, uint32_t count, uint32_t kind) noexcept nogil:
+cdef uint32_t snapshot(Lift *t, int32_t off, uint32_t count, uint32_t kind) noexcept nogil:
     cdef Graph *g = t.g
     cdef uint32_t nodes[64]
     cdef uint32_t wanted = 0
@@ -136,8 +137,8 @@ cdef void leave(Lift *t, uint32_t block, const Way *way) noexcept nogil:
     cdef uint32_t snap
     t.block = block
     # What lies in two pages has no place in this one, as what lies in another.
-    if 0 <= way.off < 4096 and not (way.off == 4094 and t.r.given.page[4094] & 3 == 3):
-        snap = snapshot(t, <uint32_t>way.off, t.count, SNAP_NEXT)
+    if 0 <= way.off < 4096 and not (way.off == 4094 and t.r.given.pages[4094] & 3 == 3):
+        snap = snapshot(t, way.off, t.count, SNAP_NEXT)
         g.blocks[block].end = END_LEAVE
     else:
         snap = snapshot(t, t.off, t.count, SNAP_NEXT)
@@ -149,7 +150,7 @@ cdef void leave(Lift *t, uint32_t block, const Way *way) noexcept nogil:
 
 # --- counting ---------------------------------------------------------------------------------------------------------
 
-cdef void poll(Lift *t, uint32_t block, uint32_t off) noexcept nogil:
+cdef void poll(Lift *t, uint32_t block, int32_t off) noexcept nogil:
     # What was executed is counted when it leaves.
     cdef uint32_t now = t.block
     cdef uint32_t snap, node
@@ -160,7 +161,7 @@ cdef void poll(Lift *t, uint32_t block, uint32_t off) noexcept nogil:
     t.block = now
 
 
-cdef void begin_insn(Lift *t, uint32_t off, const Insn *n) noexcept nogil:
+cdef void begin_insn(Lift *t, int32_t off, const Insn *n) noexcept nogil:
     t.off = off
     t.behind = off + n.length
     t.handler = n.handler
@@ -209,7 +210,7 @@ cdef void go_way(Work *w, const Place *p, const Way *way, uint32_t edge) noexcep
         block = new_block(g)
         if block == 0:
             return
-        g.blocks[block].off = way.off & 0xFFF
+        g.blocks[block].off = way.off
         g.blocks[t.block].edges[edge].to = block
         g.blocks[block].end = END_GOTO
         g.blocks[block].nedges = 1
@@ -218,7 +219,7 @@ cdef void go_way(Work *w, const Place *p, const Way *way, uint32_t edge) noexcep
         leave(t, block, way)
         return
     if goes_back(f, f.order[p.order - 1], way.to):
-        poll(t, block, to.off)
+        poll(t, block, address_of(t.r, to.off))
     elif t.count:
         append(g, block, OP_COUNT, T_NONE, 0, 0, 0, t.count)
     join(w, block, 0, p.order, to.order)
@@ -241,17 +242,16 @@ cdef void end_jump(Lift *t, const Insn *n) noexcept nogil:
     end_insn(t)
 
 
-cdef void guard_return(Lift *t, const Insn *n, int64_t back) noexcept nogil:
-    # Whoever changed the register on the way returns elsewhere, and not from here.
+cdef void guard(Lift *t, uint32_t target, int32_t address) noexcept nogil:
+    # The current instruction, which goes to `target`, is part of the region only where it goes to that address.
     cdef Graph *g = t.g
-    cdef uint32_t wanted = make(g, t.block, OP_ADD, T_INT, base_node(g), const_node(g, back), 0, 0)
-    cdef uint32_t differs = make(g, t.block, OP_NE, T_INT, get_x(t, n.op.rs1), wanted, 0, 0)
+    cdef uint32_t wanted = make(g, t.block, OP_ADD, T_INT, base_node(g), const_node(g, address), 0, 0)
+    cdef uint32_t differs = make(g, t.block, OP_NE, T_INT, target, wanted, 0, 0)
     cdef uint32_t snap, node
     if not (is_const(g, differs) and g.nodes[differs].imm == 0):
         snap = snap_here(t, SNAP_NEXT)
         node = append(g, t.block, OP_LEAVE_IF, T_NONE, differs, 0, 0, 0)
         g.nodes[node].snap = snap
-    end_insn(t)
 
 
 cdef uint32_t far_target(Lift *t, const Insn *n) noexcept nogil:
@@ -354,7 +354,7 @@ cdef void lift_place(Work *w, const Place *p) noexcept nogil:
     begin_place(w, p)
     for _ in range(straight):
         n = insn_at(r, off)
-        begin_insn(t, off, n)
+        begin_insn(t, address_of(r, off), n)
         lifters[n.handler](t, &n.op)
         end_insn(t)
         off += n.length
@@ -362,7 +362,7 @@ cdef void lift_place(Work *w, const Place *p) noexcept nogil:
             return
     if p.how != GO_ON:
         n = insn_at(r, off)
-        begin_insn(t, off, n)
+        begin_insn(t, address_of(r, off), n)
         if p.how == GO_AWAY or p.how == GO_SWITCH:
             target = far_target(t, n)
         if p.how == GO_AWAY:
@@ -372,9 +372,14 @@ cdef void lift_place(Work *w, const Place *p) noexcept nogil:
         if p.how == GO_BRANCH:
             end_branch(t, n)
         elif p.how == GO_TO or p.how == GO_SWITCH:
+            if p.how == GO_TO and n.handler == JALR:
+                # auipc before it said where it goes, unless it was jumped over.
+                guard(t, far_target(t, n), p.ways[0].off)
             end_jump(t, n)
         else:
-            guard_return(t, n, p.ways[0].off)
+            # Whoever changed the register on the way returns elsewhere, and not from here.
+            guard(t, get_x(t, n.op.rs1), p.ways[0].off)
+            end_insn(t)
     if p.how != GO_BRANCH and p.how != GO_SWITCH:
         g.blocks[t.block].end = END_GOTO
         g.blocks[t.block].nedges = 1
@@ -453,14 +458,14 @@ cdef void lift_region(const Region *r, Graph *g) noexcept nogil:
     g.insns = r.ninsns
     for i in range(f.norder):
         w.done[i + 1].block = new_block(g)
-        g.blocks[w.done[i + 1].block].off = f.places[f.order[i]].off
+        g.blocks[w.done[i + 1].block].off = address_of(r, f.places[f.order[i]].off)
     if not g.failed:
-        g.blocks[block].off = r.header
+        g.blocks[block].off = <int32_t>r.header
         g.blocks[block].end = END_GOTO
         g.blocks[block].nedges = 1
         if needs_fpu(r):
             # Where it cannot be T0 executes one instruction, and it is tried again the next time.
-            i = snapshot(&w.t, r.header, 0, SNAP_STEP)
+            i = snapshot(&w.t, <int32_t>r.header, 0, SNAP_STEP)
             node = append(g, block, OP_FPU, T_NONE, 0, 0, 0, 0)
             g.nodes[node].snap = i
             g.has_fpu = True

@@ -1,16 +1,16 @@
 """Regions and their graphs as they are before any pass, from Python: for tests, and for people who look."""
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int32_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.jit.t2 import lift_fp, lift_int, lift_mem
 from vmcore._fast.jit.t2.flow cimport GO_AWAY, GO_BACK, GO_BRANCH, GO_ON, GO_SWITCH, GO_TO, Place
 from vmcore._fast.jit.t2.ir cimport (
-    Graph, Node, Snap, edge_arg, graph_free, graph_init, op_row, snap_node, snap_reg)
+    MOST_OFF, Graph, Node, Snap, edge_arg, graph_free, graph_init, op_row, snap_node, snap_reg)
 from vmcore._fast.jit.t2.lift cimport lift_region
 from vmcore._fast.jit.t2.region cimport (
-    NOT_A_PLACE, REFUSED_COLD, REFUSED_FIRST, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region, RegionInput,
-    form_region, loop_header, region_free, region_new)
+    MOST_PAGES, NOT_A_PLACE, REFUSED_COLD, REFUSED_FIRST, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region,
+    RegionInput, address_of, form_region, loop_header, region_free, region_new)
 from vmcore.errors import ConfigError
 
 #: What fills the tables of the lifter when it is imported.
@@ -25,7 +25,7 @@ PAGE = 4096
 
 
 cdef class Former:
-    """One page that regions are made of.
+    """A page that regions are made of, and others that they may lead to.
 
     One thread at a time may use it.
 
@@ -35,8 +35,10 @@ cdef class Former:
         4096 bytes of code.
     isa : int
         The extensions that are on, as :attr:`vmcore.isa.riscv.extensions.Isa.mask` has them.
+    more : dict of int to bytes, optional
+        Other pages, by how many bytes they lie behind the first one, at most seven. All of them is warm.
     warm : iterable of int, optional
-        Offsets of the halfwords that are warm; everything, if left out.
+        Offsets of the halfwords of the first page that are warm; everything, if left out.
     taken : iterable of int, optional
         Offsets where no header is looked for.
     targets : iterable of int, optional
@@ -51,34 +53,42 @@ cdef class Former:
     Raises
     ------
     ConfigError
-        The page has another size, or an offset does not lie in it.
+        A page has another size, there are too many, or an offset does not lie in the first one.
     MemoryError
         No memory.
     """
 
     cdef Region *region
     cdef RegionInput given
-    cdef unsigned char page[4096]
-    cdef unsigned char warm[256]
+    cdef unsigned char pages[MOST_PAGES][4096]
+    cdef unsigned char warm[MOST_PAGES][256]
+    cdef int32_t at[MOST_PAGES]
     cdef unsigned char taken[256]
     cdef unsigned char targets[256]
 
-    def __cinit__(self, const unsigned char[::1] page, isa, *, warm=None, taken=(), targets=(), limit=500, harts=1,
-                  parallel=False):
+    def __cinit__(self, const unsigned char[::1] page, isa, *, more=None, warm=None, taken=(), targets=(), limit=500,
+                  harts=1, parallel=False):
         if page.shape[0] != PAGE:
             raise ConfigError(f"{page.shape[0]} bytes are no page", hint=f"A page has {PAGE}")
-        memcpy(self.page, &page[0], PAGE)
-        memset(self.warm, 0xFF if warm is None else 0, sizeof(self.warm))
+        memcpy(self.pages, &page[0], PAGE)
+        memset(self.warm, 0xFF, sizeof(self.warm))
+        if warm is not None:
+            memset(self.warm[0], 0, sizeof(self.warm[0]))
+        self.at[0] = 0
+        self.given.npages = 1
+        for distance, other in (more or {}).items():
+            self.add(distance, other)
         memset(self.taken, 0, sizeof(self.taken))
         for off in warm or ():
-            self.warm[self.checked(off) >> 4] |= 1 << ((off >> 1) & 7)
+            self.warm[0][self.checked(off) >> 4] |= 1 << ((off >> 1) & 7)
         for off in taken:
             self.taken[self.checked(off) >> 4] |= 1 << ((off >> 1) & 7)
         memset(self.targets, 0, sizeof(self.targets))
         for off in targets:
             self.targets[self.checked(off) >> 4] |= 1 << ((off >> 1) & 7)
-        self.given.page = self.page
-        self.given.warm = self.warm
+        self.given.pages = &self.pages[0][0]
+        self.given.warm = &self.warm[0][0]
+        self.given.at = self.at
         self.given.taken = self.taken
         self.given.targets = self.targets
         self.given.isa = isa
@@ -91,6 +101,20 @@ cdef class Former:
 
     def __dealloc__(self):
         region_free(self.region)
+
+    cdef int add(self, distance, const unsigned char[::1] other) except -1:
+        cdef uint32_t number = self.given.npages
+        if other.shape[0] != PAGE:
+            raise ConfigError(f"{other.shape[0]} bytes are no page", hint=f"A page has {PAGE}")
+        if number == MOST_PAGES:
+            raise ConfigError(f"there are more than {number} pages", hint="Leave out what is led to least")
+        if distance % PAGE or not -MOST_OFF < distance < MOST_OFF:
+            raise ConfigError(f"no page lies {distance:#x} bytes from another one",
+                              hint=f"It is a multiple of {PAGE}, within {<int>MOST_OFF:#x}")
+        memcpy(self.pages[number], &other[0], PAGE)
+        self.at[number] = distance
+        self.given.npages = number + 1
+        return 0
 
     cdef int checked(self, off) except -1:
         if not 0 <= off < PAGE or off & 1:
@@ -113,8 +137,9 @@ cdef class Former:
         Returns
         -------
         dict
-            ``refused`` (why there is none, or None), ``loop``, ``insns``, and ``places``: the basic blocks in reverse
-            postorder, with ``off``, ``context``, ``insns``, ``how`` (a value of :data:`WAYS`), ``ways`` (pairs of an
+            ``refused`` (why there is none, or None), ``loop``, ``insns``, ``pages`` (the bytes that those of its
+            pages lie behind the first one), and ``places``: the basic blocks in reverse postorder, with ``off``
+            (from the start of the first page, as all of them), ``context``, ``insns``, ``how`` (a value of :data:`WAYS`), ``ways`` (pairs of an
             offset and the index of a basic block, -1: it leaves the region) and ``loop`` (the index of the header of
             the innermost loop around it, -1: none).
         """
@@ -124,13 +149,14 @@ cdef class Former:
         cdef const Place *p
         with nogil:
             form_region(r, &self.given, off)
-        found = {"refused": REFUSALS[r.refused], "loop": bool(r.is_loop), "insns": r.ninsns, "places": []}
+        found = {"refused": REFUSALS[r.refused], "loop": bool(r.is_loop), "insns": r.ninsns, "places": [],
+                 "pages": [self.at[i] for i in range(self.given.npages) if r.used >> i & 1]}
         if r.refused:
             return found
         for i in range(r.flow.norder):
             p = &r.flow.places[r.flow.order[i]]
             found["places"].append({
-                "off": p.off, "context": p.context, "insns": p.insns, "how": WAYS[p.how],
+                "off": address_of(r, p.off), "context": p.context, "insns": p.insns, "how": WAYS[p.how],
                 "ways": [(p.ways[k].off, r.flow.places[p.ways[k].to].order - 1 if p.ways[k].to else -1)
                          for k in range(p.nways)],
                 "loop": r.flow.places[p.loop].order - 1 if p.loop else -1,

@@ -16,7 +16,7 @@ cdef void find_warm(const PageBlocks *u, uint8_t *warm) noexcept nogil:
     cdef uint32_t i, half, end
     for i in range(u.nblocks):
         one = &u.blocks[i]
-        if one.why == END_REGION:
+        if one.why >= END_REGION:
             continue
         end = min(one.end, <uint32_t>PAGE_BYTES)
         for half in range((one.off & ~<uint32_t>REPLACED) >> 1, end >> 1):
@@ -38,7 +38,7 @@ cdef list regions_of(System *sys):
                 memset(warm, 0, sizeof(warm))
                 find_warm(u, warm)
                 for k in range(u.nblocks):
-                    if u.blocks[k].why == END_REGION and not u.blocks[k].off & REPLACED:
+                    if u.blocks[k].why >= END_REGION and not u.blocks[k].off & REPLACED:
                         found.append((<bytes>(<char *>bundle.saved)[:PAGE_BYTES], u.blocks[k].off,
                                       <bytes>(<char *>warm)[:MAP_BYTES]))
             bundle = bundle.next

@@ -6,6 +6,7 @@
 #   span    2   how many bytes are accessed from the address on
 #   flags   1   RECORD_*
 #   n       1   how many pairs follow
+#   page    4   where the instruction's page lies, from the region's first one on, in bytes; with RECORD_FAR only
 #   pairs   2n  register of the guest (32 and more: floating point) and what is left to do to it (LATE_*, select.pxd),
 #               place
 #   values  8k  one for each place that is PLACE_CONST or PLACE_BASE, in the order of the pairs
@@ -22,6 +23,7 @@ cdef enum:
     RECORD_WORK_SHIFT = 6
     RECORD_EARLY = 1          # the guest has not asked for it yet: nothing may be changed that it could see
     RECORD_SLOT_SHIFT = 4     # of the count that the region has (hart.regions), above them
+    RECORD_FAR = 4            # the instruction lies in another page than the region's first
     RECORD_FIRST = 2          # it is for the region's first instruction: to go on there would be to come back
     # What STUB_T2_MISS saves: words of the general registers by number, of the xmm registers, and from where on the
     # slots of the frame are found behind them.
@@ -36,5 +38,5 @@ cdef enum:
     T2_MISS_STEP = 1
     T2_MISS_NEXT = 2
 cdef uint64_t on_t2_miss(Hart *hart, uint64_t gva, const uint8_t *record, const uint64_t *saved) noexcept nogil
-# The registers, from a record. `record` may be any that the emitter has written.
+# The registers, and the page, from a record. `record` may be any that the emitter has written.
 cdef void restore_guest(Hart *hart, const uint8_t *record, const uint64_t *saved) noexcept nogil

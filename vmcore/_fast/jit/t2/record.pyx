@@ -34,10 +34,11 @@ cdef inline uint64_t late_value(uint64_t value, bint is_fp, uint32_t work) noexc
 
 cdef void restore_guest(Hart *hart, const uint8_t *record, const uint64_t *saved) noexcept nogil:
     cdef uint64_t values[MOST_REGISTERS]
-    cdef const uint8_t *pair = record + RECORD_HEAD
+    cdef const uint8_t *pair = record + RECORD_HEAD + (4 if record[6] & RECORD_FAR else 0)
     cdef uint32_t n = record[7]
     cdef const uint8_t *more = pair + 2 * n
     cdef uint64_t extra = 0
+    cdef int32_t page = 0
     cdef uint32_t i, place, r
     # All are read before the first is written: a register may be what another one was.
     for i in range(n):
@@ -65,6 +66,9 @@ cdef void restore_guest(Hart *hart, const uint8_t *record, const uint64_t *saved
             hart.f[r - F_REGISTERS] = values[i]
         else:
             hart.x[r] = values[i]
+    if record[6] & RECORD_FAR:
+        memcpy(&page, record + RECORD_HEAD, 4)
+        hart.page_base += <uint64_t><int64_t>page
 
 
 cdef bint is_known(Hart *hart, uint64_t gva, bint write) noexcept nogil:

@@ -1,6 +1,6 @@
 """Regions: which instructions, in which order, from where to where."""
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from vmcore._fast.hart.decode cimport decode_number
@@ -12,6 +12,7 @@ from vmcore._fast.hart.state cimport SINK, Op
 from vmcore._fast.jit.t2.flow cimport (
     GO_AWAY, GO_BACK, GO_BRANCH, GO_NOT, GO_ON, GO_SWITCH, GO_TO, MOST_PLACES, MOST_WAYS, Flow, Place, Way,
     flow_analyse, flow_cut)
+from vmcore._fast.jit.t2.ir cimport MOST_OFF
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 from vmcore._fast.hart import control as _control
@@ -24,15 +25,9 @@ cdef enum:
     MOST_HANDLERS = 1024
     PAGE_END = 4096
     NO_CONTEXT = 0xFFFF
+    NO_PAGE = 0xFFFF
     MOST_TRIES = 24           # headers that are tried for one sample
     MOST_SWITCHED = 96        # ways of switches in a region
-
-cdef enum Control:
-    STRAIGHT = 0
-    BRANCHES = 1
-    JUMPS = 2                 # jal
-    JUMPS_FAR = 3             # jalr
-    DIES = 4                  # nothing comes behind it
 
 cdef struct Row:
     uint8_t liftable
@@ -41,6 +36,7 @@ cdef struct Row:
     uint8_t control
 
 cdef Row rows[MOST_HANDLERS]
+cdef uint32_t AUIPC = handler_number("auipc")
 
 for _name in ("beq", "bne", "blt", "bge", "bltu", "bgeu"):
     rows[handler_number(_name)].control = BRANCHES
@@ -56,6 +52,10 @@ cdef int register_liftable(str name, uint32_t when, uint32_t rd) except -1:
     row.when = when
     row.rd = rd
     return 0
+
+
+cdef uint32_t control_of(uint32_t handler) noexcept nogil:
+    return rows[handler].control
 
 
 cdef Region *region_new() noexcept nogil:
@@ -95,19 +95,36 @@ cdef inline bint can_lift(const Region *r, uint32_t handler, const Op *op) noexc
     return True
 
 
+cdef inline uint32_t page_of(const Region *r, int32_t address) noexcept nogil:
+    cdef uint32_t i
+    for i in range(r.given.npages):
+        if 0 <= address - r.given.at[i] < PAGE_END:
+            return i
+    return NO_PAGE
+
+
+cdef inline bint is_split(const Region *r, uint32_t off) noexcept nogil:
+    # Does the instruction there lie in two pages?
+    return off & OFF_MASK == PAGE_END - 2 and r.given.pages[off] & 3 == 3
+
+
 cdef const Insn *decoded(Region *r, uint32_t off) noexcept nogil:
     cdef Insn *n = &r.insns[off >> 1]
-    cdef const uint8_t *at = r.given.page + off
-    cdef uint32_t insn, handler
+    cdef const uint8_t *at = r.given.pages + off
+    cdef uint32_t insn, handler, following
     if n.length:
         return n
     insn = at[0] | <uint32_t>at[1] << 8
     if insn & 3 == 3:
-        if off == PAGE_END - 2:
+        at += 2
+        if off & OFF_MASK == PAGE_END - 2:
             # Half of it lies in the next page.
-            n.length = 4
-            return n
-        insn |= <uint32_t>at[2] << 16 | <uint32_t>at[3] << 24
+            following = page_of(r, address_of(r, off) + 2)
+            if following == NO_PAGE:
+                n.length = 4
+                return n
+            at = r.given.pages + PAGE_END * following
+        insn |= <uint32_t>at[0] << 16 | <uint32_t>at[1] << 24
     n.length = <uint8_t>decode_number(r.given.isa, insn, &n.op, &handler)
     n.handler = <uint16_t>handler
     n.liftable = can_lift(r, handler, &n.op)
@@ -125,31 +142,82 @@ cdef inline uint64_t writes_of(const Insn *n) noexcept nogil:
 
 # --- where control goes -----------------------------------------------------------------------------------------------
 
-cdef uint32_t context_of(Region *r, uint32_t parent, uint32_t call, uint32_t back, uint32_t link) noexcept nogil:
-    cdef uint32_t i
-    cdef Context *c
-    for i in range(1, r.ncontexts):
-        c = &r.contexts[i]
-        if c.parent == parent and c.call == call:
-            return i
-    if r.ncontexts >= MOST_CONTEXTS or r.contexts[parent].depth >= MOST_CALLS or back >= PAGE_END:
-        return NO_CONTEXT
-    i = r.ncontexts
-    c = &r.contexts[i]
-    c.parent = <uint16_t>parent
-    c.depth = r.contexts[parent].depth + 1
-    c.call = <uint16_t>call
-    c.back = <uint16_t>back
-    c.link = <uint8_t>link
+cdef inline bint is_in_page(const Region *r, uint32_t context, int32_t address) noexcept nogil:
+    return 0 <= address - r.given.at[r.contexts[context].page] < PAGE_END
+
+
+cdef inline uint32_t spot_of(const Region *r, const Way *w) noexcept nogil:
+    # Where a way leads, if it is in the page of its context.
+    cdef uint32_t page = r.contexts[w.context].page
+    return PAGE_END * page + <uint32_t>(w.off - r.given.at[page])
+
+
+cdef inline bint is_warm(const Region *r, uint32_t page, int32_t address) noexcept nogil:
+    return bit(r.given.warm, PAGE_END * page + <uint32_t>(address - r.given.at[page]))
+
+
+cdef uint32_t new_context(Region *r) noexcept nogil:
+    cdef uint32_t i = r.ncontexts
     memset(r.seen[i], 0, sizeof(r.seen[i]))
     memset(r.leads[i], 0, sizeof(r.leads[i]))
     r.ncontexts += 1
     return i
 
 
+cdef uint32_t context_of_call(Region *r, uint32_t parent, uint32_t call, int32_t target, int32_t back,
+                              uint32_t link) noexcept nogil:
+    cdef uint32_t page = page_of(r, target)
+    cdef uint32_t i
+    cdef Context *c
+    if page == NO_PAGE or (page and r.narrow) or not is_warm(r, page, target):
+        return NO_CONTEXT
+    for i in range(1, r.ncontexts):
+        c = &r.contexts[i]
+        if c.frame == i and c.parent == parent and c.call == call:
+            return i
+    if r.ncontexts >= MOST_CONTEXTS or r.contexts[parent].depth >= MOST_CALLS or not is_in_page(r, parent, back):
+        return NO_CONTEXT
+    i = new_context(r)
+    c = &r.contexts[i]
+    c.frame = <uint16_t>i
+    c.page = <uint16_t>page
+    c.parent = <uint16_t>parent
+    c.depth = r.contexts[parent].depth + 1
+    c.call = <uint16_t>call
+    c.back = back
+    c.link = <uint8_t>link
+    return i
+
+
+cdef uint32_t context_at(Region *r, uint32_t context, int32_t address) noexcept nogil:
+    # The one of the same calls where control goes on at an address.
+    cdef uint32_t frame = r.contexts[context].frame
+    cdef uint32_t page, i
+    if is_in_page(r, context, address):
+        return context
+    page = page_of(r, address)
+    if page == NO_PAGE or r.narrow or (frame == 0 and not r.wide) or not is_warm(r, page, address):
+        return NO_CONTEXT
+    for i in range(r.ncontexts):
+        if r.contexts[i].frame == frame and r.contexts[i].page == page:
+            return i
+    if r.ncontexts >= MOST_CONTEXTS:
+        return NO_CONTEXT
+    i = new_context(r)
+    r.contexts[i] = r.contexts[context]
+    r.contexts[i].page = <uint16_t>page
+    return i
+
+
+cdef inline void set_way(Way *w, int32_t address, uint32_t context) noexcept nogil:
+    w.off = address
+    w.context = <uint16_t>context
+    w.to = 0
+
+
 cdef inline bint is_inside(const Region *r, const Way *w) noexcept nogil:
     # May the region go on there?
-    if not 0 <= w.off < PAGE_END or w.context == NO_CONTEXT or not bit(r.given.warm, <uint32_t>w.off):
+    if w.context == NO_CONTEXT or not is_in_page(r, w.context, w.off) or not bit(r.given.warm, spot_of(r, w)):
         return False
     return w.context != 0 or bit(r.within, <uint32_t>w.off)
 
@@ -158,9 +226,25 @@ cdef inline bint misaligned(const Region *r, int32_t off) noexcept nogil:
     return off & 2 and not has(r.given.isa, BIT_C)
 
 
-cdef inline bint is_switch(const Region *r, const Op *op) noexcept nogil:
+cdef inline bint is_switch(const Region *r, uint32_t context, const Op *op) noexcept nogil:
     # ra and t0 are what returns go by.
-    return op.rd == SINK and op.rs1 != 1 and op.rs1 != 5 and r.ntargets != 0
+    return op.rd == SINK and op.rs1 != 1 and op.rs1 != 5 and r.ntargets != 0 and r.contexts[context].page == 0
+
+
+cdef bint is_far_jump(Region *r, uint32_t context, uint32_t off, const Insn *n, int32_t *target) noexcept nogil:
+    # Does auipc just before it say where jalr goes, as far as anyone can tell, and is that known?
+    cdef const Insn *before
+    cdef int64_t address
+    if off & OFF_MASK < 4 or not bit(r.seen[context], (off - 4) & OFF_MASK):
+        return False
+    before = decoded(r, off - 4)
+    if before.handler != AUIPC or before.op.rd != n.op.rs1 or n.op.rs1 == 0:
+        return False
+    address = (address_of(r, off - 4) + <int64_t>before.op.imm + n.op.imm) & ~<int64_t>1
+    if not -MOST_OFF < address < MOST_OFF or page_of(r, <int32_t>address) == NO_PAGE:
+        return False
+    target[0] = <int32_t>address
+    return True
 
 
 cdef inline uint32_t num_ways(const Region *r, uint32_t how) noexcept nogil:
@@ -174,18 +258,15 @@ cdef uint32_t goes(Region *r, uint32_t context, uint32_t off, bint stepping, Way
     # so is what cannot be lifted.
     cdef const Insn *n = decoded(r, off)
     cdef uint32_t control = rows[n.handler].control
-    cdef int32_t target = <int32_t>off + n.op.imm
-    cdef int32_t following = <int32_t>off + n.length
+    cdef int32_t here = address_of(r, off)
+    cdef int32_t target = here + n.op.imm
+    cdef int32_t following = here + n.length
     cdef uint32_t i
-    ways[0].context = <uint16_t>context
-    ways[1].context = <uint16_t>context
-    ways[0].to = 0
-    ways[1].to = 0
-    ways[0].off = following
-    ways[1].off = following
     if not stepping and not n.liftable:
         return GO_NOT
-    if control == STRAIGHT or (stepping and n.length == 4 and off == PAGE_END - 2):
+    set_way(&ways[0], following, context_at(r, context, following))
+    ways[1] = ways[0]
+    if control == STRAIGHT or (stepping and is_split(r, off)):
         return GO_ON
     if control == DIES:
         return GO_AWAY
@@ -193,42 +274,36 @@ cdef uint32_t goes(Region *r, uint32_t context, uint32_t off, bint stepping, Way
         if n.op.rd != SINK and stepping:
             return GO_ON
         if n.op.rd == SINK and n.op.imm == 0 and context and n.op.rs1 == r.contexts[context].link:
-            ways[0].off = r.contexts[context].back
-            ways[0].context = r.contexts[context].parent
+            set_way(&ways[0], r.contexts[context].back, r.contexts[context].parent)
             return GO_BACK
-        if is_switch(r, &n.op) and (stepping or has(r.given.isa, BIT_C)):
+        if not stepping and is_far_jump(r, context, off, n, &target) and not misaligned(r, target):
+            set_way(&ways[0], target, context_at(r, context, target) if n.op.rd == SINK else
+                    context_of_call(r, context, off, target, following, n.op.rd))
+            if is_inside(r, &ways[0]):
+                return GO_TO
+        if is_switch(r, context, &n.op) and (stepping or has(r.given.isa, BIT_C)):
             for i in range(r.ntargets):
-                ways[i].off = r.targets[i]
-                ways[i].context = <uint16_t>context
-                ways[i].to = 0
+                set_way(&ways[i], r.targets[i], context)
             return GO_SWITCH
         return GO_AWAY if stepping or has(r.given.isa, BIT_C) else GO_NOT
     if misaligned(r, target):
         return GO_ON if stepping else GO_NOT
-    if control == BRANCHES:
-        ways[0].off = target
-        return GO_BRANCH
-    if n.op.rd == SINK:
-        ways[0].off = target
-        return GO_TO
-    if stepping:
-        return GO_ON
-    ways[0].off = target
-    if 0 <= target < PAGE_END and bit(r.given.warm, <uint32_t>target):
-        ways[0].context = <uint16_t>context_of(r, context, off, <uint32_t>following, n.op.rd)
-    else:
-        ways[0].context = NO_CONTEXT
-    return GO_TO
+    if control == BRANCHES or n.op.rd == SINK:
+        set_way(&ways[0], target, context_at(r, context, target))
+        return GO_BRANCH if control == BRANCHES else GO_TO
+    if not stepping:
+        set_way(&ways[0], target, context_of_call(r, context, off, target, following, n.op.rd))
+    return GO_ON if stepping else GO_TO
 
 
 # --- looking at a part of the page ------------------------------------------------------------------------------------
 # First it is found which instructions there are, and which of them are jumped to; then they are cut into basic blocks.
 
 cdef void want(Region *r, uint32_t context, uint32_t off) noexcept nogil:
-    if bit(r.leads[context], off):
+    if bit(r.leads[context], off & OFF_MASK):
         return
-    set_bit(r.leads[context], off)
-    if not bit(r.seen[context], off) and r.nwait < 4 * MOST_WALKED:
+    set_bit(r.leads[context], off & OFF_MASK)
+    if not bit(r.seen[context], off & OFF_MASK) and r.nwait < 4 * MOST_WALKED:
         r.wait[r.nwait] = context << 16 | off
         r.nwait += 1
 
@@ -245,13 +320,13 @@ cdef void walk(Region *r, bint stepping, uint32_t most) noexcept nogil:
         off = r.wait[i] & 0xFFFF
         i += 1
         while True:
-            if bit(r.seen[context], off):
-                set_bit(r.leads[context], off)
+            if bit(r.seen[context], off & OFF_MASK):
+                set_bit(r.leads[context], off & OFF_MASK)
                 break
             how = goes(r, context, off, stepping, ways)
             if how == GO_NOT or r.nwalked >= most:
                 break
-            set_bit(r.seen[context], off)
+            set_bit(r.seen[context], off & OFF_MASK)
             r.nwalked += 1
             n = &r.insns[off >> 1]
             if stepping and rows[n.handler].control == JUMPS and how == GO_ON:
@@ -259,20 +334,22 @@ cdef void walk(Region *r, bint stepping, uint32_t most) noexcept nogil:
                 target = <int32_t>off + n.op.imm
                 if 0 <= target < PAGE_END and bit(r.given.warm, <uint32_t>target):
                     want(r, context, <uint32_t>target)
-            if how == GO_ON and is_inside(r, &ways[0]):
-                off = <uint32_t>ways[0].off
+            if how == GO_ON and ways[0].context == context and is_inside(r, &ways[0]):
+                off = spot_of(r, &ways[0])
                 continue
-            for k in range(0 if how == GO_ON else num_ways(r, how)):
+            for k in range(num_ways(r, how)):
                 if is_inside(r, &ways[k]):
-                    want(r, ways[k].context, <uint32_t>ways[k].off)
+                    want(r, ways[k].context, spot_of(r, &ways[k]))
             break
     r.nwait = 0
 
 
 cdef inline uint32_t place_of(const Region *r, const Way *w) noexcept nogil:
-    if not is_inside(r, w) or not bit(r.seen[w.context], <uint32_t>w.off):
+    cdef uint32_t off
+    if not is_inside(r, w):
         return 0
-    return r.place_at[w.context][w.off >> 1] if bit(r.leads[w.context], <uint32_t>w.off) else 0
+    off = spot_of(r, w) & OFF_MASK
+    return r.place_at[w.context][off >> 1] if bit(r.seen[w.context], off) and bit(r.leads[w.context], off) else 0
 
 
 cdef void new_place(Region *r, Flow *f, uint32_t context, uint32_t off) noexcept nogil:
@@ -283,7 +360,7 @@ cdef void new_place(Region *r, Flow *f, uint32_t context, uint32_t off) noexcept
     memset(p, 0, sizeof(Place))
     p.off = <uint16_t>off
     p.context = <uint16_t>context
-    r.place_at[context][off >> 1] = <uint16_t>f.nplaces
+    r.place_at[context][(off & OFF_MASK) >> 1] = <uint16_t>f.nplaces
     f.nplaces += 1
 
 
@@ -299,10 +376,10 @@ cdef void fill_place(Region *r, Place *p, bint stepping) noexcept nogil:
         p.writes |= writes_of(n)
         if stepping and rows[n.handler].control == JUMPS and how == GO_ON:
             p.calls |= 0 <= <int32_t>off + n.op.imm < PAGE_END
-        if how != GO_ON:
+        if how != GO_ON or p.ways[0].context != p.context or not is_inside(r, &p.ways[0]):
             break
-        off = <uint32_t>p.ways[0].off
-        if not is_inside(r, &p.ways[0]) or not bit(r.seen[p.context], off) or bit(r.leads[p.context], off):
+        off = spot_of(r, &p.ways[0])
+        if not bit(r.seen[p.context], off & OFF_MASK) or bit(r.leads[p.context], off & OFF_MASK):
             break
     if how == GO_SWITCH:
         r.nswitched += r.ntargets
@@ -329,7 +406,7 @@ cdef void make_places(Region *r, Flow *f, uint32_t first, bint stepping) noexcep
                 continue
             for off in range(byte * 16, byte * 16 + 16, 2):
                 if (here >> (off >> 1 & 7)) & 1 and not (context == 0 and off == first):
-                    new_place(r, f, context, off)
+                    new_place(r, f, context, PAGE_END * r.contexts[context].page + off)
     for here in range(1, f.nplaces):
         fill_place(r, &f.places[here], stepping)
 
@@ -399,7 +476,7 @@ cdef void look_at_page(Region *r, const RegionInput *given) noexcept nogil:
     cdef Place *p
     cdef Way w
     r.given = given[0]
-    memset(r.insns, 0, sizeof(r.insns))
+    memset(r.insns, 0, HALVES * given.npages * sizeof(Insn))
     memset(r.within, 0xFF, sizeof(r.within))
     find_targets(r)
     start_walk(r)
@@ -527,6 +604,18 @@ cdef bint keep_loop(Region *r) noexcept nogil:
     return True
 
 
+cdef uint32_t used_pages(const Region *r) noexcept nogil:
+    cdef uint32_t used = 1
+    cdef uint32_t i
+    cdef const Place *p
+    for i in range(r.flow.norder):
+        p = &r.flow.places[r.flow.order[i]]
+        used |= <uint32_t>1 << (p.off >> PAGE_BITS)
+        if is_split(r, p.last):
+            used |= <uint32_t>1 << page_of(r, address_of(r, p.last) + 2)
+    return used
+
+
 cdef bint explore(Region *r, uint32_t header, uint32_t most) noexcept nogil:
     start_walk(r)
     want(r, 0, header)
@@ -538,14 +627,7 @@ cdef bint explore(Region *r, uint32_t header, uint32_t most) noexcept nogil:
     return True
 
 
-cdef uint32_t form_at(Region *r, uint32_t header) noexcept nogil:
-    cdef bint fits
-    r.header = header
-    r.is_loop = False
-    r.ninsns = 0
-    if header >= PAGE_END or header & 1 or not bit(r.given.warm, header):
-        return REFUSED_COLD
-    keep_within_loop(r, header)
+cdef uint32_t form_loop(Region *r, uint32_t header) noexcept nogil:
     if not explore(r, header, MOST_WALKED):
         return REFUSED_FIRST
     if r.flow.failed or r.page.failed:
@@ -555,14 +637,41 @@ cdef uint32_t form_at(Region *r, uint32_t header) noexcept nogil:
         settle(r)
         # (What was cut may have been all that came back.)
         r.is_loop = r.flow.places[1].npreds != 0
-    fits = r.ninsns <= r.given.limit and r.flow.norder <= MOST_FORMED
-    if not fits:
+    return REFUSED_NOT
+
+
+cdef inline bint fits(const Region *r) noexcept nogil:
+    return r.ninsns <= r.given.limit and r.flow.norder <= MOST_FORMED
+
+
+cdef uint32_t form_at(Region *r, uint32_t header) noexcept nogil:
+    cdef uint32_t refused
+    r.header = header
+    r.is_loop = False
+    r.ninsns = 0
+    r.used = 1
+    if header >= PAGE_END or header & 1 or not bit(r.given.warm, header):
+        return REFUSED_COLD
+    if is_split(r, header):
+        # It has code of its own, which belongs to no page.
+        return REFUSED_FIRST
+    r.wide = not keep_within_loop(r, header)
+    r.narrow = False
+    refused = form_loop(r, header)
+    if r.given.npages > 1 and (refused == REFUSED_LARGE or (refused == REFUSED_NOT and not fits(r))):
+        # It may be small enough without what it calls in other pages.
+        r.narrow = True
+        refused = form_loop(r, header)
+    if refused:
+        return refused
+    if not fits(r):
         # As much of it as there may be.
         r.is_loop = False
         memset(r.within, 0xFF, sizeof(r.within))
         explore(r, header, r.given.limit)
         if r.flow.norder > MOST_FORMED:
             return REFUSED_LARGE
+    r.used = used_pages(r)
     return REFUSED_NOT
 
 

@@ -23,11 +23,11 @@ they are marked or stand elsewhere. ``#`` is what ir.pxd calls `imm`.
 
 import re
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.jit.t2.build cimport base_node, const_node, entry_node
 from vmcore._fast.jit.t2.ir cimport (
-    END_BRANCH, END_GOTO, END_LEAVE, END_LEAVE_TO, END_NONE, F_REGISTERS, MEM_EARLY, MEM_SIGNED, MEM_WRITE,
+    END_BRANCH, END_GOTO, END_LEAVE, END_LEAVE_TO, END_NONE, F_REGISTERS, MEM_EARLY, MEM_SIGNED, MEM_WRITE, MOST_OFF,
     NODE_COVERED, NODE_REMAT, OP_ARG, OP_BASE, OP_CONST, OP_COUNT_OF, OP_ENTRY, OP_FPU, OP_HOST, T_NONE, append,
     append_arg, edge_arg, new_block, new_snap, op_row, operand, pool_take, snap_node, snap_reg, BlockOf, Edge,
     Graph, Node, OpRow, Snap)
@@ -249,6 +249,10 @@ cdef class _Reader:
         self.at += 1
         return <int64_t><uint64_t>(value & MOST)
 
+    cdef int32_t place(self) except? -1:
+        # Of an instruction, from the start of the region's first page.
+        return <int32_t>self.integer(-MOST_OFF, MOST_OFF)
+
     cdef uint8_t type(self) except? 0:
         token = self.peek()
         if token not in TYPES[1:]:
@@ -287,7 +291,8 @@ cdef class _Reader:
         return self.blocks[name]
 
     cdef uint32_t snap(self) except 0:
-        cdef uint32_t number, off, kind, i
+        cdef uint32_t number, kind, i
+        cdef int32_t off
         cdef uint32_t count = 0
         cdef uint32_t insn = 0
         self.want("[")
@@ -295,7 +300,7 @@ cdef class _Reader:
         if token not in KINDS:
             raise self.wrong(f"{token!r} where next or step is expected")
         kind = KINDS.index(token)
-        off = self.integer(0, 4095)
+        off = self.place()
         if self.have("count"):
             count = self.integer(0, 0x7FFFFFFF)
         if self.have("insn"):
@@ -459,7 +464,7 @@ cdef class _Reader:
                     break
                 self.want(",")
         if self.have("@"):
-            self.g.blocks[block].off = self.integer(0, 4095)
+            self.g.blocks[block].off = self.place()
         self.want(":")
         while True:
             name = ""

@@ -43,6 +43,7 @@ cdef struct Tier:
     Look looks[MAX_HARTS]
     uint64_t n_samples
     uint64_t n_regions
+    uint64_t n_paged          # of those, what has several pages
     uint64_t n_insns
     uint64_t n_bytes
     uint64_t n_nodes

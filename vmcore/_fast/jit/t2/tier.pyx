@@ -5,24 +5,26 @@ that is met again and again holds what is worth more. A compile thread gets a co
 it, finds the loop around that place and compiles it; the machine fetches the result when it is seen next.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport fprintf, stderr
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcpy, memset
 
 from vmcore._fast.defs cimport gva_t, vmcore_add64, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_unlock
 from vmcore._fast.hart.codepage cimport find_bundle, recode, recode_place
 from vmcore._fast.hart.state cimport (
     FETCH_SIZE, L1_USED, REGION_SLOTS, CodeBundle, FetchEntry, Hart, RegionCount, System, l1_index, no_code_tag)
-from vmcore._fast.jit.block cimport END_REGION
+from vmcore._fast.jit.block cimport END_PAGES, END_REGION
 from vmcore._fast.jit.cache cimport (
     MOST_REFUSED, CodeCache, Made, PageBlocks, image_flags, put_made, unmake)
 from vmcore._fast.jit.image cimport REPLACED, Compiled, region_slot
 from vmcore._fast.jit.t2.compile cimport compile_region, region_host, workshop_close, workshop_open
+from vmcore._fast.jit.t2.ir cimport MOST_OFF
 from vmcore._fast.jit.t2.job cimport Job
 from vmcore._fast.jit.t2.jobs cimport client_close, client_open, job_fetch, job_free, job_new, job_push
 from vmcore._fast.jit.t2.made cimport find_warm
 from vmcore._fast.jit.t2.passes cimport step_name
-from vmcore._fast.jit.t2.region cimport MAP_BYTES, REFUSED_COLD
+from vmcore._fast.jit.t2.reach cimport MOST_LED, Led, led_to
+from vmcore._fast.jit.t2.region cimport MAP_BYTES, MOST_PAGES, REFUSED_COLD
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef extern from *:
@@ -70,7 +72,7 @@ cdef uint64_t fuel_left(const Tier *t) noexcept nogil:
 cdef void spend(const Tier *t, const Job *job) noexcept nogil:
     # The last one is what whoever looks for it wants to know.
     cdef unsigned long long rewrite = job.spent.rewrite
-    cdef unsigned long long at = job.gpa + job.header
+    cdef unsigned long long at = job.gpa[0] + job.header
     cdef unsigned long long limit = t.fuel
     if t.fuel == NO_LIMIT or job.burnt == 0:
         return
@@ -90,7 +92,7 @@ cdef void find_targets(const Hart *hart, gva_t page, Job *job) noexcept nogil:
     if hart.l1_state != L1_USED:
         return
     for half in range(2048):
-        if job.warm[half >> 3] >> (half & 7) & 1:
+        if job.warm[0][half >> 3] >> (half & 7) & 1:
             i = l1_index(page + 2 * half)
             tag = (page + 2 * half) ^ hart.l1_tag
             if hart.l1[i].tag == tag or hart.l1_second[i].tag == tag:
@@ -126,6 +128,48 @@ cdef uint32_t warmth(const PageBlocks *u) noexcept nogil:
     return count_warm(warm)
 
 
+cdef void add_page(Job *job, const CodeBundle *bundle, int32_t at) noexcept nogil:
+    cdef uint32_t i = job.npages
+    memcpy(job.pages[i], bundle.saved, sizeof(job.pages[i]))
+    find_warm(<const PageBlocks *>bundle.blocks, job.warm[i])
+    job.at[i] = at
+    job.gpa[i] = bundle.gpa
+    job.serial[i] = bundle.serial
+    job.npages += 1
+
+
+cdef bint has_page(const Job *job, int32_t at) noexcept nogil:
+    cdef uint32_t i
+    for i in range(job.npages):
+        if job.at[i] == at:
+            return True
+    return False
+
+
+cdef void find_pages(Hart *hart, gva_t pc, Job *job) noexcept nogil:
+    # Those that the page leads to, the nearest to the hart first; then those that they lead to.
+    cdef Led led[MOST_LED]
+    cdef CodeBundle *bundle
+    cdef gva_t base = pc & ~<uint64_t>4095
+    cdef uint32_t here = pc & 4095
+    cdef uint32_t entered[MOST_PAGES]
+    cdef uint32_t i = 0
+    cdef uint32_t k, n
+    cdef int64_t at
+    entered[0] = here
+    while i < job.npages:
+        n = led_to(job.pages[i], job.warm[i], job.isa, entered[i], led)
+        for k in range(n):
+            at = job.at[i] + <int64_t>(led[k].to & ~4095)
+            if job.npages == MOST_PAGES or not -MOST_OFF < at < MOST_OFF or has_page(job, <int32_t>at):
+                continue
+            bundle = bundle_at(hart, base + <uint64_t>at)
+            if bundle != NULL:
+                entered[job.npages] = led[k].to & 4095
+                add_page(job, bundle, <int32_t>at)
+        i += 1
+
+
 cdef Job *describe(Hart *hart, CodeBundle *bundle, gva_t pc) noexcept nogil:
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Compiled *one
@@ -133,19 +177,18 @@ cdef Job *describe(Hart *hart, CodeBundle *bundle, gva_t pc) noexcept nogil:
     cdef uint32_t i
     if job == NULL:
         return NULL
-    memcpy(job.page, bundle.saved, sizeof(job.page))
-    find_warm(u, job.warm)
+    add_page(job, bundle, 0)
     for i in range(u.nblocks):
         one = &u.blocks[i]
-        if one.why == END_REGION and not (one.off & REPLACED and u.again):
+        if one.why >= END_REGION and not (one.off & REPLACED and u.again):
             set_bit(job.taken, (one.off & ~<uint32_t>REPLACED) >> 1)
     for i in range(u.nrefused):
         set_bit(job.taken, u.refused[i] >> 1)
-    job.gpa = bundle.gpa
     job.isa = hart.isa
     job.flags = image_flags(hart.sys)
     job.sample = pc & 4095
     find_targets(hart, pc & ~<uint64_t>4095, job)
+    find_pages(hart, pc, job)
     job.steady = u.steady
     job.fuel = fuel_left(<Tier *>(<CodeCache *>hart.sys.cache).tier)
     job.how = (<Tier *>(<CodeCache *>hart.sys.cache).tier).how
@@ -171,11 +214,11 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     # What came of a job: into its page, if that is still what it was.
     cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Tier *t = <Tier *>c.tier
-    cdef uint32_t old, i
+    cdef uint32_t old, i, k
     cdef uint64_t evictions
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Made made
-    if u == NULL or memcmp(bundle.saved, job.page, sizeof(job.page)) != 0:
+    if u == NULL or bundle.serial != job.serial[0]:
         t.n_stale += 1
         return False
     t.ns += job.ns
@@ -197,7 +240,7 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     made.start = job.header
     made.end = 4096
     made.insns = job.insns
-    made.why = END_REGION
+    made.why = END_PAGES if job.used & ~<uint32_t>1 else END_REGION
     made.nlinks = job.nlinks
     made.links = job.links
     old = bundle.code[job.header >> 1]
@@ -206,16 +249,22 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
         return False
     u.vain = 0
     if u.warm == 0:
-        u.warm = count_warm(job.warm)
+        u.warm = count_warm(job.warm[0])
     t.n_regions += 1
+    t.n_paged += job.used != 1
     t.n_insns += job.insns
     t.n_bytes += job.size
     t.n_nodes += job.nodes
     t.n_spilled += job.spilled
     note_change(c, bundle, job.header, old, evictions)
     if c.n_evictions == evictions:
-        for i in range(sizeof(job.covered)):
-            u.covered[i] |= job.covered[i]
+        for k in range(job.npages):
+            bundle = find_bundle(sys, job.gpa[k])
+            if bundle == NULL or bundle.blocks == NULL:
+                continue
+            u = <PageBlocks *>bundle.blocks
+            for i in range(sizeof(u.covered)):
+                u.covered[i] |= job.covered[k][i]
     return True
 
 
@@ -224,7 +273,7 @@ cdef void fetch(System *sys) noexcept nogil:
     cdef CodeBundle *bundle
     cdef Job *job = job_fetch(t.client)
     while job != NULL:
-        bundle = find_bundle(sys, job.gpa)
+        bundle = find_bundle(sys, job.gpa[0])
         if bundle != NULL:
             if bundle.blocks != NULL:
                 (<PageBlocks *>bundle.blocks).waiting = False
@@ -273,7 +322,7 @@ cdef void give_up(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
     cdef uint32_t off, old
     for i in range(n):
         off = u.blocks[i].off
-        if u.blocks[i].why != END_REGION or off & REPLACED:
+        if u.blocks[i].why < END_REGION or off & REPLACED:
             continue
         old = bundle.code[off >> 1]
         evictions = c.n_evictions
@@ -466,7 +515,7 @@ cdef dict tier_figures(System *sys):
     counts = [(sys.harts[<int>i].regions[<int>k].entries, sys.harts[<int>i].regions[<int>k].insns & LOWER_BITS)
               for i in range(sys.nharts) for k in range(<int>REGION_SLOTS)]
     entries, insns = (sum(column) for column in zip(*counts, strict=True))
-    return {"t2_samples": t.n_samples, "t2_entries": entries, "t2_insns": insns, "t2_regions": t.n_regions,
+    return {"t2_samples": t.n_samples, "t2_entries": entries, "t2_insns": insns, "t2_regions": t.n_regions, "t2_paged": t.n_paged,
             "t2_compiled": t.n_insns, "t2_code_bytes": t.n_bytes, "t2_given_up": t.n_given_up,
             "t2_refused": t.n_refused, "t2_stale": t.n_stale, "t2_compile_ns": t.ns, "t2_nodes": t.n_nodes,
             "t2_spilled": t.n_spilled}

@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
 from vmcore._fast.jit.t2.ir cimport (
-    END_BRANCH, END_GOTO, END_LEAVE, END_LEAVE_TO, END_NONE, F_REGISTERS, MEM_WRITE, OP_ADDEND, OP_ARG, OP_BASE,
+    END_BRANCH, END_GOTO, END_LEAVE, END_LEAVE_TO, END_NONE, F_REGISTERS, MEM_WRITE, MOST_OFF, OP_ADDEND, OP_ARG, OP_BASE,
     OP_BITS, OP_BOX, OP_COUNT_OF, OP_ENTRY, OP_F32_F64, OP_F64_F32, OP_FADD, OP_FCLEAN, OP_FEQ, OP_FLE, OP_FMAX,
     OP_FPU, OP_FROMBITS, OP_FSGNJ, OP_F_INT, OP_HOST, OP_INT_F, OP_LOAD, OP_NONE, OP_SELECT, OP_STORE, OP_TAG,
     OP_UNBOX, P_LEAVES, SNAP_STEP, T_F32, T_F64, T_INT, T_NONE, analyse, dominates, edge_arg, op_row, operand,
@@ -64,8 +64,8 @@ cdef bint check_snap(Check *k, uint32_t snap, uint32_t place) noexcept nogil:
     if snap == 0 or snap >= g.nsnaps:
         return wrong(k, "what can leave has no snapshot")
     s = &g.snaps[snap]
-    if s.kind > SNAP_STEP or s.off > 4094 or s.off & 1:
-        return wrong(k, "a snapshot is for no instruction of the page")
+    if s.kind > SNAP_STEP or not -MOST_OFF <= s.off <= MOST_OFF or s.off & 1:
+        return wrong(k, "a snapshot is for no instruction")
     for i in range(s.nregs):
         reg = snap_reg(g, s, i)
         used = snap_node(g, s, i)

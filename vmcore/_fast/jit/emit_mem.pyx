@@ -91,6 +91,8 @@ cdef void one_by_one(Block *b, const Stub *s) noexcept nogil:
     # Accesses that shared a look-up which failed: each by itself, with an address and a count of its own.
     cdef uint32_t base = s.count
     cdef uint32_t insns = b.insns
+    # The block ends elsewhere.
+    cdef uint32_t end = b.next
     cdef uint32_t i, handler, length
     cdef Op op
     b.held[0] = s.held[0]
@@ -106,6 +108,7 @@ cdef void one_by_one(Block *b, const Stub *s) noexcept nogil:
         b.next += length
         alone(b, &accesses[handler], &op)
     b.insns = insns
+    b.next = end
     x_jmp_to(&b.a, s.back)
 
 

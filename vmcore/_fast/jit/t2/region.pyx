@@ -28,6 +28,7 @@ cdef enum:
     NO_PAGE = 0xFFFF
     MOST_TRIES = 24           # headers that are tried for one sample
     MOST_SWITCHED = 96        # ways of switches in a region
+    MOST_CALLED = 4           # places of the page that may be what a call by a register is of
 
 cdef struct Row:
     uint8_t liftable
@@ -228,23 +229,58 @@ cdef inline bint misaligned(const Region *r, int32_t off) noexcept nogil:
 
 cdef inline bint is_switch(const Region *r, uint32_t context, const Op *op) noexcept nogil:
     # ra and t0 are what returns go by.
-    return op.rd == SINK and op.rs1 != 1 and op.rs1 != 5 and r.ntargets != 0 and r.contexts[context].page == 0
+    return op.rd == SINK and op.rs1 != 1 and op.rs1 != 5 and r.ntargets > 1 and r.contexts[context].page == 0
 
 
-cdef bint is_far_jump(Region *r, uint32_t context, uint32_t off, const Insn *n, int32_t *target) noexcept nogil:
-    # Does auipc just before it say where jalr goes, as far as anyone can tell, and is that known?
+cdef inline bint is_call_of_any(const Region *r, uint32_t context, const Op *op) noexcept nogil:
+    # Of a function that a register says.
+    return op.rd != SINK and 0 < r.ntargets <= MOST_CALLED and r.contexts[context].page == 0
+
+
+cdef bint is_far_jump(Region *r, uint32_t context, uint32_t off, const Insn *n, int64_t *target) noexcept nogil:
+    # Does auipc just before it say where jalr goes, as far as anyone can tell?
     cdef const Insn *before
-    cdef int64_t address
     if off & OFF_MASK < 4 or not bit(r.seen[context], (off - 4) & OFF_MASK):
         return False
     before = decoded(r, off - 4)
-    if before.handler != AUIPC or before.op.rd != n.op.rs1 or n.op.rs1 == 0:
+    target[0] = (address_of(r, off - 4) + <int64_t>before.op.imm + n.op.imm) & ~<int64_t>1
+    return before.handler == AUIPC and before.op.rd == n.op.rs1
+
+
+cdef bint calls_here(Region *r, uint32_t off, int32_t *target) noexcept nogil:
+    # While calls are stepped over: does that instruction of the page call one of its places, or may it?
+    cdef const Insn *n = &r.insns[off >> 1]
+    cdef uint32_t control = rows[n.handler].control
+    cdef int64_t far = -1
+    if n.op.rd == SINK:
         return False
-    address = (address_of(r, off - 4) + <int64_t>before.op.imm + n.op.imm) & ~<int64_t>1
-    if not -MOST_OFF < address < MOST_OFF or page_of(r, <int32_t>address) == NO_PAGE:
+    if control == JUMPS:
+        far = <int64_t>off + n.op.imm
+    elif control != JUMPS_FAR:
         return False
-    target[0] = <int32_t>address
-    return True
+    elif not is_far_jump(r, 0, off, n, &far):
+        target[0] = -1
+        return is_call_of_any(r, 0, &n.op)
+    target[0] = <int32_t>far if 0 <= far < PAGE_END and bit(r.given.warm, <uint32_t>far) else -1
+    return target[0] >= 0
+
+
+cdef uint32_t goes_far(Region *r, uint32_t context, uint32_t off, const Insn *n, Way *ways) noexcept nogil:
+    # Behind jalr of the region.
+    cdef int32_t following = address_of(r, off) + n.length
+    cdef int64_t target = 0
+    cdef uint32_t i
+    if is_far_jump(r, context, off, n, &target):
+        if not -MOST_OFF < target < MOST_OFF or page_of(r, <int32_t>target) == NO_PAGE:
+            return GO_AWAY
+        set_way(&ways[0], <int32_t>target, context_at(r, context, <int32_t>target) if n.op.rd == SINK else
+                context_of_call(r, context, off, <int32_t>target, following, n.op.rd))
+        return GO_TO if is_inside(r, &ways[0]) else GO_AWAY
+    if not is_call_of_any(r, context, &n.op):
+        return GO_AWAY
+    for i in range(r.ntargets):
+        set_way(&ways[i], r.targets[i], context_of_call(r, context, off, r.targets[i], following, n.op.rd))
+    return GO_SWITCH
 
 
 cdef inline uint32_t num_ways(const Region *r, uint32_t how) noexcept nogil:
@@ -276,16 +312,14 @@ cdef uint32_t goes(Region *r, uint32_t context, uint32_t off, bint stepping, Way
         if n.op.rd == SINK and n.op.imm == 0 and context and n.op.rs1 == r.contexts[context].link:
             set_way(&ways[0], r.contexts[context].back, r.contexts[context].parent)
             return GO_BACK
-        if not stepping and is_far_jump(r, context, off, n, &target) and not misaligned(r, target):
-            set_way(&ways[0], target, context_at(r, context, target) if n.op.rd == SINK else
-                    context_of_call(r, context, off, target, following, n.op.rd))
-            if is_inside(r, &ways[0]):
-                return GO_TO
-        if is_switch(r, context, &n.op) and (stepping or has(r.given.isa, BIT_C)):
+        if not stepping and not has(r.given.isa, BIT_C):
+            # It may be misaligned.
+            return GO_NOT
+        if is_switch(r, context, &n.op):
             for i in range(r.ntargets):
                 set_way(&ways[i], r.targets[i], context)
             return GO_SWITCH
-        return GO_AWAY if stepping or has(r.given.isa, BIT_C) else GO_NOT
+        return GO_AWAY if stepping else goes_far(r, context, off, n, ways)
     if misaligned(r, target):
         return GO_ON if stepping else GO_NOT
     if control == BRANCHES or n.op.rd == SINK:
@@ -313,8 +347,7 @@ cdef void walk(Region *r, bint stepping, uint32_t most) noexcept nogil:
     cdef uint32_t i = 0
     cdef uint32_t context, off, how, k
     cdef Way ways[MOST_WAYS]
-    cdef const Insn *n
-    cdef int32_t target
+    cdef int32_t target = 0
     while i < r.nwait:
         context = r.wait[i] >> 16
         off = r.wait[i] & 0xFFFF
@@ -328,12 +361,9 @@ cdef void walk(Region *r, bint stepping, uint32_t most) noexcept nogil:
                 break
             set_bit(r.seen[context], off & OFF_MASK)
             r.nwalked += 1
-            n = &r.insns[off >> 1]
-            if stepping and rows[n.handler].control == JUMPS and how == GO_ON:
+            if stepping and calls_here(r, off, &target) and target >= 0:
                 # What is called is looked at too.
-                target = <int32_t>off + n.op.imm
-                if 0 <= target < PAGE_END and bit(r.given.warm, <uint32_t>target):
-                    want(r, context, <uint32_t>target)
+                want(r, context, <uint32_t>target)
             if how == GO_ON and ways[0].context == context and is_inside(r, &ways[0]):
                 off = spot_of(r, &ways[0])
                 continue
@@ -367,6 +397,7 @@ cdef void new_place(Region *r, Flow *f, uint32_t context, uint32_t off) noexcept
 cdef void fill_place(Region *r, Place *p, bint stepping) noexcept nogil:
     cdef uint32_t off = p.off
     cdef uint32_t k, how
+    cdef int32_t target = 0
     cdef const Insn *n
     while True:
         how = goes(r, p.context, off, stepping, p.ways)
@@ -374,8 +405,7 @@ cdef void fill_place(Region *r, Place *p, bint stepping) noexcept nogil:
         p.insns += 1
         p.last = <uint16_t>off
         p.writes |= writes_of(n)
-        if stepping and rows[n.handler].control == JUMPS and how == GO_ON:
-            p.calls |= 0 <= <int32_t>off + n.op.imm < PAGE_END
+        p.calls |= stepping and calls_here(r, off, &target)
         if how != GO_ON or p.ways[0].context != p.context or not is_inside(r, &p.ways[0]):
             break
         off = spot_of(r, &p.ways[0])
@@ -461,9 +491,6 @@ cdef void find_targets(Region *r) noexcept nogil:
             return
         r.targets[r.ntargets] = <uint16_t>off
         r.ntargets += 1
-    if r.ntargets == 1:
-        # Where the page is entered from another one, more likely.
-        r.ntargets = 0
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------
@@ -497,8 +524,7 @@ cdef void look_at_page(Region *r, const RegionInput *given) noexcept nogil:
         # Where functions begin is where they are entered.
         off = p.off
         for _ in range(p.insns):
-            if rows[r.insns[off >> 1].handler].control == JUMPS and r.insns[off >> 1].op.rd != SINK:
-                w.off = <int32_t>off + r.insns[off >> 1].op.imm
+            if calls_here(r, off, &w.off) and w.off >= 0:
                 w.context = 0
                 target = place_of(r, &w)
                 if target:

@@ -27,6 +27,7 @@ cdef enum:
     MOST_FORMED = 320         # basic blocks of a region
     MOST_WALKED = 2048        # instructions that are looked at for one
     NOT_A_PLACE = 0xFFFFFFFF
+    NO_ADDRESS = 1            # of an instruction
 
 # Why there is no region.
 cdef enum:
@@ -63,6 +64,7 @@ cdef struct Context:
     uint16_t parent           # that of the call
     uint16_t depth
     uint16_t call             # spot of the call
+    int32_t target            # address of what it calls
     int32_t back              # address of what follows it
     uint8_t link              # register that has the address of `back`
 
@@ -73,6 +75,9 @@ cdef struct Region:
     Flow flow
     uint8_t within[MAP_BYTES]    # of the header's page, what the region's own context may have
     uint8_t narrow            # no other pages
+    uint8_t once              # what calls itself is there but once
+    uint8_t recursive         # something is there that calls itself
+    int32_t own               # address of the function that the header is in, if that is called; NO_ADDRESS
     uint8_t wide              # jumps may lead to them too
     Context contexts[MOST_CONTEXTS]
     uint32_t ncontexts
@@ -83,6 +88,7 @@ cdef struct Region:
     uint32_t nwait
     uint16_t targets[MOST_WAYS]
     uint32_t ntargets
+    uint32_t nalone           # the first of them: what nothing else of the page leads to
     uint32_t nswitched        # ways of switches
     uint32_t nwalked
     # What came of it.

@@ -28,6 +28,7 @@ cdef enum:
     NO_PAGE = 0xFFFF
     MOST_TRIES = 24           # headers that are tried for one sample
     MOST_SWITCHED = 96        # ways of switches in a region
+    MOST_RECURSIVE = 128      # instructions of a region in which something calls itself
     MOST_CALLED = 4           # places of the page that may be what a call by a register is of
 
 cdef struct Row:
@@ -165,6 +166,17 @@ cdef uint32_t new_context(Region *r) noexcept nogil:
     return i
 
 
+cdef bint calls_itself(const Region *r, uint32_t context, int32_t target) noexcept nogil:
+    # Is a call of that one inside of another one?
+    if target == r.own:
+        return True
+    while context:
+        if r.contexts[context].target == target:
+            return True
+        context = r.contexts[context].parent
+    return False
+
+
 cdef uint32_t context_of_call(Region *r, uint32_t parent, uint32_t call, int32_t target, int32_t back,
                               uint32_t link) noexcept nogil:
     cdef uint32_t page = page_of(r, target)
@@ -178,9 +190,14 @@ cdef uint32_t context_of_call(Region *r, uint32_t parent, uint32_t call, int32_t
             return i
     if r.ncontexts >= MOST_CONTEXTS or r.contexts[parent].depth >= MOST_CALLS or not is_in_page(r, parent, back):
         return NO_CONTEXT
+    if calls_itself(r, parent, target):
+        r.recursive = True
+        if r.once:
+            return NO_CONTEXT
     i = new_context(r)
     c = &r.contexts[i]
     c.frame = <uint16_t>i
+    c.target = target
     c.page = <uint16_t>page
     c.parent = <uint16_t>parent
     c.depth = r.contexts[parent].depth + 1
@@ -228,13 +245,13 @@ cdef inline bint misaligned(const Region *r, int32_t off) noexcept nogil:
 
 
 cdef inline bint is_switch(const Region *r, uint32_t context, const Op *op) noexcept nogil:
-    # ra and t0 are what returns go by.
-    return op.rd == SINK and op.rs1 != 1 and op.rs1 != 5 and r.ntargets > 1 and r.contexts[context].page == 0
+    # ra and t0 are what returns go by. Where nothing is led to by it alone there is none.
+    return op.rd == SINK and op.rs1 != 1 and op.rs1 != 5 and r.nalone > 1 and r.contexts[context].page == 0
 
 
 cdef inline bint is_call_of_any(const Region *r, uint32_t context, const Op *op) noexcept nogil:
     # Of a function that a register says.
-    return op.rd != SINK and 0 < r.ntargets <= MOST_CALLED and r.contexts[context].page == 0
+    return op.rd != SINK and 0 < r.nalone <= MOST_CALLED and r.contexts[context].page == 0
 
 
 cdef bint is_far_jump(Region *r, uint32_t context, uint32_t off, const Insn *n, int64_t *target) noexcept nogil:
@@ -279,7 +296,8 @@ cdef uint32_t goes_far(Region *r, uint32_t context, uint32_t off, const Insn *n,
     if not is_call_of_any(r, context, &n.op):
         return GO_AWAY
     for i in range(r.ntargets):
-        set_way(&ways[i], r.targets[i], context_of_call(r, context, off, r.targets[i], following, n.op.rd))
+        set_way(&ways[i], r.targets[i], NO_CONTEXT if i >= r.nalone else
+                context_of_call(r, context, off, r.targets[i], following, n.op.rd))
     return GO_SWITCH
 
 
@@ -361,6 +379,9 @@ cdef void walk(Region *r, bint stepping, uint32_t most) noexcept nogil:
                 break
             set_bit(r.seen[context], off & OFF_MASK)
             r.nwalked += 1
+            if off == r.header and r.contexts[context].frame and not stepping:
+                r.own = r.contexts[context].target
+                r.recursive = True
             if stepping and calls_here(r, off, &target) and target >= 0:
                 # What is called is looked at too.
                 want(r, context, <uint32_t>target)
@@ -452,8 +473,8 @@ cdef void start_walk(Region *r) noexcept nogil:
 
 # --- switches ---------------------------------------------------------------------------------------------------------
 
-cdef void note_led_to(Region *r, uint8_t *led) noexcept nogil:
-    # Where warm instructions of the page lead by themselves, calls to what follows them. Each stretch is taken to begin
+cdef void note_led_to(Region *r, uint8_t *led, uint8_t *back) noexcept nogil:
+    # Where warm instructions of the page lead by themselves, and where calls come back to. Each stretch is taken to begin
     # with one.
     cdef uint32_t off = 0
     cdef uint32_t control
@@ -469,28 +490,39 @@ cdef void note_led_to(Region *r, uint8_t *led) noexcept nogil:
         if (control == BRANCHES or control == JUMPS) and 0 <= target < PAGE_END:
             set_bit(led, <uint32_t>target)
         off += n.length
-        if off < PAGE_END and control != DIES and (n.op.rd != SINK or (control != JUMPS and control != JUMPS_FAR)):
+        if off >= PAGE_END or control == DIES:
+            continue
+        if control != JUMPS and control != JUMPS_FAR:
             set_bit(led, off)
+        elif n.op.rd != SINK:
+            set_bit(back, off)
 
 
 cdef void find_targets(Region *r) noexcept nogil:
-    # What nothing else leads to. (What a switch and something else lead to is left to the table of code.)
+    # What nothing else leads to; then, as they may be cases all the same, what something does.
     cdef uint8_t led[MAP_BYTES]
+    cdef uint8_t back[MAP_BYTES]
     cdef uint32_t off
+    cdef bint too
     r.ntargets = 0
+    r.nalone = 0
     if r.given.targets == NULL:
         return
     memset(led, 0, sizeof(led))
-    note_led_to(r, led)
-    for off in range(0, PAGE_END, 2):
-        if not bit(r.given.targets, off) or not bit(r.given.warm, off) or bit(led, off):
-            continue
-        if r.ntargets == MOST_WAYS:
-            # Comparing with that many is no faster than looking it up.
-            r.ntargets = 0
-            return
-        r.targets[r.ntargets] = <uint16_t>off
-        r.ntargets += 1
+    memset(back, 0, sizeof(back))
+    note_led_to(r, led, back)
+    for too in range(2):
+        for off in range(0, PAGE_END, 2):
+            if not bit(r.given.targets, off) or not bit(r.given.warm, off) or bit(back, off) or bit(led, off) != too:
+                continue
+            if r.ntargets == MOST_WAYS:
+                # Comparing with more is no faster than looking it up.
+                r.ntargets = r.ntargets if too else 0
+                return
+            r.targets[r.ntargets] = <uint16_t>off
+            r.ntargets += 1
+        if not too:
+            r.nalone = r.ntargets
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------
@@ -683,7 +715,13 @@ cdef uint32_t form_at(Region *r, uint32_t header) noexcept nogil:
         return REFUSED_FIRST
     r.wide = not keep_within_loop(r, header)
     r.narrow = False
+    r.once = False
+    r.recursive = False
+    r.own = NO_ADDRESS
     refused = form_loop(r, header)
+    if r.recursive and (refused == REFUSED_LARGE or r.ninsns > MOST_RECURSIVE):
+        r.once = True
+        refused = form_loop(r, header)
     if r.given.npages > 1 and (refused == REFUSED_LARGE or (refused == REFUSED_NOT and not fits(r))):
         # It may be small enough without what it calls in other pages.
         r.narrow = True

@@ -43,7 +43,14 @@ cdef enum:
     SELDOM = 4096             # ... in all, above which it does not matter
     MOST_STORMS = 3           # sightings of a page in a storm, more than of it in none
     MOST_AGAIN = 3            # times that regions of a page are made once more after storms
+    NEARLY_ALL = 10           # one of so many instructions at most is not theirs: no more of them are made
     ASTRAY = 16               # instructions for each wrong guess, below which no guess is better
+
+
+cdef enum:
+    JUDGED_NOT = 0
+    JUDGED_VAIN = 1           # they are left all the time, or guess wrong
+    JUDGED_ENOUGH = 2         # they execute nearly everything
 
 
 cdef inline void set_bit(uint8_t *bits, uint32_t half) noexcept nogil:
@@ -351,9 +358,10 @@ cdef inline bint is_often(uint8_t *times, bint once_more) noexcept nogil:
     return True
 
 
-cdef bint is_in_vain(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
-    # Do the page's regions not do what they are for? By what came of them since the hart was last seen in it. And may
-    # they be made again: without guesses; or with what has become warm since, which they may have been left for?
+cdef uint32_t judge(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
+    # Do the page's regions do what they are for? By what came of them since the hart was last seen in it: JUDGED_*. And
+    # if they do not, may they be made again: without guesses; or with what has become warm since, which they may have
+    # been left for?
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef uint32_t slot = region_slot(bundle.saved)
     cdef Look *look = &t.looks[hart.index]
@@ -369,12 +377,12 @@ cdef bint is_in_vain(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
     if is_often(&u.strays, astray):
         u.steady = True
         u.again = True
-        return True
+        return JUDGED_VAIN
     if not is_often(&u.storms, stormy):
-        return False
+        return JUDGED_ENOUGH if insns > all_insns - all_insns // NEARLY_ALL else JUDGED_NOT
     u.again = u.agains < MOST_AGAIN and warmth(u) > u.warm
     u.agains += u.again
-    return True
+    return JUDGED_VAIN
 
 
 cdef bint compile_here(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
@@ -396,17 +404,23 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Job *job
     cdef uint32_t before, enough, warm
+    cdef uint32_t judged = judge(hart, t, bundle)
     t.looks[hart.index].insns = hart.n_code
-    if is_in_vain(hart, t, bundle):
+    if judged == JUDGED_VAIN:
         give_up(hart, t, bundle)
         return
     t.n_samples += 1
+    if judged == JUDGED_ENOUGH:
+        # Another one would take its time, and do what these do.
+        return
     if t.n_samples - u.seen_at > FORGOTTEN:
         u.sightings = 0
     u.seen_at = t.n_samples
     before = u.sightings
     u.sightings += 1 if u.covered[(pc & 4095) >> 4] >> (pc >> 1 & 7) & 1 else WEIGHT_OUTSIDE
     if u.waiting or u.tries >= MOST_TRIES:
+        # It begins anew once it is known what came of that, with what is led to then.
+        u.sightings = 0
         return
     if u.nblocks != u.vain_blocks:
         # Not all of them are new code: a block begins wherever a hart goes on after it was seen.

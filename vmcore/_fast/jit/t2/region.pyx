@@ -478,17 +478,23 @@ cdef void note_led_to(Region *r, uint8_t *led, uint8_t *back) noexcept nogil:
     # with one.
     cdef uint32_t off = 0
     cdef uint32_t control
-    cdef int32_t target
+    cdef int64_t target
     cdef const Insn *n
+    cdef const Insn *before = NULL
     while off < PAGE_END:
         if not bit(r.given.warm, off):
             off += 2
+            before = NULL
             continue
         n = decoded(r, off)
         control = rows[n.handler].control
-        target = <int32_t>off + n.op.imm
+        target = <int64_t>off + n.op.imm
+        if control == JUMPS_FAR and before != NULL and before.handler == AUIPC and before.op.rd == n.op.rs1:
+            target += before.op.imm - 4
+            control = JUMPS
+        before = n
         if (control == BRANCHES or control == JUMPS) and 0 <= target < PAGE_END:
-            set_bit(led, <uint32_t>target)
+            set_bit(led, <uint32_t>target & ~<uint32_t>1)
         off += n.length
         if off >= PAGE_END or control == DIES:
             continue

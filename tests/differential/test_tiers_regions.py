@@ -1,5 +1,5 @@
 """What regions are made for, on random programs against the interpreter: chains of pointers, switches, and accesses of
-several turns that lie in two pages.
+several turns that lie in two pages, and calls by what a register says.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from support.assembler import Assembler
 from support.storms import CODE, RAM, TABLE, WINDOW, WINDOW_LAST, Storm, count_down, data, end_round, leaf
 from support.tiers import in_lockstep
 
-A0, A1, A2, A3, A4, A5, T2, T3, S2 = 10, 11, 12, 13, 14, 15, 7, 28, 18
+A0, A1, A2, A3, A4, A5, T2, T3, S2, RA, SP = 10, 11, 12, 13, 14, 15, 7, 28, 18, 1, 2
 #: Pages of the window that lead to pages of data, in another order.
 FIRST, PAGES = 2, 6
 DATA = WINDOW + (FIRST << 12)
@@ -200,8 +200,66 @@ def some_arrays(source: random.Random, code: Assembler) -> tuple[bytes, bytes]:
     return bytes(memory), b""
 
 
+def callbacks(source: random.Random, code: Assembler) -> tuple[bytes, bytes]:
+    """A loop that calls functions: by a table of addresses, by auipc and jalr, and some that call themselves."""
+    memory = filled(source)
+    table = (PAGES - 1) << 12
+    names = [f"function {n}" for n in range(source.randrange(1, 7))]
+    code.value(A5, DATA + table)
+    code.value(A1, DATA)
+    code.value(SP, DATA + 0x2000)
+    count_down(code, source.randrange(20, 60))
+    code.emit("jal", "main", rd=0)
+    for number, name in enumerate(names):
+        code.label(name)
+        code.emit(source.choice(("addi", "xori")), rd=A0, rs1=A0, imm=source.randrange(-64, 64))
+        how = source.random()
+        if how < 0.35:
+            # As deep as some bits say.
+            code.emit("andi", rd=T2, rs1=A3, imm=source.choice((1, 3, 7)))
+            code.emit("srli", rd=A3, rs1=A3, imm=1)
+            code.emit("beq", f"leaf {number}", rs1=T2, rs2=0)
+            code.emit("addi", rd=SP, rs1=SP, imm=-16)
+            code.emit("sd", rs1=SP, rs2=RA, imm=8)
+            code.emit("sd", rs1=SP, rs2=A3, imm=0)
+            code.emit("jal", source.choice(names[: number + 1]), rd=RA)
+            code.emit("ld", rd=A3, rs1=SP, imm=0)
+            code.emit("ld", rd=RA, rs1=SP, imm=8)
+            code.emit("addi", rd=SP, rs1=SP, imm=16)
+            code.label(f"leaf {number}")
+        elif how < 0.6:
+            code.emit("lw", rd=A4, rs1=A1, imm=source.choice((0, 4, 8)))
+            code.emit("add", rd=A0, rs1=A0, rs2=A4)
+        elif how < 0.7:
+            # It returns elsewhere now and then.
+            code.emit("andi", rd=T2, rs1=A0, imm=15)
+            code.emit("bne", f"here {number}", rs1=T2, rs2=0)
+            code.emit("addi", rd=RA, rs1=RA, imm=4)
+            code.label(f"here {number}")
+        code.emit("jalr", rd=0, rs1=RA, imm=0)
+    code.label("main")
+    code.emit("andi", rd=A2, rs1=A0, imm=0x78 if source.random() < 0.7 else 8)
+    code.emit("add", rd=A2, rs1=A2, rs2=A5)
+    code.emit("ld", rd=A2, rs1=A2, imm=0)
+    code.emit("addi", rd=A3, rs1=A0, imm=0)
+    code.emit("jalr", rd=RA, rs1=A2, imm=0)
+    code.emit("addi", rd=A0, rs1=A0, imm=1)
+    if source.random() < 0.6:
+        # The number of instructions is known before the label is: two, from wherever they are.
+        here = code.base + 4 * len(code.items) + 8
+        code.emit("auipc", rd=RA, imm=0)
+        code.emit("jalr", rd=RA, rs1=RA, imm=code.labels[source.choice(names)] + 8 - here)
+        code.emit("addi", rd=A0, rs1=A0, imm=3)
+    some = source.sample(names, source.randrange(1, len(names) + 1))
+    targets = [code.labels[source.choice(some)] + 8 for _ in range(16)]
+    memory[table : table + 128] = struct.pack("<16Q", *targets)
+    return bytes(memory), b""
+
+
 @pytest.mark.parametrize("stress", REGIONS)
-@pytest.mark.parametrize("kind", [a_list, a_switch, some_arrays], ids=["lists", "switches", "arrays"])
+@pytest.mark.parametrize(
+    "kind", [a_list, a_switch, some_arrays, callbacks], ids=["lists", "switches", "arrays", "callbacks"]
+)
 def test_regions_of_a_kind(kind, stress):
     source, regions = rng(f"regions {kind.__name__} {stress}"), 0
     for _ in range(scaled(4)):

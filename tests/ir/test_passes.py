@@ -103,7 +103,7 @@ WRONG = {
     "a size that there is not": "b1:\n  v1 = host 64 size 8 [next 0:]\n"
                                 "  v2 = load.int v1, 64 size 3\n  leave [next 0:]\n",
     "a register twice": "b1:\n  leave [next 0: x5=1 x5=2]\n",
-    "no instruction of the page": "b1:\n  leave [next 1:]\n",
+    "for no instruction": "b1:\n  leave [next 1:]\n",
     "another type": "region fpu\nb1:\n  fpu [next 0:]\n  v1 = entry f1\n  v2 = add v1, 1\n  leave [next 0:]\n",
     "refers to what is remembered": "b1:\n  v1 = tag\n  v2 = add v1, 1\n  leave [next 0:]\n",
     "half of what it remembers": "b1:\n  v1 = tag\n  v2 = host 8, v1 size 8 [next 0:]\n  leave [next 0:]\n",

@@ -200,6 +200,68 @@ def test_code_with_a_probe_in_it_is_not_taken() -> None:
     assert result == work(None)[0]
 
 
+def test_a_probe_behind_accesses_that_share_a_look_up_is_seen() -> None:
+    # What follows them belongs to their block, wherever the code for a look-up that fails ends.
+    body = Assembler(FAR)
+    for offset in (8, 16, 24):
+        body.emit("sd", rs1=21, rs2=10, imm=offset)
+    body.emit("xor", rd=10, rs1=10, rs2=11)
+    body.emit("addi", rd=10, rs1=10, imm=7)
+    body.emit("jalr", rd=0, rs1=1, imm=0)
+    image = program()[: FAR - RAM] + body.code()
+    store = Store()
+
+    def made() -> Core:
+        core = machine(store, image)
+        core.set_x(0, 21, RAM + 0x8000)
+        return core
+
+    core = made()
+    core.run(max_insns=BUDGET)
+    core.close()
+    assert store.figures().pages == 2
+    core = made()
+    seen: list[int] = []
+    core.hook_add(FAR + 16, lambda hart: seen.append(core.x(0, 9)))
+    core.run(max_insns=BUDGET)
+    assert len(seen) == TURNS
+    assert core.stats()["l3_hits"] == 1
+    core.close()
+
+
+def regional(store: Store) -> tuple[tuple[object, ...], dict[str, float]]:
+    """Run the program with a region wherever compiled code is left; its loop goes over two pages."""
+    a = Assembler(RAM)
+    a.emit("addi", rd=9, rs1=0, imm=TURNS)
+    a.label("loop")
+    a.emit("jal", rd=1, imm=FAR - RAM - 4)
+    a.emit("addi", rd=9, rs1=9, imm=-1)
+    a.emit("bne", to="loop", rs1=9, rs2=0)
+    a.label("end")
+    a.emit("jal", to="end", rd=0)
+    core = machine(store, a.code().ljust(FAR - RAM, b"\0") + program()[FAR - RAM :])
+    jitface.stress(core, region_every=1, poll_every=3)
+    while core.icount() < BUDGET:
+        core.run(max_insns=min(97, BUDGET - core.icount()))
+    result, stats = state(core), core.stats()
+    core.close()
+    return result, stats
+
+
+def test_a_region_of_several_pages_is_kept_by_its_machine_alone() -> None:
+    store = Store()
+    first, stats = regional(store)
+    assert stats["t2_paged"] > 0
+    assert stats["t2_insns"] > TURNS
+    # The blocks that it replaced are given, and good as they are.
+    assert store.figures().pages == 2
+    again, stats = regional(store)
+    assert stats["l3_hits"] == 2
+    assert stats["t1_compiled"] < 8
+    assert stats["t2_paged"] > 0
+    assert again == first
+
+
 def test_code_that_stops_at_probes_is_not_given() -> None:
     store = Store()
     core = machine(store)

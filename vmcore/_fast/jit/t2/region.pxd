@@ -23,7 +23,7 @@ cdef enum:
     OFF_MASK = 4095
     MAP_BYTES = 256           # ... in bits
     MOST_CONTEXTS = 48
-    MOST_CALLS = 3            # calls inlined one inside another
+    MOST_CALLS = 6            # calls inlined one inside another
     MOST_FORMED = 320         # basic blocks of a region
     MOST_WALKED = 2048        # instructions that are looked at for one
     NOT_A_PLACE = 0xFFFFFFFF
@@ -75,7 +75,7 @@ cdef struct Region:
     Flow flow
     uint8_t within[MAP_BYTES]    # of the header's page, what the region's own context may have
     uint8_t narrow            # no other pages
-    uint8_t once              # what calls itself is there but once
+    uint32_t turns            # how often what calls itself may be there, one inside another
     uint8_t recursive         # something is there that calls itself
     int32_t own               # address of the function that the header is in, if that is called; NO_ADDRESS
     uint8_t wide              # jumps may lead to them too

@@ -166,15 +166,13 @@ cdef uint32_t new_context(Region *r) noexcept nogil:
     return i
 
 
-cdef bint calls_itself(const Region *r, uint32_t context, int32_t target) noexcept nogil:
-    # Is a call of that one inside of another one?
-    if target == r.own:
-        return True
+cdef uint32_t turns_of(const Region *r, uint32_t context, int32_t target) noexcept nogil:
+    # How many calls of that one there are around.
+    cdef uint32_t turns = target == r.own
     while context:
-        if r.contexts[context].target == target:
-            return True
+        turns += r.contexts[context].target == target
         context = r.contexts[context].parent
-    return False
+    return turns
 
 
 cdef uint32_t context_of_call(Region *r, uint32_t parent, uint32_t call, int32_t target, int32_t back,
@@ -190,10 +188,10 @@ cdef uint32_t context_of_call(Region *r, uint32_t parent, uint32_t call, int32_t
             return i
     if r.ncontexts >= MOST_CONTEXTS or r.contexts[parent].depth >= MOST_CALLS or not is_in_page(r, parent, back):
         return NO_CONTEXT
-    if calls_itself(r, parent, target):
-        r.recursive = True
-        if r.once:
-            return NO_CONTEXT
+    i = turns_of(r, parent, target)
+    r.recursive = r.recursive or i
+    if i and i >= r.turns:
+        return NO_CONTEXT
     i = new_context(r)
     c = &r.contexts[i]
     c.frame = <uint16_t>i
@@ -721,12 +719,12 @@ cdef uint32_t form_at(Region *r, uint32_t header) noexcept nogil:
         return REFUSED_FIRST
     r.wide = not keep_within_loop(r, header)
     r.narrow = False
-    r.once = False
+    r.turns = MOST_CALLS
     r.recursive = False
     r.own = NO_ADDRESS
     refused = form_loop(r, header)
-    if r.recursive and (refused == REFUSED_LARGE or r.ninsns > MOST_RECURSIVE):
-        r.once = True
+    while r.recursive and r.turns and (refused == REFUSED_LARGE or r.ninsns > MOST_RECURSIVE):
+        r.turns -= 1
         refused = form_loop(r, header)
     if r.given.npages > 1 and (refused == REFUSED_LARGE or (refused == REFUSED_NOT and not fits(r))):
         # It may be small enough without what it calls in other pages.

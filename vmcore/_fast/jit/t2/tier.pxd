@@ -14,6 +14,8 @@ cdef enum:
 # has it.
 cdef struct Look:
     uint64_t insns            # of compiled code
+    uint64_t ns               # when that was, and the number of the bundle that it was in
+    uint64_t serial
     uint64_t before[REGION_SLOTS]         # the same
     RegionCount regions[REGION_SLOTS]
 

@@ -10,6 +10,7 @@ from libc.stdio cimport fprintf, stderr
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.defs cimport gva_t, vmcore_add64, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_unlock
+from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.hart.codepage cimport find_bundle, recode, recode_place
 from vmcore._fast.hart.state cimport (
     FETCH_SIZE, L1_USED, REGION_SLOTS, CodeBundle, FetchEntry, Hart, RegionCount, System, l1_index, no_code_tag)
@@ -43,6 +44,8 @@ cdef enum:
     SELDOM = 4096             # ... in all, above which it does not matter
     MOST_STORMS = 3           # sightings of a page in a storm, more than of it in none
     MOST_AGAIN = 3            # times that regions of a page are made once more after storms
+    NOTHING_TO_SPEAK_OF = 32  # part of the time that regions have to save where they are left all the time
+    SLOWEST = 0xFFFFFFFF
     NEARLY_ALL = 10           # one of so many instructions at most is not theirs: no more of them are made
     ASTRAY = 16               # instructions for each wrong guess, below which no guess is better
 
@@ -255,6 +258,7 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     if not put_made(sys, bundle, &made):
         return False
     u.vain = 0
+    u.t2_ns = 0
     if u.warm == 0:
         u.warm = count_warm(job.warm[0])
     t.n_regions += 1
@@ -358,6 +362,29 @@ cdef inline bint is_often(uint8_t *times, bint once_more) noexcept nogil:
     return True
 
 
+cdef void note_speed(Hart *hart, Tier *t, CodeBundle *bundle, uint64_t insns) noexcept nogil:
+    # How fast the page's code is, if the hart was in it all the time. `warm`: it has regions.
+    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
+    cdef Look *look = &t.looks[hart.index]
+    cdef uint64_t now = vmcore_monotonic_ns()
+    cdef uint64_t ns = (now - look.ns) << 16
+    cdef bint same = look.serial == bundle.serial
+    look.ns = now
+    look.serial = bundle.serial
+    if not same or insns < LEAST_INSNS:
+        return
+    ns //= insns
+    if u.warm == 0 and not u.waiting and (u.t1_ns == 0 or ns < u.t1_ns):
+        u.t1_ns = <uint32_t>min(ns, SLOWEST)
+    elif u.warm and (u.t2_ns == 0 or ns < u.t2_ns):
+        u.t2_ns = <uint32_t>min(ns, SLOWEST)
+
+
+cdef inline bint is_faster(const PageBlocks *u) noexcept nogil:
+    # Though its regions are left all the time. (What else the host does makes either slower now and then.)
+    return u.t2_ns != 0 and u.t2_ns < u.t1_ns - u.t1_ns // NOTHING_TO_SPEAK_OF
+
+
 cdef uint32_t judge(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
     # Do the page's regions do what they are for? By what came of them since the hart was last seen in it: JUDGED_*. And
     # if they do not, may they be made again: without guesses; or with what has become warm since, which they may have
@@ -374,12 +401,15 @@ cdef uint32_t judge(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
     cdef bint astray = insns < (now.strays - then.strays) * ASTRAY
     look.before[slot] = hart.n_code
     then[0] = now[0]
+    note_speed(hart, t, bundle, all_insns)
     if is_often(&u.strays, astray):
         u.steady = True
         u.again = True
         return JUDGED_VAIN
     if not is_often(&u.storms, stormy):
         return JUDGED_ENOUGH if insns > all_insns - all_insns // NEARLY_ALL else JUDGED_NOT
+    if is_faster(u):
+        return JUDGED_NOT
     u.again = u.agains < MOST_AGAIN and warmth(u) > u.warm
     u.agains += u.again
     return JUDGED_VAIN

@@ -1,5 +1,5 @@
-"""Regions of several pages, on random programs against the interpreter: loops that lie across a page's end, calls of what
-lies in other pages, and pages that are mapped elsewhere or rewritten between two rounds.
+"""Regions of several pages, on random programs against the interpreter: loops that lie across a page's end, calls of
+what lies in other pages, and pages that are mapped elsewhere or rewritten between two rounds.
 """
 
 from __future__ import annotations
@@ -10,8 +10,27 @@ import pytest
 from differential.test_tiers import STRESS
 from support.amount import rng, scaled
 from support.assembler import Assembler
-from support.storms import A0, A1, A2, A3, A4, A5, CODE, PAGES, RAM, S1, S2, S3, TABLE, WINDOW, WINDOW_LAST, Storm
-from support.storms import data, function, leaf
+from support.storms import (
+    A0,
+    A1,
+    A2,
+    A3,
+    A4,
+    A5,
+    CODE,
+    PAGES,
+    RAM,
+    S1,
+    S2,
+    S3,
+    TABLE,
+    WINDOW,
+    WINDOW_LAST,
+    Storm,
+    data,
+    function,
+    leaf,
+)
 from support.tiers import in_lockstep
 
 T0, T1, T2, RA = 5, 6, 7, 1

@@ -337,8 +337,8 @@ cdef class Core(State):
         Returns
         -------
         list of tuple
-            Of each: the bytes of its page, the offset in it where it begins, and which halfwords of the page are warm,
-            a bit for each (:func:`vmcore._fast.jit.t2.explain.explain_region`).
+            Of each: the bytes of its page, the offset in it where it begins, which halfwords of the page are warm, a
+            bit for each, and its other pages (:func:`vmcore._fast.jit.t2.explain.explain_region`).
         """
         return regions_of(self.sys)
 

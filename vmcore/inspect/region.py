@@ -9,7 +9,7 @@ from os import PathLike
 from typing import Any
 
 from vmcore._fast.jit.t2.explain import explain_region
-from vmcore._fast.jit.t2.liftface import PAGE, Former
+from vmcore._fast.jit.t2.liftface import PAGE, REGION_PAGES, Former, pages_led_to
 from vmcore.errors import ConfigError
 from vmcore.inspect.disasm import CodeRegion, executable_regions
 from vmcore.inspect.jit import HostLine, find_function, host_lines
@@ -31,7 +31,7 @@ _ASIDES = {
     "cross": "lies in two pages: on at {guest}", "step": "one instruction in the interpreter at {guest}",
     "divide": "by zero or -1: {node}",
     "lost": "the second way of the table of compiled code", "rare": "the rare case of {node}",
-    "edge": "moves on the way from b{block}",
+    "edge": "moves on the way from b{block}", "pages": "are the other pages what they were? Else on at {guest}",
 }  # fmt: skip
 
 
@@ -218,20 +218,44 @@ class Explanation:
         return sum(len(value.neighbours) for value in self.values) // 2
 
 
+def _page(region: CodeRegion, address: int) -> bytes:
+    """Return the page at an address; what is not part of the section is zero."""
+    low = max(region.address, address)
+    data = region.data[low - region.address : max(address + PAGE - region.address, 0)]
+    return bytes(low - address) + data.ljust(PAGE - (low - address), b"\0")
+
+
+def _others(region: CodeRegion, address: int, isa: Isa, here: int) -> dict[int, bytes]:
+    """Return the pages that a page leads to, and those that they lead to, by how many bytes they lie behind it."""
+    found = {0: _page(region, address)}
+    waiting = [0]
+    while waiting:
+        at = waiting.pop(0)
+        for distance in pages_led_to(found[at], isa.mask, 0 if at else here):
+            to = at + distance
+            inside = region.address - PAGE < address + to < region.address + len(region.data)
+            if inside and to not in found and len(found) < REGION_PAGES:
+                found[to] = _page(region, address + to)
+                waiting.append(to)
+    return found
+
+
 class _Page:
-    """The page that a region lies in."""
+    """The page that a region begins in, and those that it may go on in."""
 
     def __init__(self, region: CodeRegion, address: int, isa: Isa) -> None:
         self.address = address & -PAGE
-        low = max(region.address, self.address)
-        data = region.data[low - region.address : self.address + PAGE - region.address]
-        self.data = data.rjust(PAGE - (self.address + PAGE - low - len(data)), b"\0").ljust(PAGE, b"\0")
+        pages = _others(region, self.address, isa, address - self.address)
+        self.data = pages.pop(0)
+        self.more = pages
         self.isa = isa
-        self.former = Former(self.data, isa.mask)
+        self.region = region
+        self.former = Former(self.data, isa.mask, more=pages)
         self.reader = Disassembler(isa, {at: name for at, name in region.symbols.items() if not name.startswith("$")})
 
     def line(self, off: int) -> Line:
-        return self.reader.line(self.data[off : off + 4], self.address + off)
+        at = self.address + off - self.region.address
+        return self.reader.line(self.region.data[at : at + 4], self.address + off)
 
     def loops(self, start: int, end: int) -> dict[int, int]:
         """Return the loops that have their header between two addresses, and how many instructions each has."""
@@ -382,7 +406,8 @@ def explain_function(
 def _explained(page: _Page, symbol: str, header: int, loops: Mapping[int, int]) -> Explanation:
     address = page.address + header
     formed = page.former.form(header)
-    found = explain_region(page.data, page.isa.mask, header)
+    more = [(at, data, None) for at, data in page.more.items()]
+    found = explain_region(page.data, page.isa.mask, header, more=more)
     if found["refused"] == "memory":
         raise MemoryError("no memory for a region")
     if found["refused"]:

@@ -41,7 +41,7 @@ cdef struct PageBlocks:
     uint8_t vain
     uint32_t vain_blocks
     uint32_t vain_warm
-    uint32_t t1_ns            # for 2**16 instructions, at best: without regions; 0: it is not known
+    uint32_t t1_ns            # for 2**16 instructions, nearly at best: without regions; 0: it is not known
     uint32_t t2_ns            # ... since its last region was made
     uint8_t storms            # sightings at which its regions had been left all the time
     uint8_t strays            # ... had guessed wrong all the time

@@ -19,8 +19,9 @@ from vmcore._fast.jit.codebuf cimport (
     CODE_NONE, CODE_SEGMENT_SIZE, CodeSegment, CodeStats, code_begin_write, code_end_write, code_generation,
     code_method, code_rw_delta, code_segment_free, code_segment_new, code_stats)
 from vmcore._fast.jit.image cimport (
-    BEHIND, IMAGE_COUNTING, IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, IMAGE_REGIONS, LINKED, NO_BLOCK, PAGE_BYTES, PLACE_BITS,
-    REPLACED, Compiled, Image, Link, image_blocks, image_check, image_code, image_links, image_size, page_hash)
+    BEHIND, IMAGE_COUNTING, IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, IMAGE_REGIONS, LINKED, NO_BLOCK, PAGE_BYTES,
+    PLACE_BITS, REPLACED, Compiled, Image, Link, image_blocks, image_check, image_code, image_links, image_size,
+    page_hash)
 from vmcore._fast.jit.l3 cimport Table, heat_class, store_give_back, store_knows, store_put, store_take
 from vmcore._fast.jit.stubs cimport install_stubs, write_stubs
 from vmcore._fast.jit.x64.asm cimport Asm, x_open

@@ -56,7 +56,8 @@ cdef enum:
     # call; rax: address, rdx: record of the access (jit/t2/record.pxd). Returns when the TLB has an entry, all
     # registers but rax and rdx are kept; or leaves like STEP or NEXT, at the instruction that the record names
     STUB_T2_MISS = 8
-    # call; rdx: record of the pages of a region (jit/t2/pages.pxd), on the way into it. eax: 0 if they are what they were
+    # call; rdx: record of the pages of a region (jit/t2/pages.pxd), on the way into it. eax: 0 if they are what they
+    # were
     STUB_T2_PAGES = 9
     STUB_COUNT = 10
     FN_MISS = 16

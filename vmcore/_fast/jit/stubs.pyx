@@ -13,10 +13,10 @@ from vmcore._fast.hart.state cimport (
     CODE_SLACK, EXIT_FAR, EXIT_NEXT, EXIT_STEP, Hart, Op, deadline_moved, handler_t, is_wanted, vmcore_leave)
 from vmcore._fast.hart.trap cimport due_interrupt
 from vmcore._fast.jit.convention cimport (
-    FN_FP, FN_MISS, FN_OP, FN_T2_MISS, FN_T2_PAGES, HART_BIAS, HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT,
-    INFO_OFF_MASK, NUM_PINNED, NUM_PINNED_F, NUM_VOLATILE, PINNED, PINNED_F, STUB_CLEAN, STUB_COUNT, STUB_FP,
-    STUB_LOST, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_OP, STUB_STEP, STUB_T2_MISS, STUB_T2_PAGES, XMM_OF, at_acc_addr,
-    at_budget, at_exit_info, at_exit_kind, at_exit_pc, at_f, at_fp_live, at_l1_second, at_mxcsr, at_n_hits,
+    FN_FP, FN_MISS, FN_OP, FN_T2_MISS, FN_T2_PAGES, HART_BIAS, HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_MASK,
+    INFO_COUNT_SHIFT, INFO_OFF_MASK, NUM_PINNED, NUM_PINNED_F, NUM_VOLATILE, PINNED, PINNED_F, STUB_CLEAN, STUB_COUNT,
+    STUB_FP, STUB_LOST, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_OP, STUB_STEP, STUB_T2_MISS, STUB_T2_PAGES, XMM_OF,
+    at_acc_addr, at_budget, at_exit_info, at_exit_kind, at_exit_pc, at_f, at_fp_live, at_l1_second, at_mxcsr, at_n_hits,
     at_page_base, at_stub, at_tlb, at_x)
 from vmcore._fast.jit.t2.moves cimport FRAME_BYTES
 from vmcore._fast.jit.t2.pages cimport on_t2_pages

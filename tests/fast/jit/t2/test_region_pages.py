@@ -155,5 +155,5 @@ def test_what_calls_itself_is_inlined_once_where_it_is_large():
                      0x10C: to(0x10C, 0x100, rd=1), 0x110: nop(1), 0x114: RET})  # fmt: skip
     large = code_of({0: nop(3), 12: to(12, 0x100, rd=1), 16: branch(16, 0), 0x100: nop(60), 0x1F0: branch(0x1F0, 0x1FC),
                      0x1F4: to(0x1F4, 0x100, rd=1), 0x1F8: nop(1), 0x1FC: RET})  # fmt: skip
-    assert max(place["context"] for place in Former(small, ISA).form(0)["places"]) == 3
+    assert max(place["context"] for place in Former(small, ISA).form(0)["places"]) == 6
     assert max(place["context"] for place in Former(large, ISA).form(0)["places"]) == 1

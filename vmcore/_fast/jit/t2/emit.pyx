@@ -8,8 +8,8 @@ from vmcore._fast.jit.convention cimport (
     STUB_LOST, STUB_NEXT, STUB_NEXT_RAX, STUB_STEP, at_budget, at_entries, at_fp_live, at_fs, at_insns, at_stub)
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_CROSS, ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_LOST, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX,
-    ASIDE_PAGES, ASIDE_POLLED, ASIDE_REFILL, ASIDE_STEP, ASIDE_STRAY, Away, Mark, Wait, away, land, make_moves, node_of, one_more,
-    source_of)
+    ASIDE_PAGES, ASIDE_POLLED, ASIDE_REFILL, ASIDE_STEP, ASIDE_STRAY, Away, Mark, Wait, away, land, make_moves, node_of,
+    one_more, source_of)
 from vmcore._fast.jit.t2.emit_fp cimport emit_fp, fp_aside
 from vmcore._fast.jit.t2.emit_int cimport divide_aside, emit_condition, emit_int
 from vmcore._fast.jit.t2.emit_mem cimport emit_mem, refill_aside, stray_aside

@@ -9,13 +9,14 @@ from vmcore._fast.jit.convention cimport (
     at_l1, at_l1_tag, at_n_hits, at_n_lookups, at_page_base, at_stub, at_x)
 from vmcore._fast.jit.image cimport BEHIND, PLACE_BITS
 from vmcore._fast.jit.t2.code cimport (
-    ASIDE_CROSS, ASIDE_EXIT, ASIDE_LOST, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_PAGES, ASIDE_POLLED, ASIDE_STEP, XMM0, XMM1, Away, Code,
-    Wait, away, land8, make_moves, node_of, one_more, source_of)
+    ASIDE_CROSS, ASIDE_EXIT, ASIDE_LOST, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_PAGES, ASIDE_POLLED, ASIDE_STEP, XMM0, XMM1,
+    Away, Code, Wait, away, land8, make_moves, node_of, one_more, source_of)
 from vmcore._fast.jit.t2.emit_mem cimport host_address
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS, MEM_EARLY, MEM_WRITE, SNAP_STEP, Node, Snap, snap_node, snap_reg
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST, PLACE_HOME, Move
 from vmcore._fast.jit.t2.places cimport AT_XMM
-from vmcore._fast.jit.t2.record cimport RECORD_EARLY, RECORD_FAR, RECORD_FIRST, RECORD_HEAD, RECORD_SLOT_SHIFT, RECORD_WORK_SHIFT
+from vmcore._fast.jit.t2.record cimport (
+    RECORD_EARLY, RECORD_FAR, RECORD_FIRST, RECORD_HEAD, RECORD_SLOT_SHIFT, RECORD_WORK_SHIFT)
 from vmcore._fast.jit.t2.region cimport OFF_MASK
 from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN, late_work, snap_source
 from vmcore._fast.jit.x64.asm cimport (
@@ -129,8 +130,8 @@ cdef inline void count_off(Code *c, uint32_t count, uint32_t kind, uint32_t what
 
 
 cdef void link_to(Code *c, uint32_t off) noexcept nogil:
-    # A jump to another place of the header's page; BEHIND: to the region's own, in block code. Where another hart may be
-    # executing it while it is linked, its displacement lies in one aligned word of eight bytes (jit/block.pxd).
+    # A jump to another place of the header's page; BEHIND: to the region's own, in block code. Where another hart may
+    # be executing it while it is linked, its displacement lies in one aligned word of eight bytes (jit/block.pxd).
     cdef uint32_t at
     cdef uint8_t *field
     cdef Link *link
@@ -266,7 +267,9 @@ cdef Away *find_exit(Code *c, const Away *like) noexcept nogil:
             return NULL
         if w.kind != like.kind or w.at == NULL:
             continue
-        if w.kind == ASIDE_NEXT_RAX or w.kind == ASIDE_LOST or w.kind == ASIDE_PAGES or (w.kind == ASIDE_NEXT and w.what == like.what):
+        if w.kind == ASIDE_NEXT_RAX or w.kind == ASIDE_LOST or w.kind == ASIDE_PAGES:
+            return w
+        if w.kind == ASIDE_NEXT and w.what == like.what:
             return w
         if w.kind != ASIDE_EXIT and w.kind != ASIDE_POLLED and w.kind != ASIDE_CROSS:
             continue

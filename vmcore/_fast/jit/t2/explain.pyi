@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
@@ -9,4 +10,5 @@ def explain_region(
     header: int,
     fuel: int | None = None,
     warm: bytes | bytearray | memoryview | None = None,
+    more: Iterable[tuple[int, bytes, bytes | None]] = (),
 ) -> dict[str, Any]: ...

@@ -65,7 +65,7 @@ cdef void emit_pages(Code *c) noexcept nogil:
     cdef uint32_t i
     if c.npages == 0 or c.a.full:
         return
-    if c.a.end - at < <long>(PAGES_HEAD + PAGES_EACH * c.npages + ASM_SLACK):
+    if c.a.end - at < <long>(2 * PAGES_HEAD + PAGES_EACH * c.npages + ASM_SLACK):
         c.a.full = 1
         return
     x_patch32(c.pages_field, at)
@@ -75,4 +75,5 @@ cdef void emit_pages(Code *c) noexcept nogil:
         x64_put32(at, <uint32_t>c.pages[i].at)
         x64_put64(at + 4, c.pages[i].serial)
         at += PAGES_EACH
-    c.a.at = at
+    x64_put32(at, c.npages)
+    c.a.at = at + PAGES_HEAD

@@ -1,11 +1,14 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
 PAGE: int
+REGION_PAGES: int
 LIFTER_MODULES: tuple[ModuleType, ...]
 REFUSALS: dict[int, str | None]
 WAYS: dict[int, str]
+
+def pages_led_to(page: bytes, isa: int, here: int) -> list[int]: ...
 
 class Former:
     def __init__(
@@ -13,6 +16,7 @@ class Former:
         page: bytes | bytearray | memoryview,
         isa: int,
         *,
+        more: Mapping[int, bytes] | None = None,
         warm: Iterable[int] | None = None,
         taken: Iterable[int] = (),
         targets: Iterable[int] = (),

@@ -8,6 +8,7 @@ from vmcore._fast.jit.t2.flow cimport GO_AWAY, GO_BACK, GO_BRANCH, GO_ON, GO_SWI
 from vmcore._fast.jit.t2.ir cimport (
     MOST_OFF, Graph, Node, Snap, edge_arg, graph_free, graph_init, op_row, snap_node, snap_reg)
 from vmcore._fast.jit.t2.lift cimport lift_region
+from vmcore._fast.jit.t2.reach cimport MOST_LED, Led, led_to
 from vmcore._fast.jit.t2.region cimport (
     MOST_PAGES, NOT_A_PLACE, REFUSED_COLD, REFUSED_FIRST, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region,
     RegionInput, address_of, form_region, loop_header, region_free, region_new)
@@ -22,6 +23,8 @@ REFUSALS = {
 #: How a basic block goes on.
 WAYS = {GO_ON: "on", GO_BRANCH: "branch", GO_TO: "to", GO_BACK: "back", GO_AWAY: "away", GO_SWITCH: "switch"}
 PAGE = 4096
+#: How many pages a region may be made of.
+REGION_PAGES = <int>MOST_PAGES
 
 
 cdef class Former:
@@ -139,9 +142,9 @@ cdef class Former:
         dict
             ``refused`` (why there is none, or None), ``loop``, ``insns``, ``pages`` (the bytes that those of its
             pages lie behind the first one), and ``places``: the basic blocks in reverse postorder, with ``off``
-            (from the start of the first page, as all of them), ``context``, ``insns``, ``how`` (a value of :data:`WAYS`), ``ways`` (pairs of an
-            offset and the index of a basic block, -1: it leaves the region) and ``loop`` (the index of the header of
-            the innermost loop around it, -1: none).
+            (from the start of the first page, as all of them), ``context``, ``insns``, ``how`` (a value of
+            :data:`WAYS`), ``ways`` (pairs of an offset and the index of a basic block, -1: it leaves the region) and
+            ``loop`` (the index of the header of the innermost loop around it, -1: none).
         """
         cdef uint32_t off = self.checked(header)
         cdef uint32_t i
@@ -195,6 +198,37 @@ cdef class Former:
             return describe(&g)
         finally:
             graph_free(&g)
+
+
+def pages_led_to(const unsigned char[::1] page, isa, here):
+    """Return which other pages the instructions of a page lead to, as far as they say so themselves.
+
+    Parameters
+    ----------
+    page : bytes
+        4096 bytes of code.
+    isa : int
+        The extensions that are on, as :attr:`vmcore.isa.riscv.extensions.Isa.mask` has them.
+    here : int
+        An offset in the page: what is led to from near it comes first.
+
+    Returns
+    -------
+    list of int
+        How many bytes they lie behind this one.
+
+    Raises
+    ------
+    ConfigError
+        The page has another size.
+    """
+    cdef Led led[MOST_LED]
+    cdef unsigned char warm[256]
+    cdef uint32_t i
+    if page.shape[0] != PAGE:
+        raise ConfigError(f"{page.shape[0]} bytes are no page", hint=f"A page has {PAGE}")
+    memset(warm, 0xFF, sizeof(warm))
+    return [led[i].to & -PAGE for i in range(led_to(&page[0], warm, isa, here, led))]
 
 
 cdef dict describe_snap(const Graph *g, uint32_t snap):

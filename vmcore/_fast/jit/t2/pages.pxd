@@ -9,6 +9,7 @@
 #
 #   n       4   how many pages follow
 #   pages   12n where it lies from the header's page on (in bytes), 4; number of its bundle, 8
+#   n       4   again: the code ends here
 
 from libc.stdint cimport uint8_t, uint64_t
 

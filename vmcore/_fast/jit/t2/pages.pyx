@@ -41,13 +41,12 @@ cdef CodePage *page_at(Hart *hart, gva_t gva) noexcept nogil:
 
 cdef uint64_t on_t2_pages(Hart *hart, const uint8_t *record, uint64_t unused) noexcept nogil:
     cdef uint32_t n = 0
-    cdef uint32_t i
     cdef int32_t at = 0
     cdef uint64_t serial = 0
     cdef const CodePage *page
     memcpy(&n, record, 4)
     record += PAGES_HEAD
-    for i in range(n):
+    for _ in range(n):
         memcpy(&at, record, 4)
         memcpy(&serial, record + 4, 8)
         page = page_at(hart, hart.page_base + <uint64_t><int64_t>at)

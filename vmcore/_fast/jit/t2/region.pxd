@@ -1,15 +1,15 @@
 # Which instructions make a region, and how control flows between them.
 #
-# A region is entered at its header, and lies in the header's page and in others that are known by then. Where the header
-# is that of a loop the region is this loop, with inner loops whole; else it is what follows. A call goes on at what is
-# called, in a context of its own, so a function that is called twice is there twice; a return goes on behind the call,
-# if it returns there. A loop of one page leaves its pages by calls alone; where there is none, any jump may lead to
-# another page. A jump to what a register says goes on at the places of the header's page that such jumps have gone to
-# lately, if they are few. What is cold, what cannot be lifted, and whatever else is no part of the region is where it is
-# left.
+# A region is entered at its header, and lies in the header's page and in others that are known by then. Where the
+# header is that of a loop the region is this loop, with inner loops whole; else it is what follows. A call goes on at
+# what is called, in a context of its own, so a function that is called twice is there twice; a return goes on behind
+# the call, if it returns there. A loop of one page leaves its pages by calls alone; where there is none, any jump may
+# lead to another page. A jump to what a register says goes on at the places of the header's page that such jumps have
+# gone to lately, if they are few. What is cold, what cannot be lifted, and whatever else is no part of the region is
+# where it is left.
 #
-# Each page that is known has a number, 0 the header's. A *spot* in them is 4096 times that number plus the offset in the
-# page; an *address* is from the start of the header's page, as the guest sees it.
+# Each page that is known has a number, 0 the header's. A *spot* in them is 4096 times that number plus the offset in
+# the page; an *address* is from the start of the header's page, as the guest sees it.
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -40,7 +40,7 @@ cdef enum:
 # What a region is made from. All of it is only read.
 cdef struct RegionInput:
     const uint8_t *pages      # 4096 bytes each
-    const uint8_t *warm       # 256 bytes each, a bit for each halfword: instructions elsewhere were hardly ever executed
+    const uint8_t *warm       # 256 bytes each, a bit for each halfword: elsewhere hardly anything was ever executed
     const int32_t *at         # the address of each
     uint32_t npages
     const uint8_t *taken      # of the first page: where no header is to be looked for; NULL: nowhere

@@ -472,8 +472,8 @@ cdef void start_walk(Region *r) noexcept nogil:
 # --- switches ---------------------------------------------------------------------------------------------------------
 
 cdef void note_led_to(Region *r, uint8_t *led, uint8_t *back) noexcept nogil:
-    # Where warm instructions of the page lead by themselves, and where calls come back to. Each stretch is taken to begin
-    # with one.
+    # Where warm instructions of the page lead by themselves, and where calls come back to. Each stretch is taken to
+    # begin with one.
     cdef uint32_t off = 0
     cdef uint32_t control
     cdef int64_t target

@@ -40,12 +40,13 @@ cdef enum:
     FORGOTTEN = 64
     MOST_VAIN = 8             # times that twice as many are asked for where there was nothing to compile
     MOST_TRIES = 32           # regions of a page, and what was too large for one
-    STORM = 64                # instructions in regions for each entry, below which block code does as well
+    STORM = 64                # instructions in regions for each entry, below which block code may do as well
+    HOPELESS = 16             # ... and does
     SELDOM = 4096             # ... in all, above which it does not matter
     MOST_STORMS = 3           # sightings of a page in a storm, more than of it in none
     MOST_AGAIN = 3            # times that regions of a page are made once more after storms
     NOTHING_TO_SPEAK_OF = 32  # part of the time that regions have to save where they are left all the time
-    SLOWEST = 0xFFFFFFFF
+    SLOWEST = 1 << 30
     NEARLY_ALL = 10           # one of so many instructions at most is not theirs: no more of them are made
     ASTRAY = 16               # instructions for each wrong guess, below which no guess is better
 
@@ -362,6 +363,11 @@ cdef inline bint is_often(uint8_t *times, bint once_more) noexcept nogil:
     return True
 
 
+cdef inline uint32_t nearly_best(uint32_t before, uint32_t now) noexcept nogil:
+    # Of a time that whatever else the host does makes longer now and then, and that may change.
+    return now if before == 0 or now < before else before + (now - before) // 8
+
+
 cdef void note_speed(Hart *hart, Tier *t, CodeBundle *bundle, uint64_t insns) noexcept nogil:
     # How fast the page's code is, if the hart was in it all the time. `warm`: it has regions.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
@@ -373,15 +379,15 @@ cdef void note_speed(Hart *hart, Tier *t, CodeBundle *bundle, uint64_t insns) no
     look.serial = bundle.serial
     if not same or insns < LEAST_INSNS:
         return
-    ns //= insns
-    if u.warm == 0 and not u.waiting and (u.t1_ns == 0 or ns < u.t1_ns):
-        u.t1_ns = <uint32_t>min(ns, SLOWEST)
-    elif u.warm and (u.t2_ns == 0 or ns < u.t2_ns):
-        u.t2_ns = <uint32_t>min(ns, SLOWEST)
+    ns = min(ns // insns, <uint64_t>SLOWEST)
+    if u.warm:
+        u.t2_ns = nearly_best(u.t2_ns, <uint32_t>ns)
+    elif not u.waiting:
+        u.t1_ns = nearly_best(u.t1_ns, <uint32_t>ns)
 
 
 cdef inline bint is_faster(const PageBlocks *u) noexcept nogil:
-    # Though its regions are left all the time. (What else the host does makes either slower now and then.)
+    # Though its regions are left all the time.
     return u.t2_ns != 0 and u.t2_ns < u.t1_ns - u.t1_ns // NOTHING_TO_SPEAK_OF
 
 
@@ -408,11 +414,9 @@ cdef uint32_t judge(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
         return JUDGED_VAIN
     if not is_often(&u.storms, stormy):
         return JUDGED_ENOUGH if insns > all_insns - all_insns // NEARLY_ALL else JUDGED_NOT
-    if is_faster(u):
-        return JUDGED_NOT
     u.again = u.agains < MOST_AGAIN and warmth(u) > u.warm
     u.agains += u.again
-    return JUDGED_VAIN
+    return JUDGED_NOT if insns >= entries * HOPELESS and not u.again and is_faster(u) else JUDGED_VAIN
 
 
 cdef bint compile_here(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
@@ -559,7 +563,7 @@ cdef dict tier_figures(System *sys):
     counts = [(sys.harts[<int>i].regions[<int>k].entries, sys.harts[<int>i].regions[<int>k].insns & LOWER_BITS)
               for i in range(sys.nharts) for k in range(<int>REGION_SLOTS)]
     entries, insns = (sum(column) for column in zip(*counts, strict=True))
-    return {"t2_samples": t.n_samples, "t2_entries": entries, "t2_insns": insns, "t2_regions": t.n_regions, "t2_paged": t.n_paged,
-            "t2_compiled": t.n_insns, "t2_code_bytes": t.n_bytes, "t2_given_up": t.n_given_up,
-            "t2_refused": t.n_refused, "t2_stale": t.n_stale, "t2_compile_ns": t.ns, "t2_nodes": t.n_nodes,
-            "t2_spilled": t.n_spilled}
+    return {"t2_samples": t.n_samples, "t2_entries": entries, "t2_insns": insns, "t2_regions": t.n_regions,
+            "t2_paged": t.n_paged, "t2_compiled": t.n_insns, "t2_code_bytes": t.n_bytes,
+            "t2_given_up": t.n_given_up, "t2_refused": t.n_refused, "t2_stale": t.n_stale, "t2_compile_ns": t.ns,
+            "t2_nodes": t.n_nodes, "t2_spilled": t.n_spilled}

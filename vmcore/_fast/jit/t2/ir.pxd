@@ -11,6 +11,8 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from vmcore._fast.jit.t2.scratch cimport Scratch
+
 cdef enum:
     T_NONE = 0
     T_INT = 1
@@ -235,6 +237,7 @@ cdef struct Graph:
     uint32_t order_room
     uint32_t *table           # hash of pure nodes, for value numbering (build.pyx)
     uint32_t table_size       # a power of two; 0: not there
+    Scratch scratch           # of whatever works on it
     uint32_t insns            # guest instructions in it
     uint64_t fuel             # rewrites that are still allowed (burn())
     uint64_t burnt            # rewrites so far

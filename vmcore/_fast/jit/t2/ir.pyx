@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from vmcore._fast.jit.t2.scratch cimport scratch_free
 from vmcore._fast.memory.alloc cimport vm_free, vm_grow
 
 cdef extern from "jit/t2/ops.h" nogil:
@@ -50,6 +51,7 @@ cdef void graph_free(Graph *g) noexcept nogil:
     vm_free(g.pool)
     vm_free(g.order)
     vm_free(g.table)
+    scratch_free(&g.scratch)
     memset(g, 0, sizeof(Graph))
 
 

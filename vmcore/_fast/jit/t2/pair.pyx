@@ -20,7 +20,7 @@ from vmcore._fast.jit.t2.ir cimport (
     is_const, BlockOf, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport (
     block_before, in_loop, is_innermost, is_invariant, largest_with_room, make_block_before, root_of, take_room)
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:
     MOST_PAIRS = 3            # in any loop
@@ -281,9 +281,9 @@ cdef void pass_pair(Graph *g) noexcept nogil:
     p.g = g
     p.nstreams = 0
     p.looks = 0
-    p.streams = <Stream *>vm_calloc(nodes, sizeof(Stream))
-    p.stream_of = <uint32_t *>vm_calloc(nodes, sizeof(uint32_t))
-    p.live = <uint32_t *>vm_calloc(g.nblocks, sizeof(uint32_t))
+    p.streams = <Stream *>scratch_zeroed(&g.scratch, nodes, sizeof(Stream))
+    p.stream_of = <uint32_t *>scratch_zeroed(&g.scratch, nodes, sizeof(uint32_t))
+    p.live = <uint32_t *>scratch_zeroed(&g.scratch, g.nblocks, sizeof(uint32_t))
     if p.streams != NULL and p.stream_of != NULL and p.live != NULL:
         collect(&p)
         choose(&p)
@@ -292,6 +292,6 @@ cdef void pass_pair(Graph *g) noexcept nogil:
             put_pairs(&p, nodes)
     else:
         g.failed = True
-    vm_free(p.streams)
-    vm_free(p.stream_of)
-    vm_free(p.live)
+    scratch_give(&g.scratch, p.streams)
+    scratch_give(&g.scratch, p.stream_of)
+    scratch_give(&g.scratch, p.live)

@@ -22,7 +22,7 @@ from vmcore._fast.jit.t2.ir cimport (
 from vmcore._fast.jit.t2.loops cimport copy_node, copy_snap, in_loop, is_innermost, split_edge
 from vmcore._fast.jit.t2.repair cimport (
     Versions, use_versions, versions_clear, versions_free, versions_init)
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:
     MOST_MEMBERS = 24         # blocks that are copied
@@ -394,7 +394,7 @@ cdef void repair(Unroll *u, const uint32_t *used) noexcept nogil:
 cdef void copy_all(Unroll *u, const uint32_t *used) noexcept nogil:
     cdef Graph *g = u.g
     cdef uint32_t k
-    cdef uint32_t *all_now = <uint32_t *>vm_calloc(MOST_COPIES * u.nnodes, sizeof(uint32_t))
+    cdef uint32_t *all_now = <uint32_t *>scratch_zeroed(&g.scratch, MOST_COPIES * u.nnodes, sizeof(uint32_t))
     if all_now == NULL:
         g.failed = True
         return
@@ -409,7 +409,7 @@ cdef void copy_all(Unroll *u, const uint32_t *used) noexcept nogil:
         analyse(g)
         repair(u, used)
         analyse(g)
-    vm_free(all_now)
+    scratch_give(&g.scratch, all_now)
 
 
 cdef void unroll(Unroll *u) noexcept nogil:
@@ -424,14 +424,14 @@ cdef void unroll(Unroll *u) noexcept nogil:
         return
     find_order(u)
     u.nnodes = g.nnodes
-    used = <uint32_t *>vm_calloc(u.nnodes, sizeof(uint32_t))
+    used = <uint32_t *>scratch_zeroed(&g.scratch, u.nnodes, sizeof(uint32_t))
     if used == NULL:
         g.failed = True
         return
     find_uses(u, used)
     if not is_shared(u, used):
         copy_all(u, used)
-    vm_free(used)
+    scratch_give(&g.scratch, used)
 
 
 cdef void pass_unroll(Graph *g) noexcept nogil:

@@ -2,7 +2,7 @@
 
 A HOST in an innermost loop whose address moves little from one turn to the next finds what it found the last time. It
 gets an OP_TAG and an OP_ADDEND, which stand before the loop; one pair serves all of them whose addresses have the same
-root and that ask for the same, reads or writes. Where addresses jump from page to page it would be asked in vain, so
+root, or lie in the same small table, and that ask for the same, reads or writes. Where addresses jump from page to page it would be asked in vain, so
 what it is worth is estimated: `reach` bounds how far an address moves in a turn of the loop. It only decides what is
 fast; a pair is right whatever the address does.
 
@@ -31,7 +31,7 @@ cdef enum:
     MOST_LOOKS = 4000         # all in all
     TURNS = 16                # of an inner loop
 
-# HOSTs with one root that ask for the same.
+# HOSTs with one root, or one table, that ask for the same.
 cdef struct Stream:
     uint32_t root
     int64_t off               # of the first one's address from it
@@ -180,6 +180,16 @@ cdef int64_t reach(Pairs *p, uint32_t node, uint32_t header, uint32_t depth) noe
     return one
 
 
+cdef uint32_t table_of(const Graph *g, uint32_t root, uint32_t header) noexcept nogil:
+    # What stays the same of a root to which the loop adds but little: where a table begins, whatever is looked up.
+    cdef const Node *n = &g.nodes[root]
+    if n.op == OP_ADD and is_invariant(g, n.a, header) and width(g, n.b, DEEPEST) < SCATTER:
+        return n.a
+    if n.op == OP_ADD and is_invariant(g, n.b, header) and width(g, n.a, DEEPEST) < SCATTER:
+        return n.b
+    return root
+
+
 # --- which, and where -------------------------------------------------------------------------------------------------
 
 cdef void collect(Pairs *p) noexcept nogil:
@@ -196,7 +206,7 @@ cdef void collect(Pairs *p) noexcept nogil:
         while node:
             n = &g.nodes[node]
             if n.op == OP_HOST and n.b == 0 and not n.flags & MEM_EARLY:
-                root = root_of(g, n.a, &off)
+                root = table_of(g, root_of(g, n.a, &off), header)
                 off += n.imm
                 for k in range(p.nstreams):
                     s = &p.streams[k]

@@ -150,6 +150,7 @@ cdef void leave_here(Graph *g, uint32_t node) noexcept nogil:
     b.snap = g.nodes[node].snap
     b.cond = 0
     b.nedges = 0
+    g.analysed = False
     while node:
         following = g.nodes[node].next
         remove_node(g, node)
@@ -195,6 +196,7 @@ cdef void change_block(Facts *f, uint32_t block, uint32_t *new_of, uint32_t befo
     b.end = END_GOTO
     b.nedges = 1
     b.cond = 0
+    g.analysed = False
 
 
 cdef bint same_edges(const Graph *g, const BlockOf *b) noexcept nogil:

@@ -141,6 +141,7 @@ cdef void join_next(Life *l, uint32_t block, uint32_t *new_of) noexcept nogil:
     cdef uint32_t node, following, i
     while b.end == END_GOTO and g.blocks[b.edges[0].to].npreds == 1 and burn(g):
         to = &g.blocks[b.edges[0].to]
+        g.analysed = False
         node = to.first
         for i in range(to.nargs):
             following = g.nodes[node].next

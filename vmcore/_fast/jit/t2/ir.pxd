@@ -244,6 +244,7 @@ cdef struct Graph:
     uint64_t fired[4]         # rules of fold.pyx that were used, a bit for each: for people and tests
     uint8_t has_fpu
     uint8_t guesses           # are allowed (chase.pyx)
+    uint8_t analysed          # nothing that analyse() looks at has changed since
     uint8_t failed
 
 # What a rewrite asks first: False once the fuel is used up. Every pass burns one unit for each rewrite that it makes,
@@ -300,7 +301,8 @@ cdef void replace_all(Graph *g, uint32_t *new_of) noexcept nogil
 
 # --- looking at one ---------------------------------------------------------------------------------------------------
 
-# Reverse postorder, predecessors, dominators, loops, weights. Blocks that are not reached lose their nodes.
+# Reverse postorder, predecessors, dominators, loops, weights. Blocks that are not reached lose their nodes. Nothing is
+# to be done as long as `analysed` says so: new_block() takes that back, and so does who changes the end of a block.
 cdef void analyse(Graph *g) noexcept nogil
 cdef void count_uses(Graph *g) noexcept nogil
 cdef bint dominates(const Graph *g, uint32_t one, uint32_t two) noexcept nogil

@@ -73,6 +73,7 @@ cdef void graph_clear(Graph *g) noexcept nogil:
     memset(g.fired, 0, sizeof(g.fired))
     g.has_fpu = False
     g.guesses = True
+    g.analysed = False
     g.failed = False
 
 
@@ -86,6 +87,7 @@ cdef uint32_t new_block(Graph *g) noexcept nogil:
         return 0
     memset(&g.blocks[number], 0, sizeof(BlockOf))
     g.nblocks += 1
+    g.analysed = False
     return number
 
 
@@ -475,6 +477,8 @@ cdef void weigh(Graph *g) noexcept nogil:
 
 cdef void analyse(Graph *g) noexcept nogil:
     cdef uint32_t i, node, following
+    if g.analysed:
+        return
     number_blocks(g)
     for i in range(1, g.nblocks):
         if g.blocks[i].order:
@@ -493,3 +497,4 @@ cdef void analyse(Graph *g) noexcept nogil:
     find_dominators(g)
     find_loops(g)
     weigh(g)
+    g.analysed = not g.failed

@@ -12,7 +12,7 @@ cdef struct Scratch:
 cdef void *scratch_take(Scratch *s, size_t count, size_t size) noexcept nogil
 # The same, zeroed.
 cdef void *scratch_zeroed(Scratch *s, size_t count, size_t size) noexcept nogil
-# (Of NULL it gives back nothing.)
+# (NULL is nothing, of any stack or none.)
 cdef void scratch_give(Scratch *s, void *block) noexcept nogil
 # The stack itself. Nothing of it may be in use.
 cdef void scratch_free(Scratch *s) noexcept nogil

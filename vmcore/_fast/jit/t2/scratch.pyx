@@ -40,6 +40,8 @@ cdef void *scratch_zeroed(Scratch *s, size_t count, size_t size) noexcept nogil:
 
 
 cdef void scratch_give(Scratch *s, void *block) noexcept nogil:
+    if block == NULL:
+        return
     if not is_inside(s, block):
         vm_free(block)
     elif <size_t>block - <size_t>s.start < s.used:

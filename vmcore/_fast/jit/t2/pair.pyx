@@ -2,9 +2,9 @@
 
 A HOST in an innermost loop whose address moves little from one turn to the next finds what it found the last time. It
 gets an OP_TAG and an OP_ADDEND, which stand before the loop; one pair serves all of them whose addresses have the same
-root, or lie in the same small table, and that ask for the same, reads or writes. Where addresses jump from page to page it would be asked in vain, so
-what it is worth is estimated: `reach` bounds how far an address moves in a turn of the loop. It only decides what is
-fast; a pair is right whatever the address does.
+root, or lie in the same small table, and that ask for the same, reads or writes. Where addresses jump from page to page
+it would be asked in vain, so what it is worth is estimated: `reach` bounds how far an address moves in a turn of the
+loop. It only decides what is fast; a pair is right whatever the address does.
 
 A pair stands before the largest loop around in which it has room: each takes two registers all the way, and as it is
 empty at first it costs a look-up more wherever it begins anew, which in short inner loops is all the time.

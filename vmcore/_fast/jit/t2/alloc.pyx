@@ -12,7 +12,8 @@ from vmcore._fast.jit.t2.live cimport (
     put_in, spill_cost, take_from)
 from vmcore._fast.jit.t2.places cimport (
     AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN, MOST_SLOTS, Allocation)
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free, vm_realloc
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
+from vmcore._fast.memory.alloc cimport vm_free, vm_realloc
 
 cdef enum:
     FIRST_ROOM = 512
@@ -155,10 +156,10 @@ cdef bint make_slots(Slots *s) noexcept nogil:
     cdef size_t row_bytes = lv.words * sizeof(uint64_t)
     if s.n * row_bytes > MOST_ROWS:
         return False
-    s.order = <Slotted *>vm_calloc(s.n, sizeof(Slotted))
-    s.number = <uint32_t *>vm_calloc(lv.nranges, sizeof(uint32_t))
-    s.first = <uint32_t *>vm_calloc(lv.nranges + 2 * <size_t>lv.nmoves, sizeof(uint32_t))
-    s.rows = <uint64_t *>vm_calloc(<size_t>s.n + MOST_SLOTS + 1, row_bytes)
+    s.order = <Slotted *>scratch_zeroed(lv.scratch, s.n, sizeof(Slotted))
+    s.number = <uint32_t *>scratch_zeroed(lv.scratch, lv.nranges, sizeof(uint32_t))
+    s.first = <uint32_t *>scratch_zeroed(lv.scratch, lv.nranges + 2 * <size_t>lv.nmoves, sizeof(uint32_t))
+    s.rows = <uint64_t *>scratch_zeroed(lv.scratch, <size_t>s.n + MOST_SLOTS + 1, row_bytes)
     if s.order == NULL or s.number == NULL or s.first == NULL or s.rows == NULL:
         return False
     s.busy = s.rows + <size_t>s.n * lv.words
@@ -192,7 +193,7 @@ cdef bint place_all(Graph *g, Allocation *al, const Live *lv, const int8_t *regs
     s.lv = lv
     s.g = g
     s.at = al.at
-    s.wanted = <uint64_t *>vm_calloc(lv.words + 1, sizeof(uint64_t))
+    s.wanted = <uint64_t *>scratch_zeroed(lv.scratch, lv.words + 1, sizeof(uint64_t))
     if s.wanted == NULL:
         return False
     for i in range(lv.nranges):
@@ -213,11 +214,11 @@ cdef bint place_all(Graph *g, Allocation *al, const Live *lv, const int8_t *regs
     if s.n:
         done = make_slots(&s)
     al.nslots = s.nslots
-    vm_free(s.wanted)
-    vm_free(s.order)
-    vm_free(s.number)
-    vm_free(s.first)
-    vm_free(s.rows)
+    scratch_give(lv.scratch, s.wanted)
+    scratch_give(lv.scratch, s.order)
+    scratch_give(lv.scratch, s.number)
+    scratch_give(lv.scratch, s.first)
+    scratch_give(lv.scratch, s.rows)
     return done
 
 
@@ -242,7 +243,7 @@ cdef void sum_up(const Graph *g, Allocation *al, const Live *lv, const int8_t *r
 
 
 cdef bint find_pressure(Allocation *al, const Live *lv) noexcept nogil:
-    cdef uint64_t *live = <uint64_t *>vm_calloc(lv.words + 1, sizeof(uint64_t))
+    cdef uint64_t *live = <uint64_t *>scratch_zeroed(lv.scratch, lv.words + 1, sizeof(uint64_t))
     cdef const Span *span
     cdef const Step *step
     cdef uint32_t s, i, k, wanted
@@ -269,7 +270,7 @@ cdef bint find_pressure(Allocation *al, const Live *lv) noexcept nogil:
                     take_from(live, step.result)
                 for k in range(step.nreads):
                     put_in(live, lv.reads[step.first + k] & READ_RANGE)
-    vm_free(live)
+    scratch_give(lv.scratch, live)
     return True
 
 
@@ -293,7 +294,7 @@ cdef bint allocate_all(Graph *g, Allocation *al, Live *lv, uint32_t how) noexcep
     cdef bint done
     if live_make(lv, g) < 0:
         return False
-    regs = <int8_t *>vm_calloc(lv.nranges + 1, 1)
+    regs = <int8_t *>scratch_zeroed(lv.scratch, lv.nranges + 1, 1)
     if regs == NULL:
         return False
     al.how = <uint8_t>(BY_LINEAR_SCAN if lv.count > MOST_COLOURED else how)
@@ -305,7 +306,7 @@ cdef bint allocate_all(Graph *g, Allocation *al, Live *lv, uint32_t how) noexcep
         sum_up(g, al, lv, regs)
     else:
         done = False
-    vm_free(regs)
+    scratch_give(lv.scratch, regs)
     return done
 
 

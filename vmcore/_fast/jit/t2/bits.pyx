@@ -18,7 +18,7 @@ from vmcore._fast.jit.t2.ir cimport (
     op_row, operand, replace_all, snap_node, BlockOf, Graph, Node, Snap)
 from vmcore._fast.jit.t2.known cimport bits_of, common_bits, within, Bits
 from vmcore._fast.jit.t2.rules cimport low_bits, width_of
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef extern from *:
     int clz64 "__builtin_clzll"(uint64_t value) noexcept nogil
@@ -339,7 +339,7 @@ cdef void leave_to_exits(Work *w) noexcept nogil:
     # An extension that snapshots alone need is worked out where the region is left (NODE_LATE): all others take what
     # it is made from.
     cdef Graph *g = w.g
-    cdef uint8_t *whole = <uint8_t *>vm_calloc(g.nnodes, 1)
+    cdef uint8_t *whole = <uint8_t *>scratch_zeroed(&g.scratch, g.nnodes, 1)
     cdef BlockOf *b
     cdef Node *n
     cdef uint32_t i, e, k, node
@@ -359,13 +359,13 @@ cdef void leave_to_exits(Work *w) noexcept nogil:
             n.b = its_half(g, whole, n.b)
             n.c = its_half(g, whole, n.c)
             node = n.next
-    vm_free(whole)
+    scratch_give(&g.scratch, whole)
 
 
 cdef Bits *known_bits(Graph *g) noexcept nogil:
     cdef Work w
     w.g = g
-    w.facts = <Bits *>vm_calloc(g.nnodes, sizeof(Bits))
+    w.facts = <Bits *>scratch_zeroed(&g.scratch, g.nnodes, sizeof(Bits))
     if w.facts != NULL:
         find_facts(&w)
     return w.facts
@@ -377,23 +377,23 @@ cdef void use_known(Graph *g) noexcept nogil:
     w.facts = known_bits(g)
     w.nodes = g.nnodes
     # Each node becomes one new constant at most.
-    w.new_of = <uint32_t *>vm_calloc(2 * g.nnodes, sizeof(uint32_t))
+    w.new_of = <uint32_t *>scratch_zeroed(&g.scratch, 2 * g.nnodes, sizeof(uint32_t))
     if w.facts != NULL and w.new_of != NULL:
         use_facts(&w)
         replace_all(g, w.new_of)
     else:
         g.failed = True
-    vm_free(w.facts)
-    vm_free(w.new_of)
+    scratch_give(&g.scratch, w.facts)
+    scratch_give(&g.scratch, w.new_of)
 
 
 cdef void use_needed(Graph *g) noexcept nogil:
     cdef Work w
     w.g = g
     w.nodes = g.nnodes
-    w.need = <uint64_t *>vm_calloc(g.nnodes, sizeof(uint64_t))
+    w.need = <uint64_t *>scratch_zeroed(&g.scratch, g.nnodes, sizeof(uint64_t))
     # Each node becomes one new node at most.
-    w.new_of = <uint32_t *>vm_calloc(2 * g.nnodes, sizeof(uint32_t))
+    w.new_of = <uint32_t *>scratch_zeroed(&g.scratch, 2 * g.nnodes, sizeof(uint32_t))
     if w.need != NULL and w.new_of != NULL:
         find_needs(&w)
         use_needs(&w)
@@ -401,8 +401,8 @@ cdef void use_needed(Graph *g) noexcept nogil:
         leave_to_exits(&w)
     else:
         g.failed = True
-    vm_free(w.need)
-    vm_free(w.new_of)
+    scratch_give(&g.scratch, w.need)
+    scratch_give(&g.scratch, w.new_of)
 
 
 cdef void pass_bits(Graph *g) noexcept nogil:

@@ -16,5 +16,12 @@ cdef uint32_t base_node(Graph *g) noexcept nogil
 # What a node that is already there could be instead: another node or itself. For passes, which replace its uses.
 # New nodes are made before it.
 cdef uint32_t simplify(Graph *g, uint32_t node) noexcept nogil
+# Room for the nodes of a graph in which each is simplified once, as long as there is room for what that makes.
+cdef enum:
+    MOST_MADE = 256           # nodes that one simplification makes, and far more than that
+
+cdef inline uint32_t room_to_rewrite(const Graph *g) noexcept nogil:
+    return 2 * g.nnodes + 4 * MOST_MADE
+
 # The rules, applied to all nodes that are there.
 cdef void pass_fold(Graph *g) noexcept nogil

@@ -5,9 +5,10 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from vmcore._fast.jit.t2.arith cimport fold_op
 from vmcore._fast.jit.t2.fold cimport rewrite
 from vmcore._fast.jit.t2.ir cimport (
-    F_REGISTERS, MOST_NODES, OP_BASE, OP_BITS, OP_CONST, OP_ENTRY, OP_FPU, OP_FROMBITS, P_COMMUTES, T_F64, T_INT,
+    F_REGISTERS, OP_BASE, OP_BITS, OP_CONST, OP_ENTRY, OP_FPU, OP_FROMBITS, P_COMMUTES, T_F64, T_INT,
     append, burn, insert_before, is_const, is_pure, op_row, remove_node, replace_all, Graph, Node)
 from vmcore._fast.jit.t2.rules cimport MOST_DEPTH, R_CONSTANTS, fire, Maker
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
@@ -246,7 +247,8 @@ cdef inline uint32_t now(const uint32_t *new_of, uint32_t node) noexcept nogil:
 cdef void pass_fold(Graph *g) noexcept nogil:
     # Each node becomes what the rules say, once more for what it became.
     cdef uint32_t i, node, following, found
-    cdef uint32_t *new_of = <uint32_t *>vm_calloc(MOST_NODES, sizeof(uint32_t))
+    cdef uint32_t room = room_to_rewrite(g)
+    cdef uint32_t *new_of = <uint32_t *>scratch_zeroed(&g.scratch, room, sizeof(uint32_t))
     cdef Node *n
     if new_of == NULL:
         g.failed = True
@@ -259,10 +261,10 @@ cdef void pass_fold(Graph *g) noexcept nogil:
             n.a = now(new_of, n.a)
             n.b = now(new_of, n.b)
             n.c = now(new_of, n.c)
-            found = simplify(g, node)
+            found = simplify(g, node) if g.nnodes + MOST_MADE < room else node
             if found != node:
                 new_of[node] = found
                 remove_node(g, node)
             node = following
     replace_all(g, new_of)
-    vm_free(new_of)
+    scratch_give(&g.scratch, new_of)

@@ -20,7 +20,7 @@ from vmcore._fast.jit.t2.ir cimport (
     OP_ADDEND, OP_ARG, OP_HOST, OP_LOAD, OP_SELECT, T_INT, analyse, append, burn, edge_arg, BlockOf, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport (
     block_before, in_loop, is_innermost, is_invariant, largest_with_room, make_block_before, root_of, take_room)
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:
     MOST_CHAINS = 2           # in any loop: each takes a register all the way
@@ -176,14 +176,14 @@ cdef void pass_chase(Graph *g) noexcept nogil:
     nodes = g.nnodes
     s.g = g
     s.nchains = 0
-    s.state = <uint8_t *>vm_calloc(nodes, sizeof(uint8_t))
-    s.chain_of = <uint32_t *>vm_calloc(nodes, sizeof(uint32_t))
-    s.live = <uint32_t *>vm_calloc(g.nblocks, sizeof(uint32_t))
+    s.state = <uint8_t *>scratch_zeroed(&g.scratch, nodes, sizeof(uint8_t))
+    s.chain_of = <uint32_t *>scratch_zeroed(&g.scratch, nodes, sizeof(uint32_t))
+    s.live = <uint32_t *>scratch_zeroed(&g.scratch, g.nblocks, sizeof(uint32_t))
     if s.state != NULL and s.chain_of != NULL and s.live != NULL:
         find_chains(&s)
         put_addends(&s, nodes)
     else:
         g.failed = True
-    vm_free(s.state)
-    vm_free(s.chain_of)
-    vm_free(s.live)
+    scratch_give(&g.scratch, s.state)
+    scratch_give(&g.scratch, s.chain_of)
+    scratch_give(&g.scratch, s.live)

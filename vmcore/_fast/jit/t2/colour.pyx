@@ -9,7 +9,7 @@ from vmcore._fast.jit.t2.live cimport (
     spill_cost, take_from)
 from vmcore._fast.jit.t2.paint cimport (
     NO_END, Colouring, Ranked, chain, find, improve, row_of, select_colours)
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:
     MOVE_WAITS = 0
@@ -495,11 +495,11 @@ cdef int colour_class(const Live *lv, const Graph *g, int8_t *regs, uint32_t bas
     c.words = n + 63 >> 6
     c.set_of = set_of
     c.k = bits_in(set_of)
-    block = vm_calloc(1, lay_out(&c, NULL))
-    live = <uint64_t *>vm_calloc(lv.words + 1, sizeof(uint64_t))
+    block = scratch_zeroed(lv.scratch, 1, lay_out(&c, NULL))
+    live = <uint64_t *>scratch_zeroed(lv.scratch, lv.words + 1, sizeof(uint64_t))
     if block == NULL or live == NULL:
-        vm_free(block)
-        vm_free(live)
+        scratch_give(lv.scratch, block)
+        scratch_give(lv.scratch, live)
         return -1
     lay_out(&c, <char *>block)
     for i in range(n):
@@ -515,8 +515,8 @@ cdef int colour_class(const Live *lv, const Graph *g, int8_t *regs, uint32_t bas
                 regs[base + i] = c.reg[i]
         if least == 0:
             break
-    vm_free(block)
-    vm_free(live)
+    scratch_give(lv.scratch, block)
+    scratch_give(lv.scratch, live)
     return 0
 
 

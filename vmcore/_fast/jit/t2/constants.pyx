@@ -16,7 +16,7 @@ from vmcore._fast.jit.t2.build cimport const_node
 from vmcore._fast.jit.t2.ir cimport (
     END_BRANCH, END_GOTO, END_LEAVE, OP_ARG, OP_CONST, OP_LEAVE_IF, OP_SELECT, T_INT, analyse, burn, edge_arg,
     is_pure, op_row, operand, remove_node, replace_all, BlockOf, Graph, Node)
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:
     UNKNOWN = 0
@@ -150,6 +150,7 @@ cdef void leave_here(Graph *g, uint32_t node) noexcept nogil:
     b.snap = g.nodes[node].snap
     b.cond = 0
     b.nedges = 0
+    g.analysed = False
     while node:
         following = g.nodes[node].next
         remove_node(g, node)
@@ -195,6 +196,7 @@ cdef void change_block(Facts *f, uint32_t block, uint32_t *new_of, uint32_t befo
     b.end = END_GOTO
     b.nedges = 1
     b.cond = 0
+    g.analysed = False
 
 
 cdef bint same_edges(const Graph *g, const BlockOf *b) noexcept nogil:
@@ -214,11 +216,11 @@ cdef void pass_constants(Graph *g) noexcept nogil:
     cdef uint32_t before = g.nnodes
     cdef uint32_t sweeps = 0
     # Each node becomes one new constant at most.
-    cdef uint32_t *new_of = <uint32_t *>vm_calloc(2 * g.nnodes, sizeof(uint32_t))
+    cdef uint32_t *new_of = <uint32_t *>scratch_zeroed(&g.scratch, 2 * g.nnodes, sizeof(uint32_t))
     analyse(g)
     f.g = g
-    f.of = <Fact *>vm_calloc(g.nnodes, sizeof(Fact))
-    f.reached = <uint8_t *>vm_calloc(g.nblocks, 1)
+    f.of = <Fact *>scratch_zeroed(&g.scratch, g.nnodes, sizeof(Fact))
+    f.reached = <uint8_t *>scratch_zeroed(&g.scratch, g.nblocks, 1)
     if new_of != NULL and f.of != NULL and f.reached != NULL and not g.failed:
         f.reached[1] = True
         f.changed = True
@@ -234,6 +236,6 @@ cdef void pass_constants(Graph *g) noexcept nogil:
         analyse(g)
     else:
         g.failed = True
-    vm_free(f.of)
-    vm_free(f.reached)
-    vm_free(new_of)
+    scratch_give(&g.scratch, f.of)
+    scratch_give(&g.scratch, f.reached)
+    scratch_give(&g.scratch, new_of)

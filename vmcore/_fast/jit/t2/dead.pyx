@@ -16,7 +16,7 @@ from libc.string cimport memset
 from vmcore._fast.jit.t2.ir cimport (
     END_GOTO, END_NONE, MEM_EARLY, OP_ARG, OP_HOST, P_EFFECT, analyse, burn, edge_arg, move_to_end, op_row,
     remove_node, replace_all, snap_node, BlockOf, Edge, Graph, Node, Snap)
-from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_take, scratch_zeroed
 
 cdef struct Life:
     Graph *g
@@ -141,6 +141,7 @@ cdef void join_next(Life *l, uint32_t block, uint32_t *new_of) noexcept nogil:
     cdef uint32_t node, following, i
     while b.end == END_GOTO and g.blocks[b.edges[0].to].npreds == 1 and burn(g):
         to = &g.blocks[b.edges[0].to]
+        g.analysed = False
         node = to.first
         for i in range(to.nargs):
             following = g.nodes[node].next
@@ -169,8 +170,8 @@ cdef void pass_dead(Graph *g) noexcept nogil:
         return
     l.g = g
     l.nwork = 0
-    l.alive = <uint8_t *>vm_calloc(g.nnodes, 1)
-    l.work = <uint32_t *>vm_alloc(g.nnodes * sizeof(uint32_t))
+    l.alive = <uint8_t *>scratch_zeroed(&g.scratch, g.nnodes, 1)
+    l.work = <uint32_t *>scratch_take(&g.scratch, g.nnodes, sizeof(uint32_t))
     if l.alive != NULL and l.work != NULL:
         mark_roots(&l)
         ask(&l)
@@ -185,5 +186,5 @@ cdef void pass_dead(Graph *g) noexcept nogil:
         analyse(g)
     else:
         g.failed = True
-    vm_free(l.alive)
-    vm_free(l.work)
+    scratch_give(&g.scratch, l.alive)
+    scratch_give(&g.scratch, l.work)

@@ -211,6 +211,7 @@ cdef class _Ranges:
     """Live ranges of a graph after selection, before allocation (which marks what is computed anew)."""
 
     cdef Live lv
+    cdef _Shop shop           # whose graph it is: it lives as long
     cdef const Graph *g
     cdef uint64_t *live
 
@@ -218,9 +219,10 @@ cdef class _Ranges:
         live_free(&self.lv)
         vm_free(self.live)
 
-    cdef int make(self, const Graph *g) except -1:
-        self.g = g
-        if live_make(&self.lv, g) < 0:
+    cdef int make(self, _Shop shop) except -1:
+        self.shop = shop
+        self.g = &shop.shop.graph
+        if live_make(&self.lv, self.g) < 0:
             raise MemoryError("no memory for live ranges")
         self.live = <uint64_t *>vm_calloc(self.lv.words + 1, sizeof(uint64_t))
         if self.live == NULL:
@@ -394,7 +396,7 @@ def explain_region(page, isa, header, fuel=None, warm=None, more=()):
     stages = work.optimise(rewrites)
     if not stages:
         return {"refused": "large"}
-    ranges.make(&shop.graph)
+    ranges.make(work)
     costs = ranges.costs()
     edges = ranges.edges_of(0, ranges.lv.nints)
     edges += ranges.edges_of(ranges.lv.first_fp, ranges.lv.nranges - ranges.lv.first_fp)

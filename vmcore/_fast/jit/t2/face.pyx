@@ -8,9 +8,9 @@ from vmcore._fast.jit.t2.evaluate cimport LEFT_MEMORY, LEFT_NOT, LEFT_SNAP, LEFT
 from vmcore._fast.jit.t2.ir cimport SNAP_NEXT, SNAP_STEP, T_INT, analyse, graph_free, graph_init
 from vmcore._fast.jit.t2.known cimport Bits
 from vmcore._fast.jit.t2.passes cimport run_pass
+from vmcore._fast.jit.t2.scratch cimport scratch_give
 from vmcore._fast.jit.t2.text cimport graph_text, read_graph
 from vmcore._fast.jit.t2.verify cimport verify, Fault
-from vmcore._fast.memory.alloc cimport vm_free
 
 from vmcore._fast.jit.t2.fold import RULES
 from vmcore._fast.jit.t2.passes import PASSES
@@ -160,7 +160,7 @@ cdef class Region:
             return {i: (facts[i].zeros, facts[i].ones, facts[i].signs)
                     for i in range(1, self.g.nnodes) if self.g.nodes[i].block and self.g.nodes[i].type == T_INT}
         finally:
-            vm_free(facts)
+            scratch_give(&self.g.scratch, facts)
 
     def evaluate(self, regs, *, memory=None, base=0, page=0, budget=1 << 40, steps=1_000_000, leave_at=0, frm=0):
         """Execute the region, one node after the other.

@@ -20,7 +20,7 @@ from vmcore._fast.jit.t2.ir cimport (
     MEM_SIGNED, OP_BITS, OP_FROMBITS, OP_LOAD, OP_SEXT16, OP_SEXT32, OP_SEXT8, OP_STORE, OP_ZEXT16, OP_ZEXT32,
     OP_ZEXT8, P_LEAVES, T_INT, analyse, burn, insert_before, op_row, remove_node, replace_all, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport root_of
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:
     LOOKS = 200
@@ -153,7 +153,7 @@ cdef void pass_forward(Graph *g) noexcept nogil:
     f.g = g
     f.nodes = g.nnodes
     # Room for two nodes that each load makes.
-    f.new_of = <uint32_t *>vm_calloc(3 * f.nodes, sizeof(uint32_t))
+    f.new_of = <uint32_t *>scratch_zeroed(&g.scratch, 3 * f.nodes, sizeof(uint32_t))
     if f.new_of == NULL:
         g.failed = True
         return
@@ -168,4 +168,4 @@ cdef void pass_forward(Graph *g) noexcept nogil:
             node = following
     if not g.failed:
         replace_all(g, f.new_of)
-    vm_free(f.new_of)
+    scratch_give(&g.scratch, f.new_of)

@@ -9,17 +9,17 @@ one node each in block 1, unless they are marked.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from vmcore._fast.jit.t2.build cimport const_node, simplify
+from vmcore._fast.jit.t2.build cimport MOST_MADE, const_node, room_to_rewrite, simplify
 from vmcore._fast.jit.t2.ir cimport OP_CONST, analyse, burn, dominates, is_pure, remove_node, replace_all, Graph, Node
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:
-    HEADS = 4096
-    MOST_MADE = 256           # nodes that one simplification makes, and far more than that
+    LEAST_HEADS = 64
 
 cdef struct Numbers:
     Graph *g
     uint32_t *heads           # of chains, by hash
+    uint32_t nheads           # a power of two
     uint32_t *chain           # the next node of the chain, of each node
     uint32_t *new_of
     uint32_t room             # nodes that there may be
@@ -35,7 +35,7 @@ cdef inline uint32_t hash_of(const Node *n) noexcept nogil:
     cdef uint64_t h = n.op | <uint64_t>n.type << 16 | <uint64_t>n.a << 32
     h = (h ^ n.b ^ <uint64_t>n.c << 20) * <uint64_t>0x9E3779B97F4A7C15u
     h = (h ^ h >> 29 ^ <uint64_t>n.imm) * <uint64_t>0xBF58476D1CE4E5B9u
-    return <uint32_t>(h >> 40) % HEADS
+    return <uint32_t>(h >> 40)
 
 
 cdef inline bint same(const Node *one, const Node *two) noexcept nogil:
@@ -47,7 +47,7 @@ cdef uint32_t find(Numbers *t, uint32_t node) noexcept nogil:
     # One that dominates it, or itself, which is then remembered.
     cdef Graph *g = t.g
     cdef const Node *n = &g.nodes[node]
-    cdef uint32_t *head = &t.heads[hash_of(n)]
+    cdef uint32_t *head = &t.heads[hash_of(n) & (t.nheads - 1)]
     cdef uint32_t other = head[0]
     while other:
         if same(&g.nodes[other], n) and dominates(g, g.nodes[other].block, n.block) and burn(g):
@@ -103,10 +103,13 @@ cdef void pass_gvn(Graph *g) noexcept nogil:
     cdef uint32_t i, node, following
     analyse(g)
     t.g = g
-    t.heads = <uint32_t *>vm_calloc(HEADS, sizeof(uint32_t))
-    t.room = 4 * g.nnodes + 8 * MOST_MADE
-    t.chain = <uint32_t *>vm_calloc(t.room, sizeof(uint32_t))
-    t.new_of = <uint32_t *>vm_calloc(t.room, sizeof(uint32_t))
+    t.nheads = LEAST_HEADS
+    while t.nheads < g.nnodes:
+        t.nheads *= 2
+    t.heads = <uint32_t *>scratch_zeroed(&g.scratch, t.nheads, sizeof(uint32_t))
+    t.room = room_to_rewrite(g)
+    t.chain = <uint32_t *>scratch_zeroed(&g.scratch, t.room, sizeof(uint32_t))
+    t.new_of = <uint32_t *>scratch_zeroed(&g.scratch, t.room, sizeof(uint32_t))
     if t.heads != NULL and t.chain != NULL and t.new_of != NULL and not g.failed:
         for i in range(g.norder):
             node = g.blocks[g.order[i]].first
@@ -117,6 +120,6 @@ cdef void pass_gvn(Graph *g) noexcept nogil:
         replace_all(g, t.new_of)
     else:
         g.failed = True
-    vm_free(t.heads)
-    vm_free(t.chain)
-    vm_free(t.new_of)
+    scratch_give(&g.scratch, t.heads)
+    scratch_give(&g.scratch, t.chain)
+    scratch_give(&g.scratch, t.new_of)

@@ -28,7 +28,7 @@ from vmcore._fast.jit.t2.ir cimport (
 from vmcore._fast.jit.t2.loops cimport (
     block_before, copy_node, copy_snap, handed, in_every_turn, in_loop, is_invariant, loop_around, make_block_before,
     root_of)
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:
     MOST_HOSTS = 4
@@ -225,7 +225,7 @@ cdef void count_alive(Hoist *h) noexcept nogil:
     # Values that come from outside into each loop, or around it: what nodes read there, for exits hardly count.
     cdef Graph *g = h.g
     cdef uint32_t i, k, node, header, used
-    cdef uint32_t *seen = <uint32_t *>vm_calloc(g.nnodes, sizeof(uint32_t))
+    cdef uint32_t *seen = <uint32_t *>scratch_zeroed(&g.scratch, g.nnodes, sizeof(uint32_t))
     if seen == NULL:
         g.failed = True
         return
@@ -242,7 +242,7 @@ cdef void count_alive(Hoist *h) noexcept nogil:
                     seen[used] = header
                     h.loops[header].alive += 1
             node = g.nodes[node].next
-    vm_free(seen)
+    scratch_give(&g.scratch, seen)
 
 
 # --- all of it --------------------------------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ cdef void pass_hoist(Graph *g) noexcept nogil:
         return
     h.g = g
     make_blocks(&h)
-    h.loops = <Loop *>vm_calloc(g.nblocks, sizeof(Loop))
+    h.loops = <Loop *>scratch_zeroed(&g.scratch, g.nblocks, sizeof(Loop))
     if h.loops != NULL and not g.failed:
         find_states(&h)
         count_alive(&h)
@@ -317,4 +317,4 @@ cdef void pass_hoist(Graph *g) noexcept nogil:
             hoist_all(&h)
     else:
         g.failed = True
-    vm_free(h.loops)
+    scratch_give(&g.scratch, h.loops)

@@ -11,6 +11,8 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from vmcore._fast.jit.t2.scratch cimport Scratch
+
 cdef enum:
     T_NONE = 0
     T_INT = 1
@@ -236,12 +238,14 @@ cdef struct Graph:
     uint32_t order_room
     uint32_t *table           # hash of pure nodes, for value numbering (build.pyx)
     uint32_t table_size       # a power of two; 0: not there
+    Scratch scratch           # of whatever works on it
     uint32_t insns            # guest instructions in it
     uint64_t fuel             # rewrites that are still allowed (burn())
     uint64_t burnt            # rewrites so far
     uint64_t fired[4]         # rules of fold.pyx that were used, a bit for each: for people and tests
     uint8_t has_fpu
     uint8_t guesses           # are allowed (chase.pyx)
+    uint8_t analysed          # nothing that analyse() looks at has changed since
     uint8_t failed
 
 # What a rewrite asks first: False once the fuel is used up. Every pass burns one unit for each rewrite that it makes,
@@ -298,7 +302,8 @@ cdef void replace_all(Graph *g, uint32_t *new_of) noexcept nogil
 
 # --- looking at one ---------------------------------------------------------------------------------------------------
 
-# Reverse postorder, predecessors, dominators, loops, weights. Blocks that are not reached lose their nodes.
+# Reverse postorder, predecessors, dominators, loops, weights. Blocks that are not reached lose their nodes. Nothing is
+# to be done as long as `analysed` says so: new_block() takes that back, and so does who changes the end of a block.
 cdef void analyse(Graph *g) noexcept nogil
 cdef void count_uses(Graph *g) noexcept nogil
 cdef bint dominates(const Graph *g, uint32_t one, uint32_t two) noexcept nogil

@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from vmcore._fast.jit.t2.scratch cimport scratch_free
 from vmcore._fast.memory.alloc cimport vm_free, vm_grow
 
 cdef extern from "jit/t2/ops.h" nogil:
@@ -50,6 +51,7 @@ cdef void graph_free(Graph *g) noexcept nogil:
     vm_free(g.pool)
     vm_free(g.order)
     vm_free(g.table)
+    scratch_free(&g.scratch)
     memset(g, 0, sizeof(Graph))
 
 
@@ -71,6 +73,7 @@ cdef void graph_clear(Graph *g) noexcept nogil:
     memset(g.fired, 0, sizeof(g.fired))
     g.has_fpu = False
     g.guesses = True
+    g.analysed = False
     g.failed = False
 
 
@@ -84,6 +87,7 @@ cdef uint32_t new_block(Graph *g) noexcept nogil:
         return 0
     memset(&g.blocks[number], 0, sizeof(BlockOf))
     g.nblocks += 1
+    g.analysed = False
     return number
 
 
@@ -473,6 +477,8 @@ cdef void weigh(Graph *g) noexcept nogil:
 
 cdef void analyse(Graph *g) noexcept nogil:
     cdef uint32_t i, node, following
+    if g.analysed:
+        return
     number_blocks(g)
     for i in range(1, g.nblocks):
         if g.blocks[i].order:
@@ -491,3 +497,4 @@ cdef void analyse(Graph *g) noexcept nogil:
     find_dominators(g)
     find_loops(g)
     weigh(g)
+    g.analysed = not g.failed

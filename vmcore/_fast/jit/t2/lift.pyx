@@ -16,7 +16,7 @@ from vmcore._fast.jit.t2.flow cimport (
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.region cimport (
     LIFT_ALWAYS, MOST_FORMED, RD_NONE, RD_X, Insn, Region, address_of, insn_at, register_liftable)
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_take
 
 cdef extern from *:
     uint32_t count_ones "__builtin_popcountll"(uint64_t v) noexcept nogil
@@ -446,12 +446,17 @@ cdef void fill_joint(Work *w, const Joint *j) noexcept nogil:
 
 
 cdef void lift_region(const Region *r, Graph *g) noexcept nogil:
-    cdef Work *w = <Work *>vm_calloc(1, sizeof(Work))
+    cdef Work *w = <Work *>scratch_take(&g.scratch, 1, sizeof(Work))
     cdef const Flow *f = &r.flow
     cdef uint32_t i, block, node
     if w == NULL:
         g.failed = True
         return
+    # Of all that there may be this region needs a little.
+    memset(&w.t, 0, sizeof(w.t))
+    memset(w.done, 0, (f.norder + 1) * sizeof(w.done[0]))
+    memset(w.written, 0, (f.norder + 1) * sizeof(w.written[0]))
+    w.njoints = 0
     w.t.g = g
     w.t.r = r
     block = new_block(g)
@@ -477,7 +482,7 @@ cdef void lift_region(const Region *r, Graph *g) noexcept nogil:
         for i in range(w.njoints):
             if not g.failed:
                 fill_joint(w, &w.joints[i])
-    vm_free(w)
+    scratch_give(&g.scratch, w)
 
 
 for _name, _op in (

@@ -19,6 +19,8 @@ from vmcore._fast.jit.t2.ir cimport (
     OP_FSGNJ, OP_FSGNJX, OP_FSQRT, OP_FSUB, OP_GEU, OP_LOAD, OP_MUL, OP_MULH, OP_NOT, OP_SELECT, OP_SHL, OP_SUB,
     OP_UNBOX, OP_XOR, Graph, Node)
 
+from vmcore._fast.jit.t2.scratch cimport Scratch
+
 cdef enum:
     NO_RANGE = 0x0FFFFFFF
     READ_EARLY = 1 << 30      # the result must have another register
@@ -53,6 +55,7 @@ cdef struct Move:
     float saves               # reads and writes of memory, if both are in one slot instead
 
 cdef struct Live:
+    Scratch *scratch          # of the graph: what has its size from the beginning comes from there
     uint32_t *range_of        # of each node; NO_RANGE
     uint32_t *node_of         # of each range; 0: this number is nobody's
     uint32_t nodes
@@ -78,7 +81,7 @@ cdef struct Live:
     uint32_t nmoves
     uint32_t moves_room
 
-# -1: no memory. After analyse() and select_nodes(). Free it in any case.
+# -1: no memory. After analyse() and select_nodes(). Free it in any case, before the graph.
 cdef int live_make(Live *lv, const Graph *g) noexcept nogil
 cdef void live_free(Live *lv) noexcept nogil
 

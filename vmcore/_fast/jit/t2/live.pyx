@@ -8,8 +8,9 @@ from vmcore._fast.jit.convention cimport HOST_OF, XMM_OF
 from vmcore._fast.jit.t2.ir cimport (
     F_REGISTERS, NODE_COVERED, NODE_REMAT, OP_ADD, OP_ARG, OP_BASE, OP_CONST, OP_ENTRY, OP_FPU, OP_LEAVE_IF, OP_LOAD,
     T_INT, T_NONE, BlockOf, Edge, Graph, Node, Snap, edge_arg, operand, snap_reg)
+from vmcore._fast.jit.t2.scratch cimport Scratch, scratch_give, scratch_take, scratch_zeroed
 from vmcore._fast.jit.t2.select cimport MOST_READS, reads_of, reads_of_end, snap_source, wants_register_of
-from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free, vm_grow
+from vmcore._fast.memory.alloc cimport vm_free, vm_grow
 
 cdef enum:
     FIRST_STEPS = 512
@@ -93,16 +94,16 @@ cdef float spill_cost(const Live *lv, const Graph *g, uint32_t rng) noexcept nog
 # --- memory -----------------------------------------------------------------------------------------------------------
 
 cdef void live_free(Live *lv) noexcept nogil:
-    vm_free(lv.range_of)
-    vm_free(lv.node_of)
-    vm_free(lv.spans)
+    scratch_give(lv.scratch, lv.range_of)
+    scratch_give(lv.scratch, lv.node_of)
+    scratch_give(lv.scratch, lv.spans)
     vm_free(lv.steps)
     vm_free(lv.reads)
-    vm_free(lv.ins)
-    vm_free(lv.outs)
-    vm_free(lv.read)
-    vm_free(lv.written)
-    vm_free(lv.wants)
+    scratch_give(lv.scratch, lv.ins)
+    scratch_give(lv.scratch, lv.outs)
+    scratch_give(lv.scratch, lv.read)
+    scratch_give(lv.scratch, lv.written)
+    scratch_give(lv.scratch, lv.wants)
     vm_free(lv.moves)
     memset(lv, 0, sizeof(Live))
 
@@ -235,7 +236,7 @@ cdef bint number_ranges(Live *lv, const Graph *g) noexcept nogil:
     lv.first_fp = lv.nints + 63 & ~<uint32_t>63
     lv.nranges = lv.first_fp + nfp
     lv.words = lv.nranges + 63 >> 6
-    lv.node_of = <uint32_t *>vm_calloc(lv.nranges + 1, sizeof(uint32_t))
+    lv.node_of = <uint32_t *>scratch_zeroed(lv.scratch, lv.nranges + 1, sizeof(uint32_t))
     if lv.node_of == NULL:
         return False
     i = 0
@@ -261,7 +262,7 @@ cdef bint number_ranges(Live *lv, const Graph *g) noexcept nogil:
 
 cdef bint find_live(Live *lv, const Graph *g) noexcept nogil:
     # `ins` begins as what each block reads before it writes it, and grows to the fixed point.
-    cdef uint64_t *kills = <uint64_t *>vm_calloc(<size_t>lv.nspans * lv.words + 1, sizeof(uint64_t))
+    cdef uint64_t *kills
     cdef uint64_t *live
     cdef uint64_t *kill
     cdef uint64_t *out
@@ -272,10 +273,11 @@ cdef bint find_live(Live *lv, const Graph *g) noexcept nogil:
     cdef const BlockOf *b
     cdef uint32_t i, k, s
     cdef bint changed = True
-    lv.ins = <uint64_t *>vm_calloc(<size_t>lv.nspans * lv.words + 1, sizeof(uint64_t))
-    lv.outs = <uint64_t *>vm_calloc(<size_t>lv.nspans * lv.words + 1, sizeof(uint64_t))
+    lv.ins = <uint64_t *>scratch_zeroed(lv.scratch, <size_t>lv.nspans * lv.words + 1, sizeof(uint64_t))
+    lv.outs = <uint64_t *>scratch_zeroed(lv.scratch, <size_t>lv.nspans * lv.words + 1, sizeof(uint64_t))
+    kills = <uint64_t *>scratch_zeroed(lv.scratch, <size_t>lv.nspans * lv.words + 1, sizeof(uint64_t))
     if kills == NULL or lv.ins == NULL or lv.outs == NULL:
-        vm_free(kills)
+        scratch_give(lv.scratch, kills)
         return False
     for s in range(lv.nspans):
         span = &lv.spans[s]
@@ -309,7 +311,7 @@ cdef bint find_live(Live *lv, const Graph *g) noexcept nogil:
                 if now != live[i]:
                     live[i] = now
                     changed = True
-    vm_free(kills)
+    scratch_give(lv.scratch, kills)
     return True
 
 
@@ -430,9 +432,9 @@ cdef int by_weight(const void *one, const void *two) noexcept nogil:
 
 cdef bint weigh(Live *lv, const Graph *g) noexcept nogil:
     cdef uint32_t s
-    lv.read = <float *>vm_calloc(lv.nranges + 1, sizeof(float))
-    lv.written = <float *>vm_calloc(lv.nranges + 1, sizeof(float))
-    lv.wants = <float *>vm_calloc(<size_t>16 * lv.nranges + 1, sizeof(float))
+    lv.read = <float *>scratch_zeroed(lv.scratch, lv.nranges + 1, sizeof(float))
+    lv.written = <float *>scratch_zeroed(lv.scratch, lv.nranges + 1, sizeof(float))
+    lv.wants = <float *>scratch_zeroed(lv.scratch, <size_t>16 * lv.nranges + 1, sizeof(float))
     if lv.read == NULL or lv.written == NULL or lv.wants == NULL:
         return False
     for s in range(lv.nspans):
@@ -447,10 +449,11 @@ cdef bint weigh(Live *lv, const Graph *g) noexcept nogil:
 cdef int live_make(Live *lv, const Graph *g) noexcept nogil:
     cdef uint32_t s
     memset(lv, 0, sizeof(Live))
+    lv.scratch = <Scratch *>&g.scratch
     lv.nodes = g.nnodes
     lv.nspans = g.norder
-    lv.range_of = <uint32_t *>vm_alloc(lv.nodes * sizeof(uint32_t))
-    lv.spans = <Span *>vm_calloc(lv.nspans + 1, sizeof(Span))
+    lv.range_of = <uint32_t *>scratch_take(lv.scratch, lv.nodes, sizeof(uint32_t))
+    lv.spans = <Span *>scratch_zeroed(lv.scratch, lv.nspans + 1, sizeof(Span))
     if lv.range_of == NULL or lv.spans == NULL:
         return -1
     for s in range(lv.nodes):

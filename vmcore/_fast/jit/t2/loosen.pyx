@@ -15,7 +15,7 @@ from vmcore._fast.jit.t2.build cimport const_node
 from vmcore._fast.jit.t2.ir cimport (
     OP_ARG, OP_BOX, OP_CONST, OP_F32_F64, OP_F64_F32, OP_FADD, OP_FCLEAN, OP_FLE, OP_FROMBITS, OP_INT_F, T_F32, T_F64,
     analyse, append, burn, edge_arg, insert_before, snap_node, BlockOf, Edge, Graph, Node)
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:
     CANDIDATE = 1
@@ -178,8 +178,8 @@ cdef void loosen(Graph *g, uint32_t op) noexcept nogil:
     w.g = g
     w.op = op
     w.nodes = g.nnodes
-    w.marks = <uint8_t *>vm_calloc(w.nodes, 1)
-    behind = <uint32_t *>vm_calloc(w.nodes, sizeof(uint32_t))
+    w.marks = <uint8_t *>scratch_zeroed(&g.scratch, w.nodes, 1)
+    behind = <uint32_t *>scratch_zeroed(&g.scratch, w.nodes, sizeof(uint32_t))
     if w.marks == NULL or behind == NULL:
         g.failed = True
     elif find_arguments(&w) and burn(g):
@@ -191,8 +191,8 @@ cdef void loosen(Graph *g, uint32_t op) noexcept nogil:
                 behind[i] = put_behind(&w, i)
         if not g.failed:
             change_uses(&w, behind)
-    vm_free(w.marks)
-    vm_free(behind)
+    scratch_give(&g.scratch, w.marks)
+    scratch_give(&g.scratch, behind)
 
 
 cdef void pass_loosen(Graph *g) noexcept nogil:

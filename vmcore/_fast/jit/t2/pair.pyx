@@ -2,9 +2,9 @@
 
 A HOST in an innermost loop whose address moves little from one turn to the next finds what it found the last time. It
 gets an OP_TAG and an OP_ADDEND, which stand before the loop; one pair serves all of them whose addresses have the same
-root and that ask for the same, reads or writes. Where addresses jump from page to page it would be asked in vain, so
-what it is worth is estimated: `reach` bounds how far an address moves in a turn of the loop. It only decides what is
-fast; a pair is right whatever the address does.
+root, or lie in the same small table, and that ask for the same, reads or writes. Where addresses jump from page to page
+it would be asked in vain, so what it is worth is estimated: `reach` bounds how far an address moves in a turn of the
+loop. It only decides what is fast; a pair is right whatever the address does.
 
 A pair stands before the largest loop around in which it has room: each takes two registers all the way, and as it is
 empty at first it costs a look-up more wherever it begins anew, which in short inner loops is all the time.
@@ -20,7 +20,7 @@ from vmcore._fast.jit.t2.ir cimport (
     is_const, BlockOf, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport (
     block_before, in_loop, is_innermost, is_invariant, largest_with_room, make_block_before, root_of, take_room)
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:
     MOST_PAIRS = 3            # in any loop
@@ -31,7 +31,7 @@ cdef enum:
     MOST_LOOKS = 4000         # all in all
     TURNS = 16                # of an inner loop
 
-# HOSTs with one root that ask for the same.
+# HOSTs with one root, or one table, that ask for the same.
 cdef struct Stream:
     uint32_t root
     int64_t off               # of the first one's address from it
@@ -180,6 +180,16 @@ cdef int64_t reach(Pairs *p, uint32_t node, uint32_t header, uint32_t depth) noe
     return one
 
 
+cdef uint32_t table_of(const Graph *g, uint32_t root, uint32_t header) noexcept nogil:
+    # What stays the same of a root to which the loop adds but little: where a table begins, whatever is looked up.
+    cdef const Node *n = &g.nodes[root]
+    if n.op == OP_ADD and is_invariant(g, n.a, header) and width(g, n.b, DEEPEST) < SCATTER:
+        return n.a
+    if n.op == OP_ADD and is_invariant(g, n.b, header) and width(g, n.a, DEEPEST) < SCATTER:
+        return n.b
+    return root
+
+
 # --- which, and where -------------------------------------------------------------------------------------------------
 
 cdef void collect(Pairs *p) noexcept nogil:
@@ -196,7 +206,7 @@ cdef void collect(Pairs *p) noexcept nogil:
         while node:
             n = &g.nodes[node]
             if n.op == OP_HOST and n.b == 0 and not n.flags & MEM_EARLY:
-                root = root_of(g, n.a, &off)
+                root = table_of(g, root_of(g, n.a, &off), header)
                 off += n.imm
                 for k in range(p.nstreams):
                     s = &p.streams[k]
@@ -281,9 +291,9 @@ cdef void pass_pair(Graph *g) noexcept nogil:
     p.g = g
     p.nstreams = 0
     p.looks = 0
-    p.streams = <Stream *>vm_calloc(nodes, sizeof(Stream))
-    p.stream_of = <uint32_t *>vm_calloc(nodes, sizeof(uint32_t))
-    p.live = <uint32_t *>vm_calloc(g.nblocks, sizeof(uint32_t))
+    p.streams = <Stream *>scratch_zeroed(&g.scratch, nodes, sizeof(Stream))
+    p.stream_of = <uint32_t *>scratch_zeroed(&g.scratch, nodes, sizeof(uint32_t))
+    p.live = <uint32_t *>scratch_zeroed(&g.scratch, g.nblocks, sizeof(uint32_t))
     if p.streams != NULL and p.stream_of != NULL and p.live != NULL:
         collect(&p)
         choose(&p)
@@ -292,6 +302,6 @@ cdef void pass_pair(Graph *g) noexcept nogil:
             put_pairs(&p, nodes)
     else:
         g.failed = True
-    vm_free(p.streams)
-    vm_free(p.stream_of)
-    vm_free(p.live)
+    scratch_give(&g.scratch, p.streams)
+    scratch_give(&g.scratch, p.stream_of)
+    scratch_give(&g.scratch, p.live)

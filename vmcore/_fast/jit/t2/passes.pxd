@@ -31,6 +31,7 @@ cdef enum:
     PASS_LOOSEN
     PASS_TAKEN
     PASS_CHASE
+    PASS_SCHEDULE
     NUM_PASSES
 
 # The rewrite that used up a graph's fuel.

@@ -14,6 +14,7 @@ from vmcore._fast.jit.t2.hoist cimport pass_hoist
 from vmcore._fast.jit.t2.ir cimport Graph
 from vmcore._fast.jit.t2.loosen cimport pass_loosen
 from vmcore._fast.jit.t2.pair cimport pass_pair
+from vmcore._fast.jit.t2.schedule cimport pass_schedule
 from vmcore._fast.jit.t2.share cimport pass_share
 from vmcore._fast.jit.t2.sink cimport pass_sink
 from vmcore._fast.jit.t2.strength cimport pass_strength
@@ -42,10 +43,11 @@ table[PASS_SINK] = pass_sink
 table[PASS_LOOSEN] = pass_loosen
 table[PASS_TAKEN] = pass_taken
 table[PASS_CHASE] = pass_chase
+table[PASS_SCHEDULE] = pass_schedule
 
 #: Their names, by number.
 PASSES = ("fold", "dead", "constants", "gvn", "bits", "share", "hoist", "pair", "unroll", "forward", "strength",
-          "sink", "loosen", "taken", "chase")
+          "sink", "loosen", "taken", "chase", "schedule")
 
 # The same for those without the GIL; the bytes live as long as the module.
 _ENCODED = tuple([_name.encode() for _name in (*PASSES, "lift")])
@@ -55,11 +57,12 @@ for _number in range(NUM_PASSES + 1):
 
 #: The names in the order in which a region goes through them. What is folded and numbered first makes loops small
 #: enough to be unrolled; then addresses of neighbouring rounds are told apart, look-ups shared, what is stored handed
-#: on, and what does not change moved out, which lets more of them be shared; bits and what is unused come last.
+#: on, and what does not change moved out, which lets more of them be shared; bits, what is unused and the order come
+#: last.
 ORDER = (
     "fold", "constants", "gvn", "bits", "loosen", "dead", "unroll", "fold", "taken", "constants", "gvn", "dead",
     "share", "forward", "hoist", "share", "strength", "gvn", "pair", "chase", "bits", "sink",
-    "dead",
+    "dead", "schedule",
 )
 
 cdef uint8_t steps[MOST_STEPS]

@@ -539,7 +539,10 @@ cdef void look_at_page(Region *r, const RegionInput *given) noexcept nogil:
     cdef Place *p
     cdef Way w
     r.given = given[0]
-    memset(r.insns, 0, HALVES * given.npages * sizeof(Insn))
+    # Nothing else is decoded.
+    for i in range(MAP_BYTES * given.npages):
+        if given.warm[i]:
+            memset(&r.insns[8 * i], 0, 8 * sizeof(Insn))
     memset(r.within, 0xFF, sizeof(r.within))
     find_targets(r)
     start_walk(r)

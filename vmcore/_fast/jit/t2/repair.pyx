@@ -8,21 +8,21 @@ from libc.string cimport memset
 
 from vmcore._fast.jit.t2.ir cimport append_arg, Graph
 from vmcore._fast.jit.t2.loops cimport add_edge_arg
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 
 cdef bint versions_init(Versions *v, Graph *g) noexcept nogil:
     v.g = g
-    v.out = <uint32_t *>vm_calloc(g.nblocks, sizeof(uint32_t))
-    v.within = <uint32_t *>vm_calloc(g.nblocks, sizeof(uint32_t))
+    v.out = <uint32_t *>scratch_zeroed(&g.scratch, g.nblocks, sizeof(uint32_t))
+    v.within = <uint32_t *>scratch_zeroed(&g.scratch, g.nblocks, sizeof(uint32_t))
     if v.out == NULL or v.within == NULL:
         g.failed = True
     return not g.failed
 
 
 cdef void versions_free(Versions *v) noexcept nogil:
-    vm_free(v.out)
-    vm_free(v.within)
+    scratch_give(&v.g.scratch, v.out)
+    scratch_give(&v.g.scratch, v.within)
 
 
 cdef void versions_clear(Versions *v, uint8_t type) noexcept nogil:

@@ -25,7 +25,7 @@ from vmcore._fast.jit.t2.ir cimport (
     MEM_EARLY, MEM_WRITE, OP_HOST, OP_LOAD, OP_STORE, SNAP_NEXT, SNAP_STEP, analyse, burn, dominates, remove_node,
     Graph, Node)
 from vmcore._fast.jit.t2.loops cimport copy_snap, fits_imm, root_of
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_take, scratch_zeroed
 
 # A byte more is one case of 4096 more in which the region is left for nothing, which costs some 150 ns; a look-up that
 # is saved, some 2 ns.
@@ -167,8 +167,8 @@ cdef void pass_share(Graph *g) noexcept nogil:
         return
     s.g = g
     s.nhosts = 0
-    s.hosts = <Host *>vm_calloc(g.nnodes, sizeof(Host))
-    s.gone = <Gone *>vm_calloc(g.nnodes, sizeof(Gone))
+    s.hosts = <Host *>scratch_take(&g.scratch, g.nnodes, sizeof(Host))
+    s.gone = <Gone *>scratch_zeroed(&g.scratch, g.nnodes, sizeof(Gone))
     if s.hosts != NULL and s.gone != NULL:
         for i in range(g.norder):
             node = g.blocks[g.order[i]].first
@@ -181,5 +181,5 @@ cdef void pass_share(Graph *g) noexcept nogil:
                 node = following
     else:
         g.failed = True
-    vm_free(s.hosts)
-    vm_free(s.gone)
+    scratch_give(&g.scratch, s.hosts)
+    scratch_give(&g.scratch, s.gone)

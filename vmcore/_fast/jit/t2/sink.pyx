@@ -21,7 +21,7 @@ from vmcore._fast.jit.t2.ir cimport (
     insert_before, is_const, is_pure, move_before, move_to_end, new_block, op_row, operand, snap_node, BlockOf, Graph,
     Node)
 from vmcore._fast.jit.t2.loops cimport in_loop
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef extern from *:
     """
@@ -216,7 +216,7 @@ cdef void pass_sink(Graph *g) noexcept nogil:
         return
     s.g = g
     s.nodes = g.nnodes
-    s.target = <uint32_t *>vm_calloc(3 * <uint64_t>g.nnodes, sizeof(uint32_t))
+    s.target = <uint32_t *>scratch_zeroed(&g.scratch, 3 * <uint64_t>g.nnodes, sizeof(uint32_t))
     if s.target == NULL:
         g.failed = True
         return
@@ -240,4 +240,4 @@ cdef void pass_sink(Graph *g) noexcept nogil:
                 use_operands(&s, s.copy[node])
             node = before
     use_copies(&s)
-    vm_free(s.target)
+    scratch_give(&g.scratch, s.target)

@@ -21,7 +21,7 @@ from vmcore._fast.jit.t2.ir cimport (
     OP_ADD, OP_AND, OP_DIV, OP_DIV32, OP_MUL, OP_MULH, OP_MULHU, OP_NEG, OP_REM, OP_REM32, OP_REMU,
     OP_REMU32, OP_SAR, OP_SEXT32, OP_SHR, OP_SUB, OP_ZEXT32, T_INT, analyse, burn, insert_before, is_const,
     remove_node, replace_all, Graph, Node)
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef extern from *:
     """
@@ -188,7 +188,7 @@ cdef void pass_strength(Graph *g) noexcept nogil:
         divisions += is_division(g, i)
     if divisions == 0:
         return
-    new_of = <uint32_t *>vm_calloc(g.nnodes + MADE * divisions, sizeof(uint32_t))
+    new_of = <uint32_t *>scratch_zeroed(&g.scratch, g.nnodes + MADE * divisions, sizeof(uint32_t))
     if new_of == NULL:
         g.failed = True
         return
@@ -203,4 +203,4 @@ cdef void pass_strength(Graph *g) noexcept nogil:
             node = following
     if not g.failed:
         replace_all(g, new_of)
-    vm_free(new_of)
+    scratch_give(&g.scratch, new_of)

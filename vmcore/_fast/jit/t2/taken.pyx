@@ -13,7 +13,7 @@ from vmcore._fast.jit.t2.build cimport const_node
 from vmcore._fast.jit.t2.ir cimport (
     END_BRANCH, OP_CONST, OP_EQ, OP_FEQ, OP_FLE, OP_GEU, OP_LEAVE_IF, OP_NE, T_INT, analyse, burn, dominates, edge_arg,
     is_const, snap_node, BlockOf, Edge, Graph, Node, Snap)
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef struct Told:
     Graph *g
@@ -158,7 +158,7 @@ cdef void pass_taken(Graph *g) noexcept nogil:
     if g.failed:
         return
     w.g = g
-    w.owners = <uint32_t *>vm_calloc(g.nsnaps, sizeof(uint32_t))
+    w.owners = <uint32_t *>scratch_zeroed(&g.scratch, g.nsnaps, sizeof(uint32_t))
     if w.owners == NULL:
         g.failed = True
         return
@@ -171,4 +171,4 @@ cdef void pass_taken(Graph *g) noexcept nogil:
             node = g.nodes[node].next
         if g.blocks[g.order[i]].end == END_BRANCH and not g.failed:
             after_branch(&w, g.order[i])
-    vm_free(w.owners)
+    scratch_give(&g.scratch, w.owners)

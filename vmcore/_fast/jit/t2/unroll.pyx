@@ -17,12 +17,12 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memset
 
 from vmcore._fast.jit.t2.ir cimport (
-    END_BRANCH, END_GOTO, OP_ARG, OP_CONST, OP_COUNT, OP_HOST, OP_POLL, T_NONE, analyse, append, burn, dominates,
+    END_GOTO, OP_ARG, OP_CONST, OP_COUNT, OP_HOST, OP_POLL, T_NONE, analyse, append, burn, dominates,
     edge_arg, new_block, pool_take, remove_node, snap_node, BlockOf, Edge, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport copy_node, copy_snap, in_loop, is_innermost, split_edge
 from vmcore._fast.jit.t2.repair cimport (
     Versions, use_versions, versions_clear, versions_free, versions_init)
-from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:
     MOST_MEMBERS = 24         # blocks that are copied
@@ -103,10 +103,11 @@ cdef bint measure(Unroll *u) noexcept nogil:
 
 
 cdef bint is_tail(const Graph *g, uint32_t block) noexcept nogil:
-    # A small block that only the loop leads to, and that can count what is left to count.
+    # A small block that only the loop leads to, and that can count what is left to count. (Where the region is left is
+    # far more code than is seen here: all copies go there, by ways of their own.)
     cdef uint32_t node = g.blocks[block].first
     cdef uint32_t nodes = 0
-    if g.blocks[block].npreds != 1 or g.blocks[block].end == END_BRANCH:
+    if g.blocks[block].npreds != 1 or g.blocks[block].end != END_GOTO:
         return False
     while node:
         nodes += 1
@@ -278,7 +279,7 @@ cdef void copy_nodes(Unroll *u, uint32_t k, uint32_t i) noexcept nogil:
                 copy = snap_in_copy(u, k, g.nodes[node].snap, more)
                 g.nodes[u.now[k][node]].snap = copy
         node = g.nodes[node].next
-    if i >= u.inside and more and g.blocks[u.members[i]].end == END_GOTO:
+    if i >= u.inside and more:
         count_at_end(g, u.copies[k][i], more)
 
 
@@ -298,9 +299,6 @@ cdef void copy_end(Unroll *u, uint32_t k, uint32_t i) noexcept nogil:
     to.end = from_.end
     to.cond = in_copy(u, k, from_.cond)
     to.nedges = from_.nedges
-    if from_.snap:
-        e = snap_in_copy(u, k, from_.snap, uncounted(u, k, i))
-        to.snap = e
     for e in range(from_.nedges):
         args = args_in_copy(u, k, &from_.edges[e])
         to.edges[e].to = copy_of(u, k, from_.edges[e].to)
@@ -356,17 +354,12 @@ cdef void count_on(Unroll *u, uint32_t node, uint32_t more) noexcept nogil:
 cdef void drop_poll(Unroll *u) noexcept nogil:
     # Of the loop itself, once it was copied.
     cdef Graph *g = u.g
-    cdef uint32_t i, more, snap
+    cdef uint32_t i, more
     count_on(u, g.nodes[u.poll].next, turns(u, 1))
     for i in range(u.inside, u.nmembers):
         more = uncounted(u, 0, i)
-        if more == 0:
-            continue
-        count_on(u, g.blocks[u.members[i]].first, more)
-        if g.blocks[u.members[i]].snap:
-            snap = snap_in_copy(u, 0, g.blocks[u.members[i]].snap, more)
-            g.blocks[u.members[i]].snap = snap
-        elif g.blocks[u.members[i]].end == END_GOTO:
+        if more:
+            count_on(u, g.blocks[u.members[i]].first, more)
             count_at_end(g, u.members[i], more)
     remove_node(g, u.poll)
 
@@ -394,7 +387,7 @@ cdef void repair(Unroll *u, const uint32_t *used) noexcept nogil:
 cdef void copy_all(Unroll *u, const uint32_t *used) noexcept nogil:
     cdef Graph *g = u.g
     cdef uint32_t k
-    cdef uint32_t *all_now = <uint32_t *>vm_calloc(MOST_COPIES * u.nnodes, sizeof(uint32_t))
+    cdef uint32_t *all_now = <uint32_t *>scratch_zeroed(&g.scratch, MOST_COPIES * u.nnodes, sizeof(uint32_t))
     if all_now == NULL:
         g.failed = True
         return
@@ -409,7 +402,7 @@ cdef void copy_all(Unroll *u, const uint32_t *used) noexcept nogil:
         analyse(g)
         repair(u, used)
         analyse(g)
-    vm_free(all_now)
+    scratch_give(&g.scratch, all_now)
 
 
 cdef void unroll(Unroll *u) noexcept nogil:
@@ -424,14 +417,14 @@ cdef void unroll(Unroll *u) noexcept nogil:
         return
     find_order(u)
     u.nnodes = g.nnodes
-    used = <uint32_t *>vm_calloc(u.nnodes, sizeof(uint32_t))
+    used = <uint32_t *>scratch_zeroed(&g.scratch, u.nnodes, sizeof(uint32_t))
     if used == NULL:
         g.failed = True
         return
     find_uses(u, used)
     if not is_shared(u, used):
         copy_all(u, used)
-    vm_free(used)
+    scratch_give(&g.scratch, used)
 
 
 cdef void pass_unroll(Graph *g) noexcept nogil:

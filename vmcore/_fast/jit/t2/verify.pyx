@@ -1,7 +1,7 @@
 """What a well-formed graph is."""
 
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from vmcore._fast.jit.t2.ir cimport (
     END_BRANCH, END_GOTO, END_LEAVE, END_LEAVE_TO, END_NONE, F_REGISTERS, MEM_WRITE, MOST_OFF, OP_ADDEND, OP_ARG,
@@ -9,6 +9,7 @@ from vmcore._fast.jit.t2.ir cimport (
     OP_FMAX, OP_FPU, OP_FROMBITS, OP_FSGNJ, OP_F_INT, OP_HOST, OP_INT_F, OP_LOAD, OP_NONE, OP_SELECT, OP_STORE, OP_TAG,
     OP_UNBOX, P_LEAVES, SNAP_STEP, T_F32, T_F64, T_INT, T_NONE, analyse, dominates, edge_arg, op_row, operand,
     snap_node, snap_reg, BlockOf, Edge, Graph, Node, OpRow, Snap)
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_take
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
@@ -309,6 +310,27 @@ cdef bint check_all(Check *k) noexcept nogil:
     return True
 
 
+cdef bint is_analysed(Graph *g) noexcept nogil:
+    # Once more; does it say what it said, where nothing is said to have changed?
+    cdef uint32_t n = g.nblocks if g.analysed else 0
+    cdef BlockOf *before = <BlockOf *>scratch_take(&g.scratch, n, sizeof(BlockOf))
+    cdef const BlockOf *b
+    cdef uint32_t i
+    cdef bint good = True
+    if before == NULL:
+        g.failed = True
+        return True
+    memcpy(before, g.blocks, n * sizeof(BlockOf))
+    g.analysed = False
+    analyse(g)
+    for i in range(n):
+        b = &g.blocks[i]
+        good = good and before[i].order == b.order and before[i].idom == b.idom and before[i].loop == b.loop \
+            and before[i].depth == b.depth and before[i].npreds == b.npreds
+    scratch_give(&g.scratch, before)
+    return good
+
+
 cdef bint verify(Graph *g, Fault *fault) noexcept nogil:
     cdef Check k
     cdef bint good
@@ -320,7 +342,8 @@ cdef bint verify(Graph *g, Fault *fault) noexcept nogil:
         return wrong(&k, "there is no block")
     if not check_targets(&k):
         return False
-    analyse(g)
+    if not is_analysed(g):
+        return wrong(&k, "what was found out about its blocks is so no more")
     k.place = <uint32_t *>vm_calloc(g.nnodes, sizeof(uint32_t))
     if g.failed or k.place == NULL:
         vm_free(k.place)

@@ -1,0 +1,1 @@
+"""The order of nodes; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""Memory for what one pass works with; nothing of it is for Python."""

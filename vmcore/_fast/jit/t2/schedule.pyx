@@ -24,8 +24,8 @@ from vmcore._fast.jit.t2.ir cimport (
     NODE_COVERED, NODE_LATE, NODE_REMAT, OP_ARG, OP_DIV, OP_DIV32, OP_FADD, OP_HOST, OP_INT_F, OP_LOAD, OP_MUL, OP_MULH,
     OP_MULHSU, OP_REMU, OP_REMU32, OP_STORE, T_INT, T_NONE, analyse, burn, count_uses, is_pure, move_to_end,
     operand, snap_node, Graph, Node)
-from vmcore._fast.jit.t2.live cimport bit_of
-from vmcore._fast.jit.t2.loops cimport in_loop
+from vmcore._fast.jit.t2.live cimport bit_of, in_set
+from vmcore._fast.jit.t2.outlive cimport find_outliving, words_of_nodes
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_take, scratch_zeroed
 from vmcore._fast.jit.t2.select cimport late_source, select_nodes
 
@@ -58,12 +58,13 @@ cdef struct Value:
     uint32_t maker            # its unit; MOST: it is there when the block begins
     uint32_t kind             # 0: it needs no register
     uint32_t reads            # units that read it
-    uint32_t inside           # uses by the block's nodes, as count_uses() has them
     bint dies                 # once they are done
 
 cdef struct Work:
     Graph *g
     uint32_t block
+    uint64_t *outlive         # sets of nodes, `words` for each block
+    uint32_t words
     uint32_t *value_of        # of each node: its number plus 1, in this block
     Value values[MOST]
     uint32_t nvalues
@@ -124,11 +125,11 @@ cdef inline bint is_part(const Work *w, uint32_t node) noexcept nogil:
 
 
 cdef uint32_t new_value(Work *w, uint32_t node, uint32_t maker) noexcept nogil:
-    # MOST: there is no room, or it needs none.
+    # MOST: there is no room, or it is none.
     cdef const Node *n = &w.g.nodes[node]
     cdef uint32_t i = w.nvalues
     cdef Value *v = &w.values[i]
-    if n.type == T_NONE or n.flags & NODE_REMAT:
+    if n.type == T_NONE:
         return MOST
     if i == MOST:
         w.full = True
@@ -136,20 +137,19 @@ cdef uint32_t new_value(Work *w, uint32_t node, uint32_t maker) noexcept nogil:
     memset(v, 0, sizeof(Value))
     v.node = node
     v.maker = maker
-    if n.uses and not n.flags & NODE_COVERED:
+    if n.uses and not n.flags & (NODE_COVERED | NODE_REMAT):
         v.kind = 1 if n.type == T_INT else 2
     w.value_of[node] = i + 1
     w.nvalues += 1
     return i
 
 
-cdef void read_value(Work *w, uint32_t unit, uint32_t node, uint32_t uses) noexcept nogil:
+cdef void read_value(Work *w, uint32_t unit, uint32_t node) noexcept nogil:
     cdef Unit *u = &w.units[unit]
     cdef uint32_t i = w.value_of[node]
     i = i - 1 if i else new_value(w, node, MOST)
     if i == MOST:
         return
-    w.values[i].inside += uses
     put(&u.reads, i)
     if w.values[i].maker != MOST:
         put(&u.after, w.values[i].maker)
@@ -158,9 +158,9 @@ cdef void read_value(Work *w, uint32_t unit, uint32_t node, uint32_t uses) noexc
 cdef void use(Work *w, uint32_t unit, uint32_t node) noexcept nogil:
     # What is late is worked out from its source where it is used: both are read.
     cdef uint32_t source = late_source(w.g, node)
-    read_value(w, unit, node, 1)
+    read_value(w, unit, node)
     if source != node:
-        read_value(w, unit, source, 0)
+        read_value(w, unit, source)
 
 
 # --- units ------------------------------------------------------------------------------------------------------------
@@ -258,27 +258,16 @@ cdef void make_units(Work *w) noexcept nogil:
         node = g.nodes[node].next
 
 
-cdef bint is_given_up(const Work *w, const Value *v) noexcept nogil:
-    # Does nothing behind the block read it, nor the block in another turn?
-    cdef const Graph *g = w.g
-    cdef const Node *n = &g.nodes[v.node]
-    return n.uses == v.inside and in_loop(g, n.block, g.blocks[w.block].loop)
-
-
 cdef void find_deaths(Work *w) noexcept nogil:
-    # What a late one is worked out from lives as long as it does.
+    cdef const uint64_t *outlive = w.outlive + <size_t>w.block * w.words
     cdef uint32_t i, k
-    cdef Unit *u
     for i in range(w.nvalues):
-        w.values[i].dies = is_given_up(w, &w.values[i])
-    for i in range(w.nunits, 0, -1):
-        u = &w.units[i - 1]
-        k = following(&u.reads, 0)
+        w.values[i].dies = not in_set(outlive, w.values[i].node)
+    for i in range(w.nunits):
+        k = following(&w.units[i].reads, 0)
         while k < MOST:
             w.values[k].reads += 1
-            if u.value != MOST and w.g.nodes[u.node].flags & NODE_LATE and not w.values[u.value].dies:
-                w.values[k].dies = False
-            k = following(&u.reads, k + 1)
+            k = following(&w.units[i].reads, k + 1)
 
 
 cdef void find_heights(Work *w) noexcept nogil:
@@ -455,12 +444,16 @@ cdef void pass_schedule(Graph *g) noexcept nogil:
         count_uses(g)
         select_nodes(g)
         w.g = g
-        for i in range(g.norder):
+        w.words = words_of_nodes(g)
+        w.outlive = find_outliving(g, w.words)
+        g.failed = w.outlive == NULL
+        for i in range(0 if g.failed else g.norder):
             w.block = g.order[i]
             if g.blocks[w.block].depth:
                 look_at(w)
         for i in range(1, g.nnodes):
             g.nodes[i].flags &= ~<uint32_t>(NODE_COVERED | NODE_REMAT | NODE_LATE)
+        scratch_give(&g.scratch, w.outlive)
     if w != NULL:
         scratch_give(&g.scratch, w.value_of)
     scratch_give(&g.scratch, w)

@@ -1,0 +1,1 @@
+"""What outlives its block; nothing of it is for Python."""

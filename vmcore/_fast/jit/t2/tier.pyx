@@ -453,8 +453,6 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
     before = u.sightings
     u.sightings += 1 if u.covered[(pc & 4095) >> 4] >> (pc >> 1 & 7) & 1 else WEIGHT_OUTSIDE
     if u.waiting or u.tries >= MOST_TRIES:
-        # It begins anew once it is known what came of that, with what is led to then.
-        u.sightings = 0
         return
     if u.nblocks != u.vain_blocks:
         # Not all of them are new code: a block begins wherever a hart goes on after it was seen.
@@ -477,6 +475,8 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
         # In the same order each time.
         compile_here(hart.sys, bundle, job)
         return
+    # The next one is to know what is led to from now on.
+    forget_targets(hart, pc & ~<uint64_t>4095)
     u.waiting = True
     if not job_push(t.client, job):
         u.waiting = False

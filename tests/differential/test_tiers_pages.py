@@ -85,13 +85,23 @@ def some_work(source: random.Random, code: Assembler, room: list[int]) -> None:
                 code.emit(source.choice(("sd", "sw", "sh", "sb")), rs1=A5, rs2=two, imm=imm)
 
 
-def call(source: random.Random, code: Assembler, target: int, link: int) -> None:
+def call(source: random.Random, code: Assembler, target: int, link: int, others: list[int]) -> None:
     """Call what lies there, the short way or the long one."""
     here = code.base + 4 * len(code.items)
     if source.random() < 0.6:
         code.emit("jal", rd=link, imm=target - here)
         return
     far = source.choice((link, T2))
+    if far == T2 and others and source.random() < 0.7:
+        # Now and then it is another one: then auipc is jumped over.
+        low = (target - here - 16 + 2048 & 0xFFF) - 2048
+        distance = source.choice(others) - low - here
+        rest = (distance + 2048 & 0xFFF) - 2048
+        code.emit("auipc", rd=far, imm=distance - rest)
+        code.emit("addi", rd=far, rs1=far, imm=rest)
+        code.emit("andi", rd=T0, rs1=A0, imm=source.choice((1, 3, 7)))
+        code.emit("beq", rs1=T0, rs2=0, imm=8)
+        here += 16
     low = (target - here + 2048 & 0xFFF) - 2048
     code.emit("auipc", rd=far, imm=target - here - low)
     code.emit("jalr", rd=link, rs1=far, imm=low)
@@ -115,7 +125,7 @@ def a_function(source: random.Random, code: Assembler, link: int, others: list[i
         some_work(source, code, room)
         code.label(f"over {number}")
     elif others and link == RA:
-        call(source, code, source.choice(others), T1)
+        call(source, code, source.choice(others), T1, others)
     if source.random() < 0.1:
         # It goes on elsewhere, and returns from there.
         code.emit("addi", rd=link, rs1=link, imm=0)
@@ -136,7 +146,7 @@ def across_pages(source: random.Random) -> Assembler:
             code.fill(source.choice((0, 4, 4000, 4080, 2000)))
         leaves.append(code.base + 4 * len(code.items))
         a_function(source, code, T1, [])
-    for _ in range(source.randrange(1, 3)):
+    for _ in range(source.randrange(2, 4)):
         if source.random() < 0.7:
             code.fill(source.choice((0, 8, 4020, 4090, 1000)))
         callers.append(code.base + 4 * len(code.items))
@@ -149,9 +159,9 @@ def across_pages(source: random.Random) -> Assembler:
             code.emit("andi", rd=T0, rs1=A3, imm=source.choice((1, 3, 15)))
             code.emit("beq", f"past {number}", rs1=T0, rs2=0)
         if source.random() < 0.7:
-            call(source, code, source.choice(callers), RA)
+            call(source, code, source.choice(callers), RA, callers)
         elif source.random() < 0.5:
-            call(source, code, source.choice(leaves), T1)
+            call(source, code, source.choice(leaves), T1, leaves)
         else:
             code.emit("addi", rd=S1, rs1=0, imm=source.randrange(1, 6))
             code.label(f"inner {number}")
@@ -206,7 +216,7 @@ def moved_pages(source: random.Random) -> tuple[Assembler, list[bytes]]:
         loop.emit("addi", rd=S3, rs1=0, imm=source.randrange(3, 20))
         loop.label(f"again {number}")
         some_work(source, loop, [A0, A3, A4])
-        call(source, loop, WINDOW + 0x1000, RA)
+        call(source, loop, WINDOW + 0x1000, RA, [])
         loop.emit("addi", rd=S3, rs1=S3, imm=-1)
         loop.emit("bne", f"again {number}", rs1=S3, rs2=0)
         if source.random() < 0.6:

@@ -10,6 +10,8 @@ from vmcore._fast.jit.t2.liftface import Former
 from vmcore.errors import ConfigError
 
 NEXT, FURTHER, BEFORE = 0x1000, 0x5000, -0x2000
+#: How a block ends that leaves for an address (END_LEAVE_TO of ir.pxd).
+LEAVE_TO = 4
 
 
 def far(off, target, link=1, base=1):
@@ -141,6 +143,18 @@ def test_what_is_called_directly_is_not_what_a_register_says():
     page = code_of({0: insn("jalr", rd=1, rs1=20, imm=0), 4: nop(1), 8: branch(8, 0), 12: RET, 16: nop(2), 24: RET,
                     64: far(64, 16), 72: RET})  # fmt: skip
     assert Former(page, ISA, targets=[16]).form(0)["places"][0]["how"] == "away"
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["always", "jumped over"])
+def test_what_auipc_says_is_checked_where_it_may_be_jumped_over(over):
+    page = code_of({0: nop(1), 4: branch(4, 12) if over else nop(1), 8: far(8, 64, base=7), 16: branch(16, 0), 20: RET,
+                    64: nop(1), 68: RET})  # fmt: skip
+    former = Former(page, ISA)
+    assert former.form(0)["loop"]
+    assert offsets(former.form(0), 1) == [64]
+    # Behind the jump, as it may be where a region begins.
+    graph = former.lift(0)
+    assert sum(block["end"] == LEAVE_TO for block in graph["blocks"].values()) == over
 
 
 def test_the_loop_around_a_function_is_found_through_far_calls():

@@ -242,22 +242,29 @@ cdef void end_jump(Lift *t, const Insn *n) noexcept nogil:
     end_insn(t)
 
 
-cdef void guard(Lift *t, uint32_t target, int32_t address) noexcept nogil:
-    # The current instruction, which goes to `target`, is part of the region only where it goes to that address.
+cdef void guard_return(Lift *t, const Insn *n, int32_t back) noexcept nogil:
+    # Whoever changed the register on the way returns elsewhere, and not from here.
     cdef Graph *g = t.g
-    cdef uint32_t wanted = make(g, t.block, OP_ADD, T_INT, base_node(g), const_node(g, address), 0, 0)
-    cdef uint32_t differs = make(g, t.block, OP_NE, T_INT, target, wanted, 0, 0)
+    cdef uint32_t wanted = make(g, t.block, OP_ADD, T_INT, base_node(g), const_node(g, back), 0, 0)
+    cdef uint32_t differs = make(g, t.block, OP_NE, T_INT, get_x(t, n.op.rs1), wanted, 0, 0)
     cdef uint32_t snap, node
     if not (is_const(g, differs) and g.nodes[differs].imm == 0):
         snap = snap_here(t, SNAP_NEXT)
         node = append(g, t.block, OP_LEAVE_IF, T_NONE, differs, 0, 0, 0)
         g.nodes[node].snap = snap
+    end_insn(t)
 
 
 cdef uint32_t far_target(Lift *t, const Insn *n) noexcept nogil:
     cdef Graph *g = t.g
     cdef uint32_t target = make(g, t.block, OP_ADD, T_INT, get_x(t, n.op.rs1), const_node(g, n.op.imm), 0, 0)
     return make(g, t.block, OP_AND, T_INT, target, const_node(g, -2), 0, 0)
+
+
+cdef bint is_sure(Lift *t, const Insn *n, int32_t address) noexcept nogil:
+    # Does jalr go there for sure? auipc before it said so, unless that was jumped over.
+    cdef Graph *g = t.g
+    return get_x(t, n.op.rs1) == make(g, t.block, OP_ADD, T_INT, base_node(g), const_node(g, address - n.op.imm), 0, 0)
 
 
 cdef void leave_to(Lift *t, uint32_t target) noexcept nogil:
@@ -350,6 +357,7 @@ cdef void lift_place(Work *w, const Place *p) noexcept nogil:
     cdef const Insn *n
     cdef uint32_t i
     cdef uint32_t target = 0
+    cdef bint compared = False
     t.block = here.block
     begin_place(w, p)
     for _ in range(straight):
@@ -363,7 +371,8 @@ cdef void lift_place(Work *w, const Place *p) noexcept nogil:
     if p.how != GO_ON:
         n = insn_at(r, off)
         begin_insn(t, address_of(r, off), n)
-        if p.how == GO_AWAY or p.how == GO_SWITCH:
+        compared = p.how == GO_SWITCH or (p.how == GO_TO and n.handler == JALR and not is_sure(t, n, p.ways[0].off))
+        if p.how == GO_AWAY or compared:
             target = far_target(t, n)
         if p.how == GO_AWAY:
             end_jump(t, n)
@@ -372,15 +381,10 @@ cdef void lift_place(Work *w, const Place *p) noexcept nogil:
         if p.how == GO_BRANCH:
             end_branch(t, n)
         elif p.how == GO_TO or p.how == GO_SWITCH:
-            if p.how == GO_TO and n.handler == JALR:
-                # auipc before it said where it goes, unless it was jumped over.
-                guard(t, far_target(t, n), p.ways[0].off)
             end_jump(t, n)
         else:
-            # Whoever changed the register on the way returns elsewhere, and not from here.
-            guard(t, get_x(t, n.op.rs1), p.ways[0].off)
-            end_insn(t)
-    if p.how != GO_BRANCH and p.how != GO_SWITCH:
+            guard_return(t, n, p.ways[0].off)
+    if p.how != GO_BRANCH and not compared:
         g.blocks[t.block].end = END_GOTO
         g.blocks[t.block].nedges = 1
     for i in range(p.nways):
@@ -395,7 +399,7 @@ cdef void lift_place(Work *w, const Place *p) noexcept nogil:
     here.loose_single = t.loose_single
     memcpy(here.single, t.single, sizeof(t.single))
     memcpy(here.now, t.now, sizeof(t.now))
-    if p.how == GO_SWITCH:
+    if compared:
         end_switch(w, p, target)
         return
     for i in range(p.nways):

@@ -252,10 +252,10 @@ cdef inline bint is_call_of_any(const Region *r, uint32_t context, const Op *op)
     return op.rd != SINK and 0 < r.nalone <= MOST_CALLED and r.contexts[context].page == 0
 
 
-cdef bint is_far_jump(Region *r, uint32_t context, uint32_t off, const Insn *n, int64_t *target) noexcept nogil:
+cdef bint is_far_jump(Region *r, uint32_t off, const Insn *n, int64_t *target) noexcept nogil:
     # Does auipc just before it say where jalr goes, as far as anyone can tell?
     cdef const Insn *before
-    if off & OFF_MASK < 4 or not bit(r.seen[context], (off - 4) & OFF_MASK):
+    if off & OFF_MASK < 4 or not bit(r.given.warm, off - 4):
         return False
     before = decoded(r, off - 4)
     target[0] = (address_of(r, off - 4) + <int64_t>before.op.imm + n.op.imm) & ~<int64_t>1
@@ -273,7 +273,7 @@ cdef bint calls_here(Region *r, uint32_t off, int32_t *target) noexcept nogil:
         far = <int64_t>off + n.op.imm
     elif control != JUMPS_FAR:
         return False
-    elif not is_far_jump(r, 0, off, n, &far):
+    elif not is_far_jump(r, off, n, &far):
         target[0] = -1
         return is_call_of_any(r, 0, &n.op)
     target[0] = <int32_t>far if 0 <= far < PAGE_END and bit(r.given.warm, <uint32_t>far) else -1
@@ -285,7 +285,7 @@ cdef uint32_t goes_far(Region *r, uint32_t context, uint32_t off, const Insn *n,
     cdef int32_t following = address_of(r, off) + n.length
     cdef int64_t target = 0
     cdef uint32_t i
-    if is_far_jump(r, context, off, n, &target):
+    if is_far_jump(r, off, n, &target):
         if not -MOST_OFF < target < MOST_OFF or page_of(r, <int32_t>target) == NO_PAGE:
             return GO_AWAY
         set_way(&ways[0], <int32_t>target, context_at(r, context, <int32_t>target) if n.op.rd == SINK else

@@ -121,7 +121,7 @@ cdef class Team:
                     nap[0] = n
                 return TURN_SLEEP
             h.waiting = 0
-            h.pins.exit_req = 1
+            vmcore_store32(&h.pins.exit_req, 1)
         # What others have taken and do not need comes back before they are no takers any more: so what is gone is gone.
         vmcore_add32(&sys.takers, 1)
         n = vmcore_take(&sys.budget, SLICE, sys.nharts)
@@ -254,7 +254,7 @@ cdef class Team:
                 return 0
             if code == EXIT_LOOK:
                 PyErr_CheckSignals()
-                self.next_look_ns = core.sys.clock.now_ns + <uint64_t>LOOK_NS
+                self.next_look_ns = vmcore_load64(&core.sys.clock.now_ns) + <uint64_t>LOOK_NS
                 if not (h.stopped or h.waiting):
                     continue
             if is_of_hart(code):

@@ -18,8 +18,8 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from vmcore._fast.defs cimport (
-    gpa_t, gva_t, vmcore_add32, vmcore_and8, vmcore_fence, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_or8,
-    vmcore_store32, vmcore_store64, vmcore_unlock)
+    gpa_t, gva_t, vmcore_add32, vmcore_add64, vmcore_and8, vmcore_fence, vmcore_load32, vmcore_load64, vmcore_lock,
+    vmcore_or8, vmcore_store32, vmcore_store64, vmcore_unlock)
 from vmcore._fast.hart.decode cimport decode_one
 from vmcore._fast.hart.handlers cimport find_handler
 from vmcore._fast.hart.state cimport (
@@ -119,7 +119,7 @@ cdef CodeBundle *new_bundle(System *sys, Bank *b, gpa_t gpa) noexcept nogil:
     memcpy(bundle.saved, b.host + (index << 12), 4096)
     bundle.next = head[0]
     head[0] = bundle
-    sys.code_bytes += sizeof(CodeBundle)
+    vmcore_add64(&sys.code_bytes, sizeof(CodeBundle))
     return bundle
 
 
@@ -205,7 +205,7 @@ cdef void bury(System *sys, bint everything) noexcept nogil:
             bundle.dead_serial = sys.code_serial + 1
             bundle.next = sys.dead
             sys.dead = bundle
-            sys.code_bytes -= sizeof(CodeBundle)
+            vmcore_add64(&sys.code_bytes, 0 - <uint64_t>sizeof(CodeBundle))
             vmcore_and8(state, <uint8_t>~(PG_CODE | PG_MARKED))
             died = True
     if died:
@@ -267,7 +267,8 @@ cdef CodePage *get_page(Hart *hart, gpa_t gpa) noexcept nogil:
         drop_pages(hart, False, True)
         if hart.code_bytes > sys.code_limit - sys.code_limit // 4:
             drop_pages(hart, False, False)
-    if sys.code_bytes > sys.code_limit:
+    # ORDER: none; it is but a number.
+    if vmcore_load64(&sys.code_bytes) > sys.code_limit:
         if sys.parallel:
             # The bundles can only go when no hart runs: the run loop sees to that, and T0 goes on alone until then.
             vmcore_store32(&sys.code_full, 1)

@@ -2,7 +2,9 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport RAISED_BIT, gva_t, vmcore_add32, vmcore_lock, vmcore_swap32, vmcore_unlock, without_raise
+from vmcore._fast.defs cimport (
+    RAISED_BIT, gva_t, vmcore_add32, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_or64, vmcore_store32,
+    vmcore_store64, vmcore_swap32, vmcore_unlock, without_raise)
 from vmcore._fast.hart.access cimport (
     ACCESS_LEAVE, ACCESS_REDO, ACCESS_SHOT, SHOT_ATTENTION, SHOT_DONE, finish_shot, region_read, resolve)
 from vmcore._fast.hart.clock cimport pc_after, pc_of, sync_count
@@ -230,15 +232,16 @@ cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept
     # early or late: the slack is taken off before, so that it never runs past the end, and T0 does the rest.
     cdef uint64_t budget = (left >> 4) - CODE_SLACK
     cdef uint64_t after
-    hart.pins.budget = budget
-    if hart.pins.exit_req:
+    # ORDER: none is needed: a raise that this store covers is seen below, or where the budget ends (pins_raise()).
+    vmcore_store64(&hart.pins.budget, budget)
+    if vmcore_load32(&hart.pins.exit_req):
         # Raised before the budget was set: the code is to stop at its first poll.
-        hart.pins.budget |= <uint64_t>1 << RAISED_BIT
+        vmcore_or64(&hart.pins.budget, <uint64_t>1 << RAISED_BIT)
     hart.n_exits += 1
     hart.sys.enter_code(hart, code)
     if hart.fp_live:
         settle_fp(hart)
-    after = hart.pins.budget
+    after = vmcore_load64(&hart.pins.budget)
     if hart.exit_kind == EXIT_STEP:
         hart.n_steps += 1
     elif hart.exit_kind == EXIT_FAR and <int64_t>after >= 0:
@@ -259,12 +262,13 @@ cdef Op *enter(Hart *hart, gva_t pc, uint64_t left, bint step) noexcept nogil:
     cdef int number
     while True:
         # A load that a Python device has answered is run again at once: nothing may come between.
-        if (hart.pins.exit_req or sys.request or deadline_moved(sys)) and not hart.mmio_done:
+        if ((vmcore_load32(&hart.pins.exit_req) or vmcore_load32(&sys.request) or deadline_moved(sys))
+                and not hart.mmio_done):
             # ORDER: taken back before what was raised is looked at, or it would be lost.
             vmcore_swap32(&hart.pins.exit_req, 0)
-            if sys.request or deadline_moved(sys) or is_wanted(hart):
+            if vmcore_load32(&sys.request) or deadline_moved(sys) or is_wanted(hart):
                 # The interrupts are still to be looked at.
-                hart.pins.exit_req = 1
+                vmcore_store32(&hart.pins.exit_req, 1)
                 hart.pc = pc
                 hart.left = left
                 hart.exit_reason = LEAVE_ATTENTION

@@ -126,7 +126,7 @@ cdef bint equip(System *sys, CodeBundle *bundle) noexcept nogil:
         bundle.code = NULL
         bundle.blocks = NULL
         return False
-    sys.code_bytes += TABLES_BYTES
+    vmcore_add64(&sys.code_bytes, TABLES_BYTES)
     u = <PageBlocks *>bundle.blocks
     u.probed = sys.nprobes > 0
     return True
@@ -145,7 +145,7 @@ cdef void strip(System *sys, CodeBundle *bundle) noexcept nogil:
     vm_free(bundle.code)
     bundle.code = NULL
     bundle.blocks = NULL
-    sys.code_bytes -= TABLES_BYTES
+    vmcore_add64(&sys.code_bytes, 0 - <uint64_t>TABLES_BYTES)
 
 
 cdef inline uint64_t site_of(const System *sys, const PageBlocks *u, const Link *link) noexcept nogil:

@@ -5,7 +5,7 @@ They are written once for each code memory. Compiled code reaches them through `
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
-from vmcore._fast.defs cimport without_raise
+from vmcore._fast.defs cimport vmcore_load32, vmcore_load64, vmcore_store32, without_raise
 from vmcore._fast.hart.access cimport ACCESS_REDO, fill
 from vmcore._fast.hart.fpregs cimport settle_fp
 from vmcore._fast.hart.handlers cimport numbered_handler
@@ -73,14 +73,14 @@ cdef inline bint only_status(uint64_t csr) noexcept nogil:
 
 
 cdef inline bint nothing_due(Hart *hart) noexcept nogil:
-    if deadline_moved(hart.sys) or hart.sys.request:
+    if deadline_moved(hart.sys) or vmcore_load32(&hart.sys.request):
         return False
-    if hart.pins.exit_req:
-        hart.pins.exit_req = 0
+    if vmcore_load32(&hart.pins.exit_req):
+        vmcore_store32(&hart.pins.exit_req, 0)
         # ORDER: a line that is raised from here on sets exit_req again; one that was raised before is seen below.
         full_fence()
         if due_interrupt(hart) >= 0 or is_wanted(hart):
-            hart.pins.exit_req = 1
+            vmcore_store32(&hart.pins.exit_req, 1)
             return False
     return True
 
@@ -90,7 +90,7 @@ cdef uint64_t on_op(Hart *hart, uint64_t packed, uint64_t imm) noexcept nogil:
     cdef Op *op
     cdef handler_t go_illegal = hart.go_illegal
     cdef handler_t go_jump = hart.go_jump
-    cdef uint64_t budget = without_raise(hart.pins.budget)
+    cdef uint64_t budget = without_raise(vmcore_load64(&hart.pins.budget))
     cdef uint64_t tag = hart.l1_tag
     if hart.fp_live:
         settle_fp(hart)

@@ -107,8 +107,7 @@ cdef class Team:
                 return EXIT_DEADLINE
             if now >= self.next_look_ns:
                 return EXIT_LOOK
-            if self.until_ns < due:
-                due = self.until_ns
+            due = min(due, vmcore_load64(&self.until_ns))
         if h.stopped or h.waiting:
             # ORDER: taken back before the lines are looked at; whoever raises one from now on is seen by park_sleep().
             vmcore_swap32(&h.pins.exit_req, 0)
@@ -231,7 +230,7 @@ cdef class Team:
             return None
         if code == EXIT_LOOK:
             return self.serve_idle()
-        if code == EXIT_DEADLINE and bring_up(sys) < self.until_ns:
+        if code == EXIT_DEADLINE and bring_up(sys) < vmcore_load64(&self.until_ns):
             return None
         if code == EXIT_PROBE and (h.pc not in core.hooks or not core.at_probe(h)):
             return None

@@ -288,7 +288,7 @@ cdef Op *enter(Hart *hart, gva_t pc, uint64_t left, bint step) noexcept nogil:
             left = run_code(hart, e.code, left)
             pc = hart.exit_pc & ~<uint64_t>1
             step = hart.exit_kind == EXIT_STEP
-            if sys.sample != NULL and not step and <int64_t>hart.pins.budget < 0:
+            if sys.sample != NULL and not step and <int64_t>vmcore_load64(&hart.pins.budget) < 0:
                 sys.sample(hart, pc)
             continue
         if not step and left >= <uint64_t>CODE_LEAST and not hart.mmio_done and find_code(hart, pc):

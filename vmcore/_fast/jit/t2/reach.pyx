@@ -38,6 +38,15 @@ cdef uint32_t note(Led *led, uint32_t n, int64_t to, uint32_t distance) noexcept
     return n
 
 
+cdef inline bint may_lead(uint32_t insn) noexcept nogil:
+    # Is it worth decoding? The hart waits meanwhile, so what is none of these is passed over by its length: branches,
+    # jalr, jal, auipc; c.j, c.beqz, c.bnez.
+    cdef uint32_t opcode = insn & 0x7F
+    if insn & 3 == 3:
+        return opcode == 0x63 or opcode == 0x67 or opcode == 0x6F or opcode == 0x17
+    return insn & 3 == 1 and (insn >> 13 & 7) >= 5
+
+
 cdef uint32_t led_to(const uint8_t *page, const uint8_t *warm, uint64_t isa, uint32_t here, Led *led) noexcept nogil:
     cdef uint32_t off = 0
     cdef uint32_t n = 0
@@ -57,6 +66,12 @@ cdef uint32_t led_to(const uint8_t *page, const uint8_t *warm, uint64_t isa, uin
         if insn & 3 == 3 and off == PAGE_END - 2:
             # It ends in the next page.
             return note(led, n, PAGE_END, distance)
+        if not may_lead(insn):
+            where = 0
+            off += 4 if insn & 3 == 3 else 2
+            if off == PAGE_END:
+                n = note(led, n, PAGE_END, distance)
+            continue
         length = decode_number(isa, insn, &op, &handler)
         control = control_of(handler)
         if control == BRANCHES or control == JUMPS:

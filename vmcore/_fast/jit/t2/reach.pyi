@@ -1,0 +1,1 @@
+"""Where a page leads to; nothing of it is for Python."""

@@ -232,8 +232,8 @@ def test_everything_at_once(shell):
 
 def test_background_task_is_killed(shell):
     pid = int(re.fullmatch(r"task (\d+) started\n", shell.ask("sleep 100000000 &"))[1])
-    # It sleeps once it has been scheduled; it ends when it is scheduled next, on whatever hart. How soon either is on QEMU
-    # is up to the host.
+    # It sleeps once it has been scheduled; it ends when it is scheduled next, on whatever hart. How soon either is on
+    # QEMU is up to the host.
     for _ in range(50):
         if shell.tasks()[pid] == ("waiting", "sleep"):
             break

@@ -12,6 +12,7 @@ from vmcore._fast.jit.t2.live cimport (
     put_in, spill_cost, take_from)
 from vmcore._fast.jit.t2.places cimport (
     AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN, MOST_SLOTS, Allocation)
+from vmcore._fast.jit.t2.split cimport split_ranges
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free, vm_realloc
 
 cdef enum:
@@ -296,12 +297,14 @@ cdef bint allocate_all(Graph *g, Allocation *al, Live *lv, uint32_t how) noexcep
     regs = <int8_t *>vm_calloc(lv.nranges + 1, 1)
     if regs == NULL:
         return False
-    al.how = <uint8_t>(BY_LINEAR_SCAN if lv.count > MOST_COLOURED else how)
-    if al.how == BY_COLOURING:
-        done = colour_ranges(lv, g, regs) == 0
+    if lv.count > MOST_COLOURED:
+        how = BY_LINEAR_SCAN
+    if how == BY_COLOURING:
+        done = colour_ranges(lv, g, regs) == 0 and split_ranges(lv, g, &regs) == 0
     else:
         done = scan_ranges(lv, g, regs) == 0
-    if done and place_all(g, al, lv, regs) and find_pressure(al, lv):
+    if done and begin(g, al) and place_all(g, al, lv, regs) and find_pressure(al, lv):
+        al.how = <uint8_t>how
         sum_up(g, al, lv, regs)
     else:
         done = False
@@ -311,9 +314,6 @@ cdef bint allocate_all(Graph *g, Allocation *al, Live *lv, uint32_t how) noexcep
 
 cdef void allocate(Graph *g, Allocation *al, uint32_t how) noexcept nogil:
     cdef Live lv
-    if not begin(g, al):
-        al.failed = True
-        return
     memset(&lv, 0, sizeof(lv))
     al.failed = not allocate_all(g, al, &lv, how)
     live_free(&lv)

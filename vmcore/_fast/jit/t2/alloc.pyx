@@ -13,6 +13,7 @@ from vmcore._fast.jit.t2.live cimport (
 from vmcore._fast.jit.t2.places cimport (
     AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN, MOST_SLOTS, Allocation)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
+from vmcore._fast.jit.t2.split cimport MOST_TRIES, Colours, make_regs, split_ranges
 from vmcore._fast.memory.alloc cimport vm_free, vm_realloc
 
 cdef enum:
@@ -289,32 +290,32 @@ cdef bint begin(const Graph *g, Allocation *al) noexcept nogil:
     return True
 
 
-cdef bint allocate_all(Graph *g, Allocation *al, Live *lv, uint32_t how) noexcept nogil:
-    cdef int8_t *regs
-    cdef bint done
-    if live_make(lv, g) < 0:
+cdef bint allocate_all(Graph *g, Allocation *al, Colours *tries, uint32_t how) noexcept nogil:
+    cdef Colours *found = tries
+    if live_make(&found.lv, g) < 0 or not make_regs(found):
         return False
-    regs = <int8_t *>scratch_zeroed(lv.scratch, lv.nranges + 1, 1)
-    if regs == NULL:
+    if found.lv.count > MOST_COLOURED:
+        how = BY_LINEAR_SCAN
+    if how == BY_LINEAR_SCAN:
+        if scan_ranges(&found.lv, g, found.regs) < 0:
+            return False
+    elif colour_ranges(&found.lv, g, found.regs) < 0:
         return False
-    al.how = <uint8_t>(BY_LINEAR_SCAN if lv.count > MOST_COLOURED else how)
-    if al.how == BY_COLOURING:
-        done = colour_ranges(lv, g, regs) == 0
     else:
-        done = scan_ranges(lv, g, regs) == 0
-    if done and place_all(g, al, lv, regs) and find_pressure(al, lv):
-        sum_up(g, al, lv, regs)
-    else:
-        done = False
-    scratch_give(lv.scratch, regs)
-    return done
+        found = split_ranges(g, tries)
+    if found == NULL or not begin(g, al) or not place_all(g, al, &found.lv, found.regs) or \
+            not find_pressure(al, &found.lv):
+        return False
+    al.how = <uint8_t>how
+    sum_up(g, al, &found.lv, found.regs)
+    return True
 
 
 cdef void allocate(Graph *g, Allocation *al, uint32_t how) noexcept nogil:
-    cdef Live lv
-    if not begin(g, al):
-        al.failed = True
-        return
-    memset(&lv, 0, sizeof(lv))
-    al.failed = not allocate_all(g, al, &lv, how)
-    live_free(&lv)
+    cdef Colours tries[MOST_TRIES]
+    cdef uint32_t i
+    memset(tries, 0, sizeof(tries))
+    al.failed = not allocate_all(g, al, tries, how)
+    for i in range(MOST_TRIES, 0, -1):
+        scratch_give(tries[i - 1].lv.scratch, tries[i - 1].regs)
+        live_free(&tries[i - 1].lv)

@@ -4,8 +4,8 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.jit.t2.ir cimport (
-    NODE_COVERED, NODE_REMAT, OP_ARG, OP_BASE, OP_ENTRY, OP_FPU, T_INT, T_NONE, BlockOf, Edge, Graph, Node, Snap,
-    edge_arg, operand)
+    NODE_COVERED, NODE_REMAT, OP_ARG, OP_BASE, OP_ENTRY, OP_FPU, OP_HOST, T_INT, T_NONE, BlockOf, Edge, Graph, Node,
+    Snap, edge_arg, operand)
 from vmcore._fast.jit.t2.live cimport GPR_SET, XMM_SET, is_home, result_may_overlap
 from vmcore._fast.jit.t2.places cimport AT_HOME, AT_NONE, AT_SLOT, AT_XMM, MOST_SLOTS, Allocation
 from vmcore._fast.jit.t2.select cimport MOST_READS, reads_of, reads_of_end, snap_source
@@ -81,14 +81,28 @@ cdef bint read_snap(Walk *w, uint32_t snap, uint32_t written) noexcept nogil:
     return True
 
 
-cdef bint read_covered_snaps(Walk *w, uint32_t node) noexcept nogil:
+cdef bint read_copied(Walk *w, uint32_t node) noexcept nogil:
+    # What a check remembers is written where it was copied from, too (split.pxd).
+    cdef const Node *n = &w.g.nodes[node]
+    cdef uint32_t i, at
+    for i in range(1, 3):
+        at = operand(n, i)
+        if n.op == OP_HOST and w.g.nodes[at].op == OP_ARG and w.g.nodes[at].spare and \
+                not read_one(w, w.g.nodes[at].spare):
+            return False
+    return True
+
+
+cdef bint read_covered(Walk *w, uint32_t node) noexcept nogil:
     cdef uint32_t i, at
     for i in range(3):
         at = operand(&w.g.nodes[node], i)
         if at and w.g.nodes[at].flags & NODE_COVERED:
+            if not read_copied(w, at):
+                return False
             if w.g.nodes[at].snap and not read_snap(w, w.g.nodes[at].snap, 0):
                 return False
-            if not read_covered_snaps(w, at):
+            if not read_covered(w, at):
                 return False
     return True
 
@@ -111,9 +125,11 @@ cdef bint step(Walk *w, uint32_t node) noexcept nogil:
         if w.al.at[node] < NUM_PLACES and w.al.at[node] == w.al.at[read[i]] and \
                 not result_may_overlap(w.g, node, read[i]):
             return wrong(w, "a result is in the place of an operand that is still read", read[i])
+    if not read_copied(w, node):
+        return False
     if n.snap and not read_snap(w, n.snap, node if n.type != T_NONE else 0):
         return False
-    if not read_covered_snaps(w, node):
+    if not read_covered(w, node):
         return False
     if n.type != T_NONE:
         write_one(w, node)

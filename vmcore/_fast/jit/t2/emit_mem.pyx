@@ -93,6 +93,14 @@ cdef int find_host(Code *c, uint32_t host, int to) noexcept nogil:
     return use(c, n.c, to)
 
 
+cdef void remember(Code *c, uint32_t node, int reg) noexcept nogil:
+    # A loop's own copy, and what the next one is made from when the loop is entered again (split.pxd).
+    cdef const Node *n = node_of(c, node)
+    put(c, node, reg)
+    if n.op == OP_ARG and n.spare:
+        put(c, n.spare, reg)
+
+
 cdef void refill_aside(Code *c, uint32_t host, uint8_t *back) noexcept nogil:
     cdef const Node *n = node_of(c, host)
     cdef int tag = register_of(c, n.b)
@@ -101,11 +109,11 @@ cdef void refill_aside(Code *c, uint32_t host, uint8_t *back) noexcept nogil:
     if tag < 0:
         tag = RDX
     x_rx(&c.a, F_MOV, 1, tag, R14, RAX, 0, table_of(n))
-    put(c, n.b, tag)
+    remember(c, n.b, tag)
     if addend < 0:
         addend = RAX
     x_rx(&c.a, F_MOV, 1, addend, R14, RAX, 0, table_of(n) + 8)
-    put(c, n.c, addend)
+    remember(c, n.c, addend)
     x_jmp_to(&c.a, back)
 
 
@@ -113,6 +121,7 @@ cdef void stray_aside(Code *c, uint32_t host, uint8_t *back) noexcept nogil:
     # Who decides about regions wants to know whether guesses are wrong often. rax: the entry's place, as it was.
     cdef const Node *n = node_of(c, host)
     x_rx(&c.a, F_MOV, 1, register_of(c, n.b), R14, RAX, 0, table_of(n) + 8)
+    remember(c, n.b, register_of(c, n.b))
     x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_strays(c.slot), 1)
     x_jmp_to(&c.a, back)
 

@@ -222,6 +222,9 @@ cdef class _Ranges:
     cdef int make(self, _Shop shop) except -1:
         self.shop = shop
         self.g = &shop.shop.graph
+        live_free(&self.lv)
+        vm_free(self.live)
+        self.live = NULL
         if live_make(&self.lv, self.g) < 0:
             raise MemoryError("no memory for live ranges")
         self.live = <uint64_t *>vm_calloc(self.lv.words + 1, sizeof(uint64_t))
@@ -248,6 +251,9 @@ cdef class _Ranges:
                     for i in range(n) for k in range(i) if in_set(row_of(c.clean, &c, i), k)]
         finally:
             vm_free(c.clean)
+
+    cdef list edges(self):
+        return self.edges_of(0, self.lv.nints) + self.edges_of(self.lv.first_fp, self.lv.nranges - self.lv.first_fp)
 
     cdef object live_set(self):
         return int.from_bytes((<const unsigned char *>self.live)[:self.lv.words * sizeof(uint64_t)], "little")
@@ -398,13 +404,19 @@ def explain_region(page, isa, header, fuel=None, warm=None, more=()):
         return {"refused": "large"}
     ranges.make(work)
     costs = ranges.costs()
-    edges = ranges.edges_of(0, ranges.lv.nints)
-    edges += ranges.edges_of(ranges.lv.first_fp, ranges.lv.nranges - ranges.lv.first_fp)
+    edges = ranges.edges()
+    nnodes = shop.graph.nnodes
     with nogil:
         allocate(&shop.graph, &shop.places, BY_COLOURING)
     if shop.places.failed or not work.emit():
         return {"refused": "large"}
     lives, spans = ranges.intervals(work.layout, work.nlayout)
+    if shop.graph.nnodes != nnodes:
+        # What was split lives for less long, and its copies live, too.
+        ranges.make(work)
+        edges = ranges.edges()
+        costs.update(ranges.costs())
+        lives.update(ranges.intervals(work.layout, work.nlayout)[0])
     blocks = work.blocks()
     places = work.places(lives)
     return {

@@ -95,6 +95,7 @@ cdef enum Opcode:
     # first. With b alone, an OP_ADDEND, the page is looked up, but the result is guessed to be what it was last.
     # These two are the only values that change after they were made; only HOSTs refer to them. OP_TAG begins as one
     # that no address has (hart.no_page), OP_ADDEND as anything, so they are worth it in a loop, and stand before it.
+    # (Allocation may put an argument of the loop's header in their place: split.pxd.)
     OP_HOST                   # a: address; imm; span in `size`; b, c: 0, or what it remembers
     OP_TAG
     OP_ADDEND

@@ -390,9 +390,10 @@ cdef bint weigh_span(Live *lv, const Graph *g, const Span *span) noexcept nogil:
         arg = g.blocks[edge.to].first
         for i in range(edge.nargs):
             rng = lv.range_of[arg]
-            if rng != NO_RANGE:
+            read = lv.range_of[edge_arg(g, edge, i)]
+            # What goes to itself around a loop stays where it is.
+            if rng != NO_RANGE and rng != read:
                 lv.written[rng] += taken
-                read = lv.range_of[edge_arg(g, edge, i)]
                 # From a slot to itself: neither read nor written.
                 if not push_move(lv, rng, read, taken, 2 * taken):
                     return False
@@ -403,16 +404,19 @@ cdef bint weigh_span(Live *lv, const Graph *g, const Span *span) noexcept nogil:
 cdef void weigh_ends(Live *lv, const Graph *g, const Span *span) noexcept nogil:
     # The end's own reads come first, what goes along the edges has the weight of its edge.
     cdef const BlockOf *b = &g.blocks[span.block]
-    cdef uint32_t e, i, rng
+    cdef uint32_t e, i, rng, arg
     cdef uint32_t own = span.nends
     cdef float taken
     for e in range(b.nedges):
         taken = edge_weight(g, span.block, e)
+        arg = g.blocks[b.edges[e].to].first
         for i in range(b.edges[e].nargs):
             rng = lv.range_of[edge_arg(g, &b.edges[e], i)]
             if rng != NO_RANGE:
-                lv.read[rng] += taken
+                if edge_arg(g, &b.edges[e], i) != arg:
+                    lv.read[rng] += taken
                 own -= 1
+            arg = g.nodes[arg].next
     for i in range(own):
         lv.read[lv.reads[span.ends + i] & READ_RANGE] += b.weight
 

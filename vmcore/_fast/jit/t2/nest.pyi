@@ -1,0 +1,1 @@
+"""Loops as an allocation sees them; nothing of it is for Python."""

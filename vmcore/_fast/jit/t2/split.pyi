@@ -1,0 +1,1 @@
+"""Splitting of live ranges; nothing of it is for Python."""

@@ -5,9 +5,10 @@ what lies in other pages, and pages that are mapped elsewhere or rewritten betwe
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
-from differential.test_tiers import STRESS
+from differential.test_tiers import REGIONS, STRESS
 from support.amount import rng, scaled
 from support.assembler import Assembler
 from support.storms import (
@@ -23,18 +24,18 @@ from support.storms import (
     S1,
     S2,
     S3,
-    TABLE,
     WINDOW,
     WINDOW_LAST,
     Storm,
+    count_down,
     data,
+    end_round,
     function,
     leaf,
 )
 from support.tiers import in_lockstep
 
 T0, T1, T2, RA = 5, 6, 7, 1
-REGIONS = [name for name in STRESS if name.startswith("regions")]
 #: Where the words lie that programs load and store, and how many bytes they are.
 WORDS, LENGTH = data(2), 0x2000
 
@@ -56,13 +57,10 @@ class Shifted(Assembler):
 
 
 class Program(Storm):
-    """A program; its end is seen by what it stores to TABLE."""
+    """A program, at whose end its hart waits."""
 
     def is_done(self) -> bool:
         return self.core.hart_waiting(0)
-
-    def close(self) -> None:
-        self.core.close()
 
 
 def some_work(source: random.Random, code: Assembler, room: list[int]) -> None:
@@ -139,7 +137,7 @@ def across_pages(source: random.Random) -> Assembler:
     for register in (A0, A3, A4):
         code.value(register, source.getrandbits(40))
     code.emit("addi", rd=S2, rs1=0, imm=source.randrange(20, 60))
-    code.emit("jal", "main", rd=0)
+    code.emit("jal", "round", rd=0)
     leaves, callers = [], []
     for _ in range(source.randrange(1, 4)):
         if source.random() < 0.7:
@@ -152,7 +150,7 @@ def across_pages(source: random.Random) -> Assembler:
         callers.append(code.base + 4 * len(code.items))
         a_function(source, code, RA, leaves)
     code.fill(4096 - 4 * source.randrange(1, 24))
-    code.label("main")
+    code.label("round")
     for number in range(source.randrange(1, 4)):
         some_work(source, code, [A0, A3, A4])
         if source.random() < 0.4:
@@ -169,20 +167,8 @@ def across_pages(source: random.Random) -> Assembler:
             code.emit("addi", rd=S1, rs1=S1, imm=-1)
             code.emit("bne", f"inner {number}", rs1=S1, rs2=0)
         code.label(f"past {number}")
-    code.emit("addi", rd=S2, rs1=S2, imm=-1)
-    code.emit("beq", "done", rs1=S2, rs2=0)
-    code.emit("jal", "main", rd=0)
-    code.label("done")
-    end(code)
+    end_round(code)
     return code
-
-
-def end(code: Assembler) -> None:
-    code.value(A1, TABLE)
-    code.emit("sd", rs1=A1, rs2=A0, imm=0)
-    code.label("rest")
-    code.emit("wfi")
-    code.emit("jal", "rest", rd=0)
 
 
 class Moved(Program):
@@ -210,8 +196,7 @@ def moved_pages(source: random.Random) -> tuple[Assembler, list[bytes]]:
     loop.value(A5, WORDS)
     for register in (A0, A3, A4):
         loop.value(register, source.getrandbits(40))
-    loop.emit("addi", rd=S2, rs1=0, imm=source.randrange(6, 12))
-    loop.label("round")
+    count_down(loop, source.randrange(6, 12))
     for number in range(source.randrange(1, 4)):
         loop.emit("addi", rd=S3, rs1=0, imm=source.randrange(3, 20))
         loop.label(f"again {number}")
@@ -232,17 +217,15 @@ def moved_pages(source: random.Random) -> tuple[Assembler, list[bytes]]:
             loop.value(A2, word)
             loop.emit("sw", rs1=A1, rs2=A2, imm=0)
             loop.emit("fence.i")
-    loop.emit("addi", rd=S2, rs1=S2, imm=-1)
-    loop.emit("beq", "done", rs1=S2, rs2=0)
-    loop.emit("jal", "round", rd=0)
-    loop.label("done")
-    end(loop)
+    end_round(loop)
     return loop, functions
 
 
-def often(stress: str) -> dict[str, int]:
-    """Return the stress, with code that is left often: when a page is seen first, none of those it leads to is warm."""
-    return {"piece": 97} | STRESS[stress]
+def compare(make: Callable[[str], Program], stress: str) -> int:
+    """Return how many regions of several pages there were."""
+    # Code is left often: when a page is seen first, none of those it leads to is warm.
+    compared = in_lockstep(make, 60_000, ram=(RAM, 0x5_0000), ended=Program.is_done, **{"piece": 97} | STRESS[stress])
+    return compared.stats["t2_paged"]
 
 
 @pytest.mark.parametrize("stress", REGIONS)
@@ -250,9 +233,7 @@ def test_loops_and_calls_across_pages(stress: str) -> None:
     source, regions = rng(f"pages {stress}"), 0
     for _ in range(scaled(6)):
         code = across_pages(source)
-        compared = in_lockstep(lambda tier, code=code: Program(code, tier), 60_000, ram=(RAM, 0x5_0000),
-                               ended=Program.is_done, **often(stress))  # fmt: skip
-        regions += compared.stats["t2_paged"]
+        regions += compare(lambda tier, code=code: Program(code, tier), stress)
     assert regions
 
 
@@ -262,7 +243,5 @@ def test_pages_that_are_moved_or_rewritten(stress: str) -> None:
     for _ in range(scaled(6)):
         loop, functions = moved_pages(source)
         assert len(loop.code()) <= 4096
-        compared = in_lockstep(lambda tier, made=(loop, functions): Moved(*made, tier), 60_000, ram=(RAM, 0x5_0000),
-                               ended=Program.is_done, **often(stress))  # fmt: skip
-        regions += compared.stats["t2_paged"]
+        regions += compare(lambda tier, made=(loop, functions): Moved(*made, tier), stress)
     assert regions

@@ -28,6 +28,7 @@ STRESS = {
     "regions cut": {"region_every": 1, "piece": 211},
     "regions evicted": {"region_every": 1, "limit": 8 << 10},
 }
+REGIONS = [name for name in STRESS if name.startswith("regions")]
 
 
 def together(kind, world, insns, **stress):

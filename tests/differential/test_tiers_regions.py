@@ -8,7 +8,7 @@ import random
 import struct
 
 import pytest
-from differential.test_tiers import STRESS
+from differential.test_tiers import REGIONS, STRESS
 from support.amount import rng, scaled
 from support.assembler import Assembler
 from support.storms import CODE, RAM, TABLE, WINDOW, WINDOW_LAST, Storm, count_down, data, end_round, leaf
@@ -21,7 +21,6 @@ DATA = WINDOW + (FIRST << 12)
 ENDED = 1 << 62
 #: Another page of code.
 AWAY = CODE + 0x1000
-REGIONS = [name for name in STRESS if name.startswith("regions")]
 
 
 class Program(Storm):

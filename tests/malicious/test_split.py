@@ -12,7 +12,6 @@ from support.storms import (
     A2,
     A3,
     A4,
-    A5,
     CODE,
     LEAF,
     PAGES,
@@ -21,7 +20,9 @@ from support.storms import (
     WINDOW,
     WINDOW_LAST,
     Storm,
+    count_down,
     data,
+    end_round,
     function,
     leaf,
 )
@@ -60,8 +61,7 @@ def remapped(kind: str, what: int) -> Assembler:
     """Code that shows other pages, the first one or the second, and calls what lies there."""
     code = Assembler(CODE)
     code.emit("addi", rd=A0, rs1=0, imm=0)
-    code.value(S3, ROUNDS)
-    code.label("round")
+    count_down(code, ROUNDS)
     for n in range(PAGES):
         code.value(A2, WINDOW_LAST)
         code.value(A3, WINDOW + 4096 * what)
@@ -69,11 +69,7 @@ def remapped(kind: str, what: int) -> Assembler:
         code.emit("sd", rs1=A2, rs2=A4, imm=8 * what)
         code.emit("sfence.vma", rs1=A3 if kind == "address" else 0, rs2=0)
         calls(code)
-    code.emit("addi", rd=S3, rs1=S3, imm=-1)
-    code.emit("bne", "round", rs1=S3, rs2=0)
-    code.value(A5, TABLE)
-    code.emit("sd", rs1=A5, rs2=A0, imm=0)
-    code.emit("wfi")
+    end_round(code)
     return code
 
 
@@ -81,19 +77,14 @@ def rewritten() -> Assembler:
     """Code that writes other second halves into the same page."""
     code = Assembler(CODE)
     code.emit("addi", rd=A0, rs1=0, imm=0)
-    code.value(S3, ROUNDS)
-    code.label("round")
+    count_down(code, ROUNDS)
     for n in range(PAGES):
         code.value(A2, data(0))
         code.value(A4, addition(n + 1) >> 16)
         code.emit("sh", rs1=A2, rs2=A4, imm=0)
         code.emit("fence.i")
         calls(code)
-    code.emit("addi", rd=S3, rs1=S3, imm=-1)
-    code.emit("bne", "round", rs1=S3, rs2=0)
-    code.value(A5, TABLE)
-    code.emit("sd", rs1=A5, rs2=A0, imm=0)
-    code.emit("wfi")
+    end_round(code)
     return code
 
 

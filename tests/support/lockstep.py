@@ -98,10 +98,19 @@ class VmcoreHart:
         install()
         self.core = core = Core(1, (isa or Isa.default()).mask, tier=tier)
         core.add_ram(RAM, RAM_SIZE)
-        core.memory.write(FILL[0], C_EBREAK * ((FILL[1] - FILL[0]) // 2))
+        self.fill()
         core.csr_write(0, MTVEC, HANDLER)
         core.probe_add(HANDLER)
         self.unprotect()
+
+    def fill(self) -> None:
+        """Write c.ebreak around the programs."""
+        self.core.memory.write(FILL[0], C_EBREAK * ((FILL[1] - FILL[0]) // 2))
+
+    def renew_memory(self) -> None:
+        """Make memory what it was at first: programs may have stored outside the windows."""
+        self.core.memory.write(RAM, bytes(RAM_SIZE))
+        self.fill()
 
     def unprotect(self) -> None:
         """Let less privileged modes access everything, untranslated."""

@@ -25,6 +25,8 @@ cdef enum:
     NUM_REGS = 32             # of both classes
     FIRST_XMM = 16
     FIRST_SPLITS = 32
+    # One of so many parts of what spills cost, below which a gain is not worth colouring once more.
+    LEAST_GAIN = 16
 
 cdef extern from *:
     """
@@ -55,6 +57,7 @@ cdef struct Splits:
     Split *made
     uint32_t nmade
     uint32_t made_room
+    float gain                # reads of slots that are saved, if it colours as well as is hoped
 
 
 cdef inline bint is_remembered(const Graph *g, uint32_t node) noexcept nogil:
@@ -245,6 +248,7 @@ cdef bint split_spilled(Splits *s, uint32_t rng) noexcept nogil:
         gain = saved(s, rng, i)
         if s.best[i] <= 0 or gain <= 0 or is_made_in(s, rng, i) or gain - price(s, i, fp, &reg) < s.best[i]:
             continue
+        s.gain += gain - price(s, i, fp, &reg)
         if not pay(s, i, fp, reg, gain) or not split(s, i, s.lv.node_of[rng]):
             return False
         s.best[i] = -1
@@ -405,14 +409,16 @@ cdef bint choose(Splits *s) noexcept nogil:
 cdef Colours *colour_again(Splits *s, Colours *tries) noexcept nogil:
     # All of it is undone unless it is better.
     cdef Colours *now = &tries[1]
-    if live_make(&now.lv, s.g) < 0 or not make_regs(now) or colour_ranges(&now.lv, s.g, now.regs) < 0:
-        return NULL
-    if not all_held(s, now):
-        if not settle(s, now, &tries[2]):
+    cdef float cost = cost_of(&tries[0].lv, s.g, tries[0].regs)
+    if LEAST_GAIN * s.gain >= cost:
+        if live_make(&now.lv, s.g) < 0 or not make_regs(now) or colour_ranges(&now.lv, s.g, now.regs) < 0:
             return NULL
-        now = &tries[2]
-    if s.nmade and cost_of(&now.lv, s.g, now.regs) < cost_of(&tries[0].lv, s.g, tries[0].regs):
-        return now
+        if not all_held(s, now):
+            if not settle(s, now, &tries[2]):
+                return NULL
+            now = &tries[2]
+        if s.nmade and cost_of(&now.lv, s.g, now.regs) < cost:
+            return now
     return &tries[0] if take_back(s, NULL, NULL) else NULL
 
 

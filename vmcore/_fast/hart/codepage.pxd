@@ -20,9 +20,9 @@ cdef void set_code(CodePage *page, uint32_t off, uint32_t code) noexcept nogil
 # Compiled code was moved or dropped: every COUNT and CODE of the hart is what bundle.code says, and no table leads to
 # where code was. The hart does not run.
 cdef void recode(Hart *hart) noexcept nogil
-# Other code begins at `off` of the page at gpa now: what led to the old code, which may still be executed, leads there.
+# Other code begins at `off` of the page now: what led to the old code, which may still be executed, leads there.
 # Both are offsets from sys.code_base, in CODE_UNIT. The hart is not inside compiled code.
-cdef void recode_place(Hart *hart, gpa_t gpa, uint32_t off, uint32_t old, uint32_t new_) noexcept nogil
+cdef void recode_place(Hart *hart, const CodeBundle *bundle, uint32_t off, uint32_t old, uint32_t new_) noexcept nogil
 cdef bint is_counter(handler_t fn) noexcept nogil
 
 # fence.i: what this hart executes from now on is made from what its memory holds now. Its current operation may be

@@ -432,13 +432,14 @@ cdef void recode(Hart *hart) noexcept nogil:
     forget_code(hart)
 
 
-cdef void recode_place(Hart *hart, gpa_t gpa, uint32_t off, uint32_t old, uint32_t new_) noexcept nogil:
+cdef void recode_place(Hart *hart, const CodeBundle *bundle, uint32_t off, uint32_t old, uint32_t new_) noexcept nogil:
     cdef uint64_t base = hart.sys.code_base
     cdef uint64_t was = base + <uint64_t>CODE_UNIT * old
     cdef uint64_t will = base + <uint64_t>CODE_UNIT * new_
-    cdef CodePage *page = hart.pages[(gpa >> 12) & (PAGES_SIZE - 1)]
+    cdef CodePage *page = hart.pages[(bundle.gpa >> 12) & (PAGES_SIZE - 1)]
     cdef uint32_t i
-    while page != NULL and page.gpa != gpa:
+    # (One of an earlier bundle goes when the hart catches up.)
+    while page != NULL and page.bundle != bundle:
         page = page.next
     if page != NULL and page.map[off >> 1]:
         unplant(hart)

@@ -28,6 +28,7 @@ cdef enum:
 # Other code begins somewhere: what harts that led to the old one do not know yet.
 cdef struct Change:
     gpa_t gpa
+    uint64_t bundle           # its serial number: what comes after it at that address is other code
     uint64_t evictions        # there had been: others have moved all code since
     uint32_t off
     uint32_t old

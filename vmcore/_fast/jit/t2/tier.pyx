@@ -214,6 +214,7 @@ cdef void note_change(CodeCache *c, CodeBundle *bundle, uint32_t off, uint32_t o
         # All of them have forgotten all of it.
         return
     change.gpa = bundle.gpa
+    change.bundle = bundle.serial
     change.evictions = evictions
     change.off = off
     change.old = old
@@ -298,6 +299,7 @@ cdef void look_again(Hart *hart, Tier *t) noexcept nogil:
     # The L1 table and the operations that lead to code may lead to what was replaced.
     cdef const CodeCache *c = <CodeCache *>hart.sys.cache
     cdef const Change *change
+    cdef CodeBundle *bundle
     cdef uint64_t seen = t.seen[hart.index]
     if t.serial == seen:
         return
@@ -307,8 +309,9 @@ cdef void look_again(Hart *hart, Tier *t) noexcept nogil:
         return
     while seen != t.serial:
         change = &t.changes[seen & (CHANGES - 1)]
-        if change.evictions == c.n_evictions:
-            recode_place(hart, change.gpa, change.off, change.old, change.new_)
+        bundle = find_bundle(hart.sys, change.gpa)
+        if change.evictions == c.n_evictions and bundle != NULL and bundle.serial == change.bundle:
+            recode_place(hart, bundle, change.off, change.old, change.new_)
         seen += 1
 
 

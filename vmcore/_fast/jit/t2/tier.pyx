@@ -37,7 +37,8 @@ cdef enum:
     ENOUGH = 16
     LEAST_INSNS = SAMPLE_INSNS // 2   # since a hart was seen: before, it is not seen again
     WEIGHT_OUTSIDE = 4
-    FORGOTTEN = 64
+    OFTEN_SEEN = 3
+    SELDOM_SEEN = 8
     MOST_VAIN = 8             # times that twice as many are asked for where there was nothing to compile
     MOST_TRIES = 32           # regions of a page, and what was too large for one
     STORM = 64                # instructions in regions for each entry, below which block code may do as well
@@ -436,11 +437,18 @@ cdef bint compile_here(System *sys, CodeBundle *bundle, Job *job) noexcept nogil
     return done
 
 
+cdef inline uint32_t weight_of(const PageBlocks *u, gva_t pc, uint64_t since) noexcept nogil:
+    # Of a sighting, so long since the last one.
+    if u.covered[(pc & 4095) >> 4] >> (pc >> 1 & 7) & 1 or since > SELDOM_SEEN:
+        return 1
+    return WEIGHT_OUTSIDE if since <= OFTEN_SEEN else WEIGHT_OUTSIDE // 2
+
+
 cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept nogil:
     # One more sighting; the last of several asks for a region.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Job *job
-    cdef uint32_t before, enough, warm
+    cdef uint32_t before, enough, warm, weight
     cdef uint32_t judged = judge(hart, t, bundle)
     t.looks[hart.index].insns = hart.n_code
     if judged == JUDGED_VAIN:
@@ -450,11 +458,10 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
     if judged == JUDGED_ENOUGH:
         # Another one would take its time, and do what these do.
         return
-    if t.n_samples - u.seen_at > FORGOTTEN:
-        u.sightings = 0
+    weight = weight_of(u, pc, t.n_samples - u.seen_at)
     u.seen_at = t.n_samples
     before = u.sightings
-    u.sightings += 1 if u.covered[(pc & 4095) >> 4] >> (pc >> 1 & 7) & 1 else WEIGHT_OUTSIDE
+    u.sightings += weight
     if u.waiting or u.tries >= MOST_TRIES:
         return
     if u.nblocks != u.vain_blocks:

@@ -17,8 +17,8 @@ from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST, PLAC
 from vmcore._fast.jit.t2.places cimport AT_XMM
 from vmcore._fast.jit.t2.record cimport (
     RECORD_EARLY, RECORD_FAR, RECORD_FIRST, RECORD_HEAD, RECORD_SLOT_SHIFT, RECORD_WORK_SHIFT)
-from vmcore._fast.jit.t2.region cimport OFF_MASK
 from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN, late_work, snap_source
+from vmcore._fast.jit.t2.ways cimport OFF_MASK
 from vmcore._fast.jit.x64.asm cimport (
     ASM_SLACK, CC_A, CC_L, CC_NE, CC_NP, F_ADD_I, F_AND_I, F_CMP, F_CMP_I, F_MOV, F_MOVQ_XR, F_MOVSD_LOAD,
     F_MOVSD_STORE, F_MOVSXD, F_MOV_MR, F_PCMPEQD, F_SHR_I, F_SUB_I, F_SUB_MR, F_UCOMISD, F_UCOMISS, F_UNPCKLPS, F_XOR,

@@ -10,8 +10,9 @@ from vmcore._fast.jit.t2.ir cimport (
 from vmcore._fast.jit.t2.lift cimport lift_region
 from vmcore._fast.jit.t2.reach cimport MOST_LED, Led, led_to
 from vmcore._fast.jit.t2.region cimport (
-    MOST_PAGES, NOT_A_PLACE, REFUSED_COLD, REFUSED_FIRST, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region,
-    RegionInput, address_of, form_region, loop_header, region_free, region_new)
+    NOT_A_PLACE, REFUSED_COLD, REFUSED_FIRST, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region, form_region,
+    loop_header, region_free, region_new)
+from vmcore._fast.jit.t2.ways cimport MOST_PAGES, RegionInput, address_of
 from vmcore.errors import ConfigError
 
 #: What fills the tables of the lifter when it is imported.
@@ -159,7 +160,7 @@ cdef class Former:
         for i in range(r.flow.norder):
             p = &r.flow.places[r.flow.order[i]]
             found["places"].append({
-                "off": address_of(r, p.off), "context": p.context, "insns": p.insns, "how": WAYS[p.how],
+                "off": address_of(&r.guide, p.off), "context": p.context, "insns": p.insns, "how": WAYS[p.how],
                 "ways": [(p.ways[k].off, r.flow.places[p.ways[k].to].order - 1 if p.ways[k].to else -1)
                          for k in range(p.nways)],
                 "loop": r.flow.places[p.loop].order - 1 if p.loop else -1,

@@ -25,7 +25,8 @@ from vmcore._fast.jit.t2.jobs cimport client_close, client_open, job_fetch, job_
 from vmcore._fast.jit.t2.made cimport find_warm
 from vmcore._fast.jit.t2.passes cimport step_name
 from vmcore._fast.jit.t2.reach cimport MOST_LED, Led, led_to
-from vmcore._fast.jit.t2.region cimport MAP_BYTES, MOST_PAGES, REFUSED_COLD
+from vmcore._fast.jit.t2.region cimport REFUSED_COLD
+from vmcore._fast.jit.t2.ways cimport MAP_BYTES, MOST_PAGES
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef extern from *:

@@ -28,6 +28,12 @@ PAGE = 4096
 REGION_PAGES = <int>MOST_PAGES
 
 
+cdef int check_page(const unsigned char[::1] page) except -1:
+    if page.shape[0] != PAGE:
+        raise ConfigError(f"{page.shape[0]} bytes are no page", hint=f"A page has {PAGE}")
+    return 0
+
+
 cdef class Former:
     """A page that regions are made of, and others that they may lead to.
 
@@ -72,8 +78,7 @@ cdef class Former:
 
     def __cinit__(self, const unsigned char[::1] page, isa, *, more=None, warm=None, taken=(), targets=(), limit=500,
                   harts=1, parallel=False):
-        if page.shape[0] != PAGE:
-            raise ConfigError(f"{page.shape[0]} bytes are no page", hint=f"A page has {PAGE}")
+        check_page(page)
         memcpy(self.pages, &page[0], PAGE)
         memset(self.warm, 0xFF, sizeof(self.warm))
         if warm is not None:
@@ -108,8 +113,7 @@ cdef class Former:
 
     cdef int add(self, distance, const unsigned char[::1] other) except -1:
         cdef uint32_t number = self.given.npages
-        if other.shape[0] != PAGE:
-            raise ConfigError(f"{other.shape[0]} bytes are no page", hint=f"A page has {PAGE}")
+        check_page(other)
         if number == MOST_PAGES:
             raise ConfigError(f"there are more than {number} pages", hint="Leave out what is led to least")
         if distance % PAGE or not -MOST_OFF < distance < MOST_OFF:
@@ -226,8 +230,7 @@ def pages_led_to(const unsigned char[::1] page, isa, here):
     cdef Led led[MOST_LED]
     cdef unsigned char warm[256]
     cdef uint32_t i
-    if page.shape[0] != PAGE:
-        raise ConfigError(f"{page.shape[0]} bytes are no page", hint=f"A page has {PAGE}")
+    check_page(page)
     memset(warm, 0xFF, sizeof(warm))
     return [led[i].to & -PAGE for i in range(led_to(&page[0], warm, isa, here, led))]
 

@@ -4,14 +4,13 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.decode cimport decode_number
 from vmcore._fast.hart.handlers cimport handler_number
-from vmcore._fast.hart.state cimport L1_MASK, SINK, CodeBundle, Hart, Op
+from vmcore._fast.hart.state cimport SINK, CodeBundle, Hart, Op
 from vmcore._fast.jit.convention cimport (
-    STUB_CLEAN, STUB_LOST, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_STEP, at_budget, at_f, at_l1, at_l1_tag,
-    at_n_hits, at_n_lookups, at_page_base, at_stub)
+    STUB_CLEAN, STUB_LOST, STUB_MISS, STUB_NEXT, STUB_NEXT_RAX, STUB_STEP, at_budget, at_f, at_stub)
+from vmcore._fast.jit.l1 cimport jump_rax
 from vmcore._fast.jit.x64.asm cimport (
-    CC_L, CC_NE, CC_P, F_ADD_I, F_AND_I, F_CMP, F_MOV, F_MOVSD_LOAD, F_MOV_MR, F_SHR_I, F_UCOMISD, F_UCOMISS, F_XOR,
-    RAX, RBP, RCX, RDX, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp8, x_jmp_m, x_jmp_to, x_jmp_x, x_mov_imm, x_patch32,
-    x_patch8, x_rm, x_rmi, x_rr, x_rri, x_rx)
+    CC_L, CC_P, F_ADD_I, F_MOVSD_LOAD, F_UCOMISD, F_UCOMISS, RAX, RBP, RDX, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp8,
+    x_jmp_m, x_jmp_to, x_mov_imm, x_patch32, x_patch8, x_rm, x_rmi, x_rr)
 from vmcore._fast.memory.guestmem cimport gld16, gld32
 
 cdef extern from *:
@@ -38,22 +37,7 @@ cdef emit_t emitter_of(uint32_t handler) noexcept nogil:
 
 
 cdef void go_rax(Block *b) noexcept nogil:
-    # The table of compiled code is looked up in line: one indirect jump for each place that makes it.
-    if b.sys.counting:
-        x_rmi(&b.a, F_ADD_I, 1, 0, RBP, at_n_lookups(), 1)
-    x_rr(&b.a, F_MOV, 0, RCX, RAX)
-    x_rri(&b.a, F_SHR_I, 0, 0, RCX, 12)
-    x_rr(&b.a, F_XOR, 0, RCX, RAX)
-    x_rri(&b.a, F_AND_I, 0, 0, RCX, L1_MASK << 1)
-    x_rr(&b.a, F_MOV, 1, RDX, RAX)
-    x_rm(&b.a, F_XOR, 1, RDX, RBP, at_l1_tag())
-    x_rx(&b.a, F_CMP, 1, RDX, RBP, RCX, 3, at_l1())
-    away(b, x_jcc(&b.a, CC_NE), AWAY_LOST, 0)
-    if b.sys.counting:
-        x_rmi(&b.a, F_ADD_I, 1, 0, RBP, at_n_hits(), 1)
-    x_rri(&b.a, F_AND_I, 1, 0, RAX, -4096)
-    x_rm(&b.a, F_MOV_MR, 1, RAX, RBP, at_page_base())
-    x_jmp_x(&b.a, RBP, RCX, 3, at_l1() + 8)
+    away(b, jump_rax(&b.a, b.sys.counting), AWAY_LOST, 0)
 
 
 cdef inline uint8_t *test_two(Block *b, uint32_t *left, bint near) noexcept nogil:

@@ -156,6 +156,19 @@ cdef inline void call_c(Asm *a, uint32_t fn) noexcept nogil:
     x_rri(a, F_ADD_I, 1, 0, RSP, 8)
 
 
+cdef void call_saved(Asm *a, uint32_t fn, int argument) noexcept nogil:
+    # The same behind save(a, NUM_VOLATILE), with what a register holds; only scratch registers are other ones then.
+    cdef uint8_t *field = unless_live(a)
+    move_fp(a, F_MOVSD_STORE)
+    x_patch32(field, a.at)
+    x_rr(a, F_MOV, 1, RSI, argument)
+    call_c(a, fn)
+    restore(a, NUM_VOLATILE)
+    field = unless_live(a)
+    move_fp(a, F_MOVSD_LOAD)
+    x_patch32(field, a.at)
+
+
 cdef inline void move_saved(Asm *a, int form) noexcept nogil:
     cdef uint32_t i
     for i in range(NUM_PINNED_F):
@@ -290,15 +303,7 @@ cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table, bint counting) no
     save(a, NUM_VOLATILE)
     x_rm(a, F_MOV_MR, 1, RAX, RBP, at_acc_addr())
     x_rm(a, F_MOV_MR, 1, RDX, RBP, at_exit_info())
-    field = unless_live(a)
-    move_fp(a, F_MOVSD_STORE)
-    x_patch32(field, a.at)
-    x_rr(a, F_MOV, 1, RSI, RAX)
-    call_c(a, FN_MISS)
-    restore(a, NUM_VOLATILE)
-    field = unless_live(a)
-    move_fp(a, F_MOVSD_LOAD)
-    x_patch32(field, a.at)
+    call_saved(a, FN_MISS, RAX)
     x_rm(a, F_MOV, 1, RDX, RBP, at_exit_info())
     x_rr(a, F_TEST, 0, RAX, RAX)
     field = x_jcc(a, CC_NE)
@@ -359,15 +364,7 @@ cdef void write_stubs(Asm *a, uint64_t delta, uint64_t *table, bint counting) no
     # The pages of a region. rdx: record.
     table[STUB_T2_PAGES] = <uint64_t>a.at + delta
     save(a, NUM_VOLATILE)
-    field = unless_live(a)
-    move_fp(a, F_MOVSD_STORE)
-    x_patch32(field, a.at)
-    x_rr(a, F_MOV, 1, RSI, RDX)
-    call_c(a, FN_T2_PAGES)
-    restore(a, NUM_VOLATILE)
-    field = unless_live(a)
-    move_fp(a, F_MOVSD_LOAD)
-    x_patch32(field, a.at)
+    call_saved(a, FN_T2_PAGES, RDX)
     x_plain(a, F_RET, 0)
     # NaNs of the registers in edx become canonical ones.
     table[STUB_CLEAN] = <uint64_t>a.at + delta

@@ -13,7 +13,7 @@ from vmcore._fast.jit.convention cimport at_page_base
 from vmcore._fast.jit.t2.ir cimport NODE_COVERED, OP_BASE, OP_CONST, Graph, Node
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_HOME, Move, memory_of
 from vmcore._fast.jit.t2.places cimport AT_HOME, AT_NONE, AT_SLOT, AT_XMM, MOST_SLOTS
-from vmcore._fast.jit.t2.region cimport MOST_PAGES
+from vmcore._fast.jit.t2.ways cimport MOST_PAGES
 from vmcore._fast.jit.x64.asm cimport RAX, RBP, RDX, Asm, x_patch32, x_patch8, x_rm, x_rr
 
 cdef enum:

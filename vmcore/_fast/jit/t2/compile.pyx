@@ -18,9 +18,10 @@ from vmcore._fast.jit.t2.lift cimport lift_region
 from vmcore._fast.jit.t2.passes cimport CHECKED, optimise
 from vmcore._fast.jit.t2.places cimport Allocation
 from vmcore._fast.jit.t2.region cimport (
-    NOT_A_PLACE, OFF_MASK, PAGE_BITS, REFUSED_COLD, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region, RegionInput,
-    form_found, insn_at, loop_header, region_free, region_new)
+    NOT_A_PLACE, REFUSED_COLD, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region, form_found, loop_header, region_free,
+    region_new)
 from vmcore._fast.jit.t2.select cimport select_nodes
+from vmcore._fast.jit.t2.ways cimport OFF_MASK, PAGE_BITS, RegionInput, insn_at
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
 
 find_features()
@@ -64,9 +65,9 @@ cdef void note_covered(const Region *r, Job *job) noexcept nogil:
     for i in range(r.flow.norder):
         p = &r.flow.places[r.flow.order[i]]
         off = p.off
-        while r.contexts[p.context].frame == 0 and off <= p.last:
+        while r.guide.contexts[p.context].frame == 0 and off <= p.last:
             job.covered[off >> PAGE_BITS][(off & OFF_MASK) >> 4] |= <uint8_t>(1 << (off >> 1 & 7))
-            off += insn_at(r, off).length
+            off += insn_at(&r.guide, off).length
 
 
 cdef void note_pages(Workshop *shop, const Job *job) noexcept nogil:

@@ -2,12 +2,13 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vmcore._fast.hart.state cimport ACC_READ, ACC_WRITE, L1_MASK
+from vmcore._fast.hart.state cimport ACC_READ, ACC_WRITE
 from vmcore._fast.jit.block cimport Link
 from vmcore._fast.jit.convention cimport (
     HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_FP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_budget, at_f, at_insns,
-    at_l1, at_l1_tag, at_n_hits, at_n_lookups, at_page_base, at_stub, at_x)
+    at_page_base, at_stub, at_x)
 from vmcore._fast.jit.image cimport BEHIND, PLACE_BITS
+from vmcore._fast.jit.l1 cimport jump_rax
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_CROSS, ASIDE_EXIT, ASIDE_LOST, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_PAGES, ASIDE_POLLED, ASIDE_STEP, XMM0, XMM1,
     Away, Code, Wait, away, land8, make_moves, node_of, one_more, source_of)
@@ -17,13 +18,13 @@ from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST, PLAC
 from vmcore._fast.jit.t2.places cimport AT_XMM
 from vmcore._fast.jit.t2.record cimport (
     RECORD_EARLY, RECORD_FAR, RECORD_FIRST, RECORD_HEAD, RECORD_SLOT_SHIFT, RECORD_WORK_SHIFT)
-from vmcore._fast.jit.t2.region cimport OFF_MASK
 from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN, late_work, snap_source
+from vmcore._fast.jit.t2.ways cimport OFF_MASK
 from vmcore._fast.jit.x64.asm cimport (
-    ASM_SLACK, CC_A, CC_L, CC_NE, CC_NP, F_ADD_I, F_AND_I, F_CMP, F_CMP_I, F_MOV, F_MOVQ_XR, F_MOVSD_LOAD,
-    F_MOVSD_STORE, F_MOVSXD, F_MOV_MR, F_PCMPEQD, F_SHR_I, F_SUB_I, F_SUB_MR, F_UCOMISD, F_UCOMISS, F_UNPCKLPS, F_XOR,
-    RAX, RBP, RCX, RDX, x64_put16, x64_put32, x64_put64, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp_m, x_jmp_to, x_jmp_x,
-    x_lea_rip, x_mov_imm, x_nops, x_patch32, x_rm, x_rmi, x_rr, x_rri, x_rx)
+    ASM_SLACK, CC_A, CC_L, CC_NP, F_ADD_I, F_AND_I, F_CMP_I, F_MOV, F_MOVQ_XR, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOVSXD,
+    F_MOV_MR, F_PCMPEQD, F_SUB_I, F_SUB_MR, F_UCOMISD, F_UCOMISS, F_UNPCKLPS, RAX, RBP, RDX, x64_put16, x64_put32,
+    x64_put64, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp_m, x_jmp_to, x_lea_rip, x_mov_imm, x_nops, x_patch32, x_rm, x_rmi,
+    x_rr, x_rri)
 
 
 cdef enum:
@@ -148,23 +149,8 @@ cdef void link_to(Code *c, uint32_t off) noexcept nogil:
     away(c, field, ASIDE_STEP if off & BEHIND else ASIDE_NEXT, off & PLACE_BITS)
 
 
-cdef void go_rax(Code *c) noexcept nogil:
-    # As go_rax() of jit/block.pyx, behind its poll.
-    if c.counting:
-        x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_n_lookups(), 1)
-    x_rr(&c.a, F_MOV, 0, RCX, RAX)
-    x_rri(&c.a, F_SHR_I, 0, 0, RCX, 12)
-    x_rr(&c.a, F_XOR, 0, RCX, RAX)
-    x_rri(&c.a, F_AND_I, 0, 0, RCX, L1_MASK << 1)
-    x_rr(&c.a, F_MOV, 1, RDX, RAX)
-    x_rm(&c.a, F_XOR, 1, RDX, RBP, at_l1_tag())
-    x_rx(&c.a, F_CMP, 1, RDX, RBP, RCX, 3, at_l1())
-    away(c, x_jcc(&c.a, CC_NE), ASIDE_LOST, 0)
-    if c.counting:
-        x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_n_hits(), 1)
-    x_rri(&c.a, F_AND_I, 1, 0, RAX, -4096)
-    x_rm(&c.a, F_MOV_MR, 1, RAX, RBP, at_page_base())
-    x_jmp_x(&c.a, RBP, RCX, 3, at_l1() + 8)
+cdef inline void go_rax(Code *c) noexcept nogil:
+    away(c, jump_rax(&c.a, c.counting), ASIDE_LOST, 0)
 
 
 cdef void go_on(Code *c, const Snap *s, bint behind) noexcept nogil:

@@ -19,9 +19,10 @@ from vmcore._fast.jit.t2.live cimport (
 from vmcore._fast.jit.t2.paint cimport Colouring, row_of
 from vmcore._fast.jit.t2.passes cimport num_steps, run_pass, step_pass
 from vmcore._fast.jit.t2.places cimport AT_HOME, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN
-from vmcore._fast.jit.t2.region cimport MAP_BYTES, MOST_PAGES, RegionInput, form_region
+from vmcore._fast.jit.t2.region cimport form_region
 from vmcore._fast.jit.t2.select cimport select_nodes
 from vmcore._fast.jit.t2.text cimport graph_lines
+from vmcore._fast.jit.t2.ways cimport MAP_BYTES, MOST_PAGES, RegionInput
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 # The lifter's tables are filled by these.

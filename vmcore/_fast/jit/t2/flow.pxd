@@ -16,7 +16,7 @@ cdef enum:
     GO_NOT = 5                # it is not executed: the region is left before it
     GO_SWITCH = 6             # to one of ways, or away: what a register says is compared with them
 
-# Where control goes. `off` is an address (region.pxd), in the region or not.
+# Where control goes. `off` is an address (ways.pxd), in the region or not.
 cdef struct Way:
     int32_t off
     uint16_t context
@@ -24,7 +24,7 @@ cdef struct Way:
 
 # A basic block. Number 0 is none.
 cdef struct Place:
-    uint16_t off              # spot (region.pxd), as is `last`
+    uint16_t off              # spot (ways.pxd), as is `last`
     uint16_t context
     uint16_t insns
     uint16_t last             # of its instructions

@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from vmcore._fast.defs cimport gpa_t
 from vmcore._fast.jit.block cimport Link
 from vmcore._fast.jit.t2.passes cimport Spent
-from vmcore._fast.jit.t2.region cimport MOST_PAGES
+from vmcore._fast.jit.t2.ways cimport MOST_PAGES
 
 cdef enum:
     MOST_REGION_LINKS = 512
@@ -18,7 +18,7 @@ cdef struct Job:
     uint32_t npages           # the first is the one that the hart was seen in
     uint8_t pages[MOST_PAGES][4096]
     uint8_t warm[MOST_PAGES][256]     # a bit for each halfword that compiled blocks cover
-    int32_t at[MOST_PAGES]    # address (region.pxd)
+    int32_t at[MOST_PAGES]    # address (ways.pxd)
     gpa_t gpa[MOST_PAGES]
     uint64_t serial[MOST_PAGES]       # of its bundle
     uint8_t taken[256]        # of the first: a bit for each halfword that has a region, or was refused one

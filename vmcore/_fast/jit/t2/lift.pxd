@@ -15,7 +15,7 @@ cdef struct Lift:
     Graph *g
     const Region *r
     uint32_t block            # nodes go to its end
-    int32_t off               # address (region.pxd) of the current instruction, and of what lies behind it
+    int32_t off               # address (ways.pxd) of the current instruction, and of what lies behind it
     int32_t behind
     uint32_t handler
     uint32_t count            # instructions before the current one that were not counted yet

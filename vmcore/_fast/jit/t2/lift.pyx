@@ -14,9 +14,9 @@ from vmcore._fast.jit.t2.build cimport base_node, const_node, entry_node, make
 from vmcore._fast.jit.t2.flow cimport (
     GO_AWAY, GO_BRANCH, GO_ON, GO_SWITCH, GO_TO, MOST_WAYS, Flow, Place, Way, goes_back)
 from vmcore._fast.jit.t2.ir cimport *
-from vmcore._fast.jit.t2.region cimport (
-    LIFT_ALWAYS, MOST_FORMED, RD_NONE, RD_X, Insn, Region, address_of, insn_at, register_liftable)
+from vmcore._fast.jit.t2.region cimport MOST_FORMED, Region
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_take
+from vmcore._fast.jit.t2.ways cimport LIFT_ALWAYS, RD_NONE, RD_X, Insn, address_of, insn_at, register_liftable
 
 cdef extern from *:
     uint32_t count_ones "__builtin_popcountll"(uint64_t v) noexcept nogil
@@ -137,7 +137,7 @@ cdef void leave(Lift *t, uint32_t block, const Way *way) noexcept nogil:
     cdef uint32_t snap
     t.block = block
     # What lies in two pages has no place in this one, as what lies in another.
-    if 0 <= way.off < 4096 and not (way.off == 4094 and t.r.given.pages[4094] & 3 == 3):
+    if 0 <= way.off < 4096 and not (way.off == 4094 and t.r.guide.given.pages[4094] & 3 == 3):
         snap = snapshot(t, way.off, t.count, SNAP_NEXT)
         g.blocks[block].end = END_LEAVE
     else:
@@ -219,7 +219,7 @@ cdef void go_way(Work *w, const Place *p, const Way *way, uint32_t edge) noexcep
         leave(t, block, way)
         return
     if goes_back(f, f.order[p.order - 1], way.to):
-        poll(t, block, address_of(t.r, to.off))
+        poll(t, block, address_of(&t.r.guide, to.off))
     elif t.count:
         append(g, block, OP_COUNT, T_NONE, 0, 0, 0, t.count)
     join(w, block, 0, p.order, to.order)
@@ -361,16 +361,16 @@ cdef void lift_place(Work *w, const Place *p) noexcept nogil:
     t.block = here.block
     begin_place(w, p)
     for _ in range(straight):
-        n = insn_at(r, off)
-        begin_insn(t, address_of(r, off), n)
+        n = insn_at(&r.guide, off)
+        begin_insn(t, address_of(&r.guide, off), n)
         lifters[n.handler](t, &n.op)
         end_insn(t)
         off += n.length
         if g.failed:
             return
     if p.how != GO_ON:
-        n = insn_at(r, off)
-        begin_insn(t, address_of(r, off), n)
+        n = insn_at(&r.guide, off)
+        begin_insn(t, address_of(&r.guide, off), n)
         compared = p.how == GO_SWITCH or (p.how == GO_TO and n.handler == JALR and not is_sure(t, n, p.ways[0].off))
         if p.how == GO_AWAY or compared:
             target = far_target(t, n)
@@ -415,9 +415,9 @@ cdef bint needs_fpu(const Region *r) noexcept nogil:
         p = &r.flow.places[r.flow.order[i]]
         off = p.off
         for _ in range(p.insns):
-            if floating_of[insn_at(r, off).handler]:
+            if floating_of[insn_at(&r.guide, off).handler]:
                 return True
-            off += insn_at(r, off).length
+            off += insn_at(&r.guide, off).length
     return False
 
 
@@ -467,7 +467,7 @@ cdef void lift_region(const Region *r, Graph *g) noexcept nogil:
     g.insns = r.ninsns
     for i in range(f.norder):
         w.done[i + 1].block = new_block(g)
-        g.blocks[w.done[i + 1].block].off = address_of(r, f.places[f.order[i]].off)
+        g.blocks[w.done[i + 1].block].off = address_of(&r.guide, f.places[f.order[i]].off)
     if not g.failed:
         g.blocks[block].off = <int32_t>r.header
         g.blocks[block].end = END_GOTO

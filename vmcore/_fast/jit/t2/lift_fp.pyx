@@ -15,8 +15,7 @@ from vmcore._fast.jit.t2.build cimport entry_node, make
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.lift cimport Lift, clean, get_x, put_x, register_lift, sext32
 from vmcore._fast.jit.t2.lift_mem cimport load, store
-from vmcore._fast.jit.t2.region cimport (
-    LIFT_ALWAYS, LIFT_EXACT, LIFT_ROUNDED, LIFT_ROUNDED_INT, RD_F, RD_NONE, RD_X)
+from vmcore._fast.jit.t2.ways cimport LIFT_ALWAYS, LIFT_EXACT, LIFT_ROUNDED, LIFT_ROUNDED_INT, RD_F, RD_NONE, RD_X
 
 cdef enum:
     MOST_HANDLERS = 1024

@@ -6,7 +6,7 @@ from vmcore._fast.hart.state cimport Op
 from vmcore._fast.jit.t2.build cimport base_node, make
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.lift cimport Lift, do_x, get_x, number, put_x, register_lift, rs2_x, sext32
-from vmcore._fast.jit.t2.region cimport LIFT_ALONE, LIFT_ALWAYS, LIFT_TURNS, RD_NONE, RD_X
+from vmcore._fast.jit.t2.ways cimport LIFT_ALONE, LIFT_ALWAYS, LIFT_TURNS, RD_NONE, RD_X
 
 cdef enum:
     MOST_HANDLERS = 1024

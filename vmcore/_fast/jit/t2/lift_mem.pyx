@@ -6,7 +6,7 @@ from vmcore._fast.hart.handlers cimport handler_number
 from vmcore._fast.hart.state cimport SINK, Op
 from vmcore._fast.jit.t2.ir cimport *
 from vmcore._fast.jit.t2.lift cimport Lift, get_x, put_x, register_lift, snap_here
-from vmcore._fast.jit.t2.region cimport LIFT_ALWAYS, RD_NONE, RD_X
+from vmcore._fast.jit.t2.ways cimport LIFT_ALWAYS, RD_NONE, RD_X
 
 cdef enum:
     MOST_HANDLERS = 1024

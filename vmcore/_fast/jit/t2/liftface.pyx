@@ -10,8 +10,9 @@ from vmcore._fast.jit.t2.ir cimport (
 from vmcore._fast.jit.t2.lift cimport lift_region
 from vmcore._fast.jit.t2.reach cimport MOST_LED, Led, led_to
 from vmcore._fast.jit.t2.region cimport (
-    MOST_PAGES, NOT_A_PLACE, REFUSED_COLD, REFUSED_FIRST, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region,
-    RegionInput, address_of, form_region, loop_header, region_free, region_new)
+    NOT_A_PLACE, REFUSED_COLD, REFUSED_FIRST, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region, form_region,
+    loop_header, region_free, region_new)
+from vmcore._fast.jit.t2.ways cimport MOST_PAGES, RegionInput, address_of
 from vmcore.errors import ConfigError
 
 #: What fills the tables of the lifter when it is imported.
@@ -25,6 +26,12 @@ WAYS = {GO_ON: "on", GO_BRANCH: "branch", GO_TO: "to", GO_BACK: "back", GO_AWAY:
 PAGE = 4096
 #: How many pages a region may be made of.
 REGION_PAGES = <int>MOST_PAGES
+
+
+cdef int check_page(const unsigned char[::1] page) except -1:
+    if page.shape[0] != PAGE:
+        raise ConfigError(f"{page.shape[0]} bytes are no page", hint=f"A page has {PAGE}")
+    return 0
 
 
 cdef class Former:
@@ -71,8 +78,7 @@ cdef class Former:
 
     def __cinit__(self, const unsigned char[::1] page, isa, *, more=None, warm=None, taken=(), targets=(), limit=500,
                   harts=1, parallel=False):
-        if page.shape[0] != PAGE:
-            raise ConfigError(f"{page.shape[0]} bytes are no page", hint=f"A page has {PAGE}")
+        check_page(page)
         memcpy(self.pages, &page[0], PAGE)
         memset(self.warm, 0xFF, sizeof(self.warm))
         if warm is not None:
@@ -107,8 +113,7 @@ cdef class Former:
 
     cdef int add(self, distance, const unsigned char[::1] other) except -1:
         cdef uint32_t number = self.given.npages
-        if other.shape[0] != PAGE:
-            raise ConfigError(f"{other.shape[0]} bytes are no page", hint=f"A page has {PAGE}")
+        check_page(other)
         if number == MOST_PAGES:
             raise ConfigError(f"there are more than {number} pages", hint="Leave out what is led to least")
         if distance % PAGE or not -MOST_OFF < distance < MOST_OFF:
@@ -159,7 +164,7 @@ cdef class Former:
         for i in range(r.flow.norder):
             p = &r.flow.places[r.flow.order[i]]
             found["places"].append({
-                "off": address_of(r, p.off), "context": p.context, "insns": p.insns, "how": WAYS[p.how],
+                "off": address_of(&r.guide, p.off), "context": p.context, "insns": p.insns, "how": WAYS[p.how],
                 "ways": [(p.ways[k].off, r.flow.places[p.ways[k].to].order - 1 if p.ways[k].to else -1)
                          for k in range(p.nways)],
                 "loop": r.flow.places[p.loop].order - 1 if p.loop else -1,
@@ -225,8 +230,7 @@ def pages_led_to(const unsigned char[::1] page, isa, here):
     cdef Led led[MOST_LED]
     cdef unsigned char warm[256]
     cdef uint32_t i
-    if page.shape[0] != PAGE:
-        raise ConfigError(f"{page.shape[0]} bytes are no page", hint=f"A page has {PAGE}")
+    check_page(page)
     memset(warm, 0xFF, sizeof(warm))
     return [led[i].to & -PAGE for i in range(led_to(&page[0], warm, isa, here, led))]
 

@@ -8,7 +8,7 @@ from vmcore._fast.jit.block cimport END_PAGES, END_REGION
 from vmcore._fast.jit.cache cimport PageBlocks
 from vmcore._fast.jit.image cimport PAGE_BYTES, REPLACED, Compiled
 from vmcore._fast.jit.t2.pages cimport PAGES_EACH, PAGES_HEAD
-from vmcore._fast.jit.t2.region cimport MAP_BYTES
+from vmcore._fast.jit.t2.ways cimport MAP_BYTES
 
 
 cdef void find_warm(const PageBlocks *u, uint8_t *warm) noexcept nogil:

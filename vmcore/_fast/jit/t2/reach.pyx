@@ -7,7 +7,7 @@ from vmcore._fast.hart.decode cimport decode_number
 from vmcore._fast.hart.handlers cimport handler_number
 from vmcore._fast.hart.state cimport Op
 from vmcore._fast.jit.t2.ir cimport MOST_OFF
-from vmcore._fast.jit.t2.region cimport BRANCHES, DIES, JUMPS, JUMPS_FAR, control_of
+from vmcore._fast.jit.t2.ways cimport BRANCHES, DIES, JUMPS, JUMPS_FAR, control_of
 
 cdef enum:
     PAGE_END = 4096

@@ -1,3 +1,1 @@
-"""Regions; nothing of it is for Python."""
-
-HANDLER_MODULES: tuple[object, ...]
+"""Regions; nothing of them is for Python."""

@@ -5,31 +5,24 @@ that is met again and again holds what is worth more. A compile thread gets a co
 it, finds the loop around that place and compiles it; the machine fetches the result when it is seen next.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport fprintf, stderr
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from vmcore._fast.defs cimport gva_t, vmcore_add64, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_unlock
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.hart.codepage cimport find_bundle, recode, recode_place
-from vmcore._fast.hart.state cimport (
-    FETCH_SIZE, L1_USED, REGION_SLOTS, CodeBundle, FetchEntry, Hart, RegionCount, System, l1_index, no_code_tag)
+from vmcore._fast.hart.state cimport REGION_SLOTS, CodeBundle, Hart, RegionCount, System
 from vmcore._fast.jit.block cimport END_PAGES, END_REGION
-from vmcore._fast.jit.cache cimport (
-    MOST_REFUSED, CodeCache, Made, PageBlocks, image_flags, put_made, unmake)
-from vmcore._fast.jit.image cimport REPLACED, Compiled, region_slot
+from vmcore._fast.jit.cache cimport MOST_REFUSED, CodeCache, Made, PageBlocks, put_made, unmake
+from vmcore._fast.jit.image cimport REPLACED, region_slot
 from vmcore._fast.jit.t2.compile cimport compile_region, region_host, workshop_close, workshop_open
-from vmcore._fast.jit.t2.ir cimport MOST_OFF
 from vmcore._fast.jit.t2.job cimport Job
-from vmcore._fast.jit.t2.jobs cimport client_close, client_open, job_fetch, job_free, job_new, job_push
-from vmcore._fast.jit.t2.made cimport find_warm
+from vmcore._fast.jit.t2.jobs cimport client_close, client_open, job_fetch, job_free, job_push
+from vmcore._fast.jit.t2.material cimport bundle_at, count_warm, describe, forget_targets, warmth
 from vmcore._fast.jit.t2.passes cimport step_name
-from vmcore._fast.jit.t2.reach cimport MOST_LED, Led, led_to
-from vmcore._fast.jit.t2.region cimport MAP_BYTES, MOST_PAGES, REFUSED_COLD
+from vmcore._fast.jit.t2.region cimport REFUSED_COLD
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
-
-cdef extern from *:
-    uint32_t count_ones "__builtin_popcount"(uint32_t v) noexcept nogil
 
 cdef enum:
     # Sightings of a page, none more than FORGOTTEN sightings of anything after the one before; those where no region is
@@ -56,10 +49,6 @@ cdef enum:
     JUDGED_NOT = 0
     JUDGED_VAIN = 1           # they are left all the time, or guess wrong
     JUDGED_ENOUGH = 2         # they execute nearly everything
-
-
-cdef inline void set_bit(uint8_t *bits, uint32_t half) noexcept nogil:
-    bits[half >> 3] |= <uint8_t>(1 << (half & 7))
 
 
 # Of a count of instructions.
@@ -96,114 +85,11 @@ cdef void spend(const Tier *t, const Job *job) noexcept nogil:
 
 # --- jobs -------------------------------------------------------------------------------------------------------------
 
-cdef void find_targets(const Hart *hart, gva_t page, Job *job) noexcept nogil:
-    # What compiled code has looked up since forget_targets(): jumps to what a register says and returns, above all, as
-    # all others were looked up for the first time before.
-    cdef uint32_t half, i
-    cdef uint64_t tag
-    if hart.l1_state != L1_USED:
-        return
-    for half in range(2048):
-        if job.warm[0][half >> 3] >> (half & 7) & 1:
-            i = l1_index(page + 2 * half)
-            tag = (page + 2 * half) ^ hart.l1_tag
-            if hart.l1[i].tag == tag or hart.l1_second[i].tag == tag:
-                set_bit(job.targets, half)
-
-
-cdef void forget_targets(Hart *hart, gva_t page) noexcept nogil:
-    cdef uint32_t half, i
-    cdef uint64_t tag
-    if hart.l1_state != L1_USED:
-        return
-    for half in range(2048):
-        i = l1_index(page + 2 * half)
-        tag = (page + 2 * half) ^ hart.l1_tag
-        if hart.l1[i].tag == tag:
-            hart.l1[i].tag = no_code_tag(i)
-        if hart.l1_second[i].tag == tag:
-            hart.l1_second[i].tag = no_code_tag(i)
-
-
-cdef uint32_t count_warm(const uint8_t *warm) noexcept nogil:
-    cdef uint32_t n = 0
-    cdef uint32_t i
-    for i in range(MAP_BYTES):
-        n += count_ones(warm[i])
-    return n
-
-
-cdef uint32_t warmth(const PageBlocks *u) noexcept nogil:
-    cdef uint8_t warm[MAP_BYTES]
-    memset(warm, 0, sizeof(warm))
-    find_warm(u, warm)
-    return count_warm(warm)
-
-
-cdef void add_page(Job *job, const CodeBundle *bundle, int32_t at) noexcept nogil:
-    cdef uint32_t i = job.npages
-    memcpy(job.pages[i], bundle.saved, sizeof(job.pages[i]))
-    find_warm(<const PageBlocks *>bundle.blocks, job.warm[i])
-    job.at[i] = at
-    job.gpa[i] = bundle.gpa
-    job.serial[i] = bundle.serial
-    job.npages += 1
-
-
-cdef bint has_page(const Job *job, int32_t at) noexcept nogil:
-    cdef uint32_t i
-    for i in range(job.npages):
-        if job.at[i] == at:
-            return True
-    return False
-
-
-cdef void find_pages(Hart *hart, gva_t pc, Job *job) noexcept nogil:
-    # Those that the page leads to, the nearest to the hart first; then those that they lead to.
-    cdef Led led[MOST_LED]
-    cdef CodeBundle *bundle
-    cdef gva_t base = pc & ~<uint64_t>4095
-    cdef uint32_t here = pc & 4095
-    cdef uint32_t entered[MOST_PAGES]
-    cdef uint32_t i = 0
-    cdef uint32_t k, n
-    cdef int64_t at
-    entered[0] = here
-    while i < job.npages:
-        n = led_to(job.pages[i], job.warm[i], job.isa, entered[i], led)
-        for k in range(n):
-            at = job.at[i] + <int64_t>(led[k].to & ~4095)
-            if job.npages == MOST_PAGES or not -MOST_OFF < at < MOST_OFF or has_page(job, <int32_t>at):
-                continue
-            bundle = bundle_at(hart, base + <uint64_t>at)
-            if bundle != NULL:
-                entered[job.npages] = led[k].to & 4095
-                add_page(job, bundle, <int32_t>at)
-        i += 1
-
-
-cdef Job *describe(Hart *hart, CodeBundle *bundle, gva_t pc) noexcept nogil:
-    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
-    cdef Compiled *one
-    cdef Job *job = job_new()
-    cdef uint32_t i
-    if job == NULL:
-        return NULL
-    add_page(job, bundle, 0)
-    for i in range(u.nblocks):
-        one = &u.blocks[i]
-        if one.why >= END_REGION and not (one.off & REPLACED and u.again):
-            set_bit(job.taken, (one.off & ~<uint32_t>REPLACED) >> 1)
-    for i in range(u.nrefused):
-        set_bit(job.taken, u.refused[i] >> 1)
-    job.isa = hart.isa
-    job.flags = image_flags(hart.sys)
-    job.sample = pc & 4095
-    find_targets(hart, pc & ~<uint64_t>4095, job)
-    find_pages(hart, pc, job)
-    job.steady = u.steady
-    job.fuel = fuel_left(<Tier *>(<CodeCache *>hart.sys.cache).tier)
-    job.how = (<Tier *>(<CodeCache *>hart.sys.cache).tier).how
+cdef Job *job_for(Hart *hart, const Tier *t, CodeBundle *bundle, gva_t pc) noexcept nogil:
+    cdef Job *job = describe(hart, bundle, pc)
+    if job != NULL:
+        job.fuel = fuel_left(t)
+        job.how = t.how
     return job
 
 
@@ -314,18 +200,6 @@ cdef void look_again(Hart *hart, Tier *t) noexcept nogil:
         if change.evictions == c.n_evictions and bundle != NULL and bundle.serial == change.bundle:
             recode_place(hart, bundle, change.off, change.old, change.new_)
         seen += 1
-
-
-cdef CodeBundle *bundle_at(Hart *hart, gva_t pc) noexcept nogil:
-    # Whose blocks the hart was in; NULL: none that a region may be made of.
-    cdef const FetchEntry *f = &hart.fetches[(pc >> 12) & (FETCH_SIZE - 1)]
-    cdef CodeBundle *bundle
-    if f.page != pc & ~<uint64_t>4095 or f.ctx != hart.fetch_ctx or f.code == NULL or hart.sys.nprobes:
-        return NULL
-    bundle = f.code.bundle
-    if bundle == NULL or bundle.blocks == NULL or bundle.dead:
-        return NULL
-    return bundle
 
 
 cdef void give_up(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
@@ -478,7 +352,7 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
         return
     u.sightings = 0
     u.tries += 1
-    job = describe(hart, bundle, pc)
+    job = job_for(hart, t, bundle, pc)
     if job == NULL:
         return
     if t.fuel != NO_LIMIT:
@@ -509,8 +383,8 @@ cdef void sample(Hart *hart, gva_t pc) noexcept nogil:
         vmcore_unlock(&sys.code_lock)
 
 
-cdef bint compile_now(Hart *hart, CodeBundle *bundle, gva_t pc) noexcept nogil:
-    cdef Job *job = describe(hart, bundle, pc)
+cdef bint compile_now(Hart *hart, const Tier *t, CodeBundle *bundle, gva_t pc) noexcept nogil:
+    cdef Job *job = job_for(hart, t, bundle, pc)
     if job == NULL:
         return False
     job.anything = True
@@ -526,7 +400,7 @@ cdef void tier_at_once(Hart *hart, gva_t pc) noexcept nogil:
     bundle = bundle_at(hart, pc)
     if bundle != NULL:
         t.n_samples += 1
-        compile_now(hart, bundle, pc)
+        compile_now(hart, t, bundle, pc)
     look_again(hart, t)
     if sys.parallel:
         vmcore_unlock(&sys.code_lock)

@@ -1,0 +1,1 @@
+"""Look-ups of places by compiled code; nothing of them is for Python."""

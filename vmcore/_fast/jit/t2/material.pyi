@@ -1,0 +1,1 @@
+"""What regions are made from; nothing of it is for Python."""

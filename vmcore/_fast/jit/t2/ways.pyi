@@ -1,0 +1,3 @@
+"""Ways through guest code; nothing of them is for Python."""
+
+HANDLER_MODULES: tuple[object, ...]

@@ -25,13 +25,13 @@ from vmcore._fast.jit.t2.region cimport REFUSED_COLD
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
-    # Sightings of a page, none more than FORGOTTEN sightings of anything after the one before; those where no region is
-    # count for more, as a hart that is seen in one may have been in its code.
+    # What sightings of a page add up to. Those where no region is count for more, as a hart that is seen in one may have
+    # been in its code; and those that come soon after the last one, as a region pays for itself sooner there.
     ENOUGH = 16
     LEAST_INSNS = SAMPLE_INSNS // 2   # since a hart was seen: before, it is not seen again
     WEIGHT_OUTSIDE = 4
-    OFTEN_SEEN = 3
-    SELDOM_SEEN = 8
+    OFTEN_SEEN = 3            # sightings of anything since the last one, at most
+    SELDOM_SEEN = 8           # ... more than this
     MOST_VAIN = 8             # times that twice as many are asked for where there was nothing to compile
     MOST_TRIES = 32           # regions of a page, and what was too large for one
     STORM = 64                # instructions in regions for each entry, below which block code may do as well

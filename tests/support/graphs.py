@@ -128,6 +128,11 @@ class Region:
     def passed(self, names: list[str]) -> str:
         return f"({', '.join(self.env[name] for name in names)})" if names else ""
 
+    def branch(self, one: str, two: str) -> None:
+        """End a block; now and then someone has seen which way it goes."""
+        seen = [f" times {self.random.choice((0, 1, 9, 500))}" if self.random.random() < 0.5 else "" for _ in range(2)]
+        self.lines.append(f"  branch {self.some()}, {one}{seen[0]}, {two}{seen[1]}")
+
     def loop(self, depth: int) -> None:
         names = [name for name in sorted(self.env) if self.random.random() < 0.4]
         head, after = self.block(), self.block()
@@ -143,14 +148,14 @@ class Region:
         self.body(depth + 1)
         if self.runs:
             self.lines.append(f"  poll #5 {self.snap(0)}")
-        self.lines.append(f"  branch {self.some()}, {head}{self.passed(names)}, {after}")
+        self.branch(head + self.passed(names), after)
         self.lines.append(f"{after}:")
         # Whatever was made in the body dominates what follows: it ends at one place.
         del self.hosts[hosts + 4 :]
 
     def fork(self, depth: int) -> None:
         yes, no, join = self.block(), self.block(), self.block()
-        self.lines.append(f"  branch {self.some()}, {yes}, {no}")
+        self.branch(yes, no)
         before, hosts = dict(self.env), len(self.hosts)
         ends = []
         start = len(self.lines)

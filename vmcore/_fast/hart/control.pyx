@@ -595,7 +595,7 @@ cdef void install_paths(Hart *hart) noexcept nogil:
     hart.go_left = p_left
 
 
-cdef void run_hart(Hart *hart, uint64_t budget) noexcept nogil:
+cdef void run_for(Hart *hart, uint64_t budget) noexcept nogil:
     cdef Op *op
     hart.left = budget << 4
     hart.rem_start = hart.left
@@ -609,6 +609,15 @@ cdef void run_hart(Hart *hart, uint64_t budget) noexcept nogil:
         else:
             hart.go_poll(op, hart)
     sync_count(hart, hart.left)
+
+
+cdef void run_hart(Hart *hart, uint64_t budget) noexcept nogil:
+    while hart.watched and budget > 1 and hart.sys.follow(hart):
+        run_for(hart, 1)
+        budget -= 1
+        if hart.exit_reason != LEAVE_BUDGET:
+            return
+    run_for(hart, budget)
 
 
 register_handler("illegal", p_illegal_op)

@@ -304,6 +304,7 @@ cdef struct Hart:
     uint64_t n_misses         # ... because the L1 table did not know where to go on
     uint64_t no_page          # address of a page that there is not, which no guest can guess (state.pyx)
     RegionCount regions[REGION_SLOTS]
+    uint8_t watched           # instruction by instruction, for a short while: System.follow is asked before each
     uint64_t n_lookups        # how often compiled code asked it, and was answered: only where sys.counting
     uint64_t n_hits
     uint64_t n_decoded
@@ -369,6 +370,8 @@ ctypedef void (*recall_t)(System *sys, CodeBundle *bundle) noexcept nogil
 ctypedef void (*forget_t)(System *sys, CodeBundle *bundle) noexcept nogil
 # A hart's budget was used up at `pc`.
 ctypedef void (*sample_t)(Hart *hart, gva_t pc) noexcept nogil
+# A hart that is watched is about to execute an instruction. False: more than one, if it likes.
+ctypedef bint (*follow_t)(Hart *hart) noexcept nogil
 ctypedef void (*enter_t)(Hart *hart, uint64_t code) noexcept nogil
 
 # What the harts of a machine share. One thread only, that which runs the machine, but for what parallel harts need.
@@ -413,6 +416,7 @@ cdef struct System:
     forget_t forget
     enter_t enter_code
     sample_t sample           # NULL: nobody wants to know
+    follow_t follow
     void *cache
     uint64_t code_base
     uint32_t hot_after        # executions of a block's start before it is compiled

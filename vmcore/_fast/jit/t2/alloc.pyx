@@ -11,7 +11,7 @@ from vmcore._fast.jit.t2.live cimport (
     NO_RANGE, NO_REG, READ_EARLY, READ_RANGE, Live, Span, Step, bit_of, bits_in, in_set, is_home, live_free, live_make,
     put_in, spill_cost, take_from)
 from vmcore._fast.jit.t2.places cimport (
-    AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_COLOURING, BY_LINEAR_SCAN, MOST_SLOTS, Allocation)
+    AT_HOME, AT_NONE, AT_SLOT, AT_XMM, BY_LINEAR_SCAN, MOST_SLOTS, Allocation)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 from vmcore._fast.jit.t2.split cimport MOST_TRIES, Colours, make_regs, split_ranges
 from vmcore._fast.memory.alloc cimport vm_free, vm_realloc

@@ -10,12 +10,13 @@ x & c needs the bits of c where c is a constant, whatever is known of a variable
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.build cimport const_node
 from vmcore._fast.jit.t2.ir cimport (
     OP_ADD, OP_AND, OP_ARG, OP_BSWAP, OP_CLZ32, OP_CONST, OP_DIV32, OP_FROMBITS, OP_F_INT, OP_MUL, OP_NEG, OP_NOT,
-    OP_OR, OP_POPCNT32, OP_REMU32, OP_ROTR, OP_ROTR32, OP_SAR, OP_SELECT, OP_SEXT32, OP_SHL, OP_SHL32, OP_SHR,
-    OP_SHR32, OP_STORE, OP_SUB, OP_XOR, OP_ZEXT32, T_F32, T_INT, analyse, burn, edge_arg, insert_before, is_pure,
-    op_row, operand, replace_all, snap_node, BlockOf, Graph, Node, Snap)
+    OP_OR, OP_POPCNT32, OP_REMU32, OP_ROTR, OP_ROTR32, OP_SAR, OP_SELECT, OP_SEXT32, OP_SHL, OP_SHL32, OP_SHR, OP_SHR32,
+    OP_STORE, OP_SUB, OP_XOR, OP_ZEXT32, T_F32, T_INT, burn, edge_arg, insert_before, is_pure, op_row, operand,
+    replace_all, snap_node, BlockOf, Graph, Node, Snap)
 from vmcore._fast.jit.t2.known cimport bits_of, common_bits, within, Bits
 from vmcore._fast.jit.t2.rules cimport low_bits, width_of
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed

@@ -16,8 +16,9 @@ Limit: chains in loops that have no other loop inside; MOST_CHAINS of each.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
+from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.ir cimport (
-    OP_ADDEND, OP_ARG, OP_HOST, OP_LOAD, OP_SELECT, T_INT, analyse, append, burn, edge_arg, BlockOf, Graph, Node)
+    OP_ADDEND, OP_ARG, OP_HOST, OP_LOAD, OP_SELECT, T_INT, append, burn, edge_arg, BlockOf, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport (
     block_before, in_loop, is_innermost, is_invariant, largest_with_room, make_block_before, root_of, take_room)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed

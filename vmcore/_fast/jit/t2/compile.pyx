@@ -8,10 +8,11 @@ from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.jit.host cimport HAS_FMA, HAS_LZCNT, HAS_POPCNT, HAS_TZCNT, find_features, host_bits
 from vmcore._fast.jit.image cimport IMAGE_COUNTING, IMAGE_HARTS, IMAGE_PARALLEL, region_slot
 from vmcore._fast.jit.t2.alloc cimport allocate, allocation_free, allocation_init
+from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.check cimport Misplaced, check_allocation
 from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
 from vmcore._fast.jit.t2.flow cimport Place
-from vmcore._fast.jit.t2.ir cimport Graph, analyse, count_uses, graph_clear, graph_free, graph_init
+from vmcore._fast.jit.t2.ir cimport Graph, count_uses, graph_clear, graph_free, graph_init
 from vmcore._fast.jit.t2.job cimport MOST_REGION_LINKS, Job
 from vmcore._fast.jit.t2.layout cimport lay_out
 from vmcore._fast.jit.t2.lift cimport lift_region
@@ -21,6 +22,7 @@ from vmcore._fast.jit.t2.region cimport (
     NOT_A_PLACE, REFUSED_COLD, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region, form_found, loop_header, region_free,
     region_new)
 from vmcore._fast.jit.t2.select cimport select_nodes
+from vmcore._fast.jit.t2.trail cimport count_ways
 from vmcore._fast.jit.t2.ways cimport OFF_MASK, PAGE_BITS, RegionInput, insn_at
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
 
@@ -89,6 +91,8 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     given.npages = job.npages
     given.taken = job.taken
     given.targets = job.targets
+    given.trail = job.trail.at
+    given.ntrail = job.trail.n
     given.isa = job.isa
     given.limit = REGION_LIMIT
     given.many_harts = job.flags & IMAGE_HARTS != 0
@@ -109,6 +113,7 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     graph_clear(&shop.graph)
     shop.graph.fuel = job.fuel
     shop.graph.guesses = not job.steady
+    count_ways(shop.region)
     lift_region(shop.region, &shop.graph)
     analyse(&shop.graph)
     optimise(&shop.graph, &job.spent)

@@ -11,11 +11,12 @@ Limit: integers only become constants; of floating point, copies alone are follo
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
+from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.arith cimport fold_op
 from vmcore._fast.jit.t2.build cimport const_node
 from vmcore._fast.jit.t2.ir cimport (
-    END_BRANCH, END_GOTO, END_LEAVE, OP_ARG, OP_CONST, OP_LEAVE_IF, OP_SELECT, T_INT, analyse, burn, edge_arg,
-    is_pure, op_row, operand, remove_node, replace_all, BlockOf, Graph, Node)
+    END_BRANCH, END_GOTO, END_LEAVE, OP_ARG, OP_CONST, OP_LEAVE_IF, OP_SELECT, T_INT, burn, edge_arg, is_pure, op_row,
+    operand, remove_node, replace_all, BlockOf, Graph, Node)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:

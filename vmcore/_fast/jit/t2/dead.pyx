@@ -13,9 +13,10 @@ as the guest has not asked for it yet.
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
+from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.ir cimport (
-    END_GOTO, END_NONE, MEM_EARLY, OP_ARG, OP_HOST, P_EFFECT, analyse, burn, edge_arg, move_to_end, op_row,
-    remove_node, replace_all, snap_node, BlockOf, Edge, Graph, Node, Snap)
+    END_GOTO, END_NONE, MEM_EARLY, OP_ARG, OP_HOST, P_EFFECT, burn, edge_arg, move_to_end, op_row, remove_node,
+    replace_all, snap_node, BlockOf, Edge, Graph, Node, Snap)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_take, scratch_zeroed
 
 cdef struct Life:

@@ -14,12 +14,13 @@ from vmcore._fast.jit.block cimport END_NEXT
 from vmcore._fast.jit.cache cimport Made, cache_start, put_made
 from vmcore._fast.jit.convention cimport HOST_OF, XMM_OF
 from vmcore._fast.jit.t2.alloc cimport allocate, allocation_free, allocation_init
+from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.code cimport Code
 from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
 from vmcore._fast.jit.t2.evaluate cimport LEFT_MEMORY, LEFT_NOT, LEFT_SNAP, LEFT_TO, LEFT_WRONG, Run, evaluate
 from vmcore._fast.jit.t2.ir cimport (
     F_REGISTERS, MOST_BLOCKS, NODE_COVERED, NODE_REMAT, OP_BASE, OP_CONST, OP_ENTRY, T_INT, T_NONE, Graph, Node, Snap,
-    analyse, count_uses, graph_free, graph_init)
+    count_uses, graph_free, graph_init)
 from vmcore._fast.jit.t2.layout cimport lay_out
 from vmcore._fast.jit.t2.moves cimport (
     MOST_MOVES, NUM_PLACES, PLACE_BASE, PLACE_CONST, PLACE_HOME, PLACE_TEMP, Move, order_moves)

@@ -11,4 +11,5 @@ def explain_region(
     fuel: int | None = None,
     warm: bytes | bytearray | memoryview | None = None,
     more: Iterable[tuple[int, bytes, bytes | None]] = (),
+    trail: Iterable[int] = (),
 ) -> dict[str, Any]: ...

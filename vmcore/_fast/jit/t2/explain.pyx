@@ -4,14 +4,14 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.jit.t2.alloc cimport allocate
+from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.code cimport (
     ASIDE_CROSS, ASIDE_DIVIDE, ASIDE_EDGE, ASIDE_EXIT, ASIDE_FPU, ASIDE_LOST, ASIDE_MISS, ASIDE_NEXT, ASIDE_NEXT_RAX,
     ASIDE_NODE, ASIDE_PAGES, ASIDE_POLLED, ASIDE_REFILL, ASIDE_STEP, ASIDE_STRAY, Away)
 from vmcore._fast.jit.t2.colour cimport interfere
 from vmcore._fast.jit.t2.compile cimport REGION_LIMIT, WINDOW_BYTES, Workshop, workshop_close, workshop_open
 from vmcore._fast.jit.t2.emit cimport emit_region
-from vmcore._fast.jit.t2.ir cimport (
-    MOST_BLOCKS, MOST_OFF, NODE_REMAT, T_INT, Graph, analyse, count_uses, graph_clear, op_row)
+from vmcore._fast.jit.t2.ir cimport MOST_BLOCKS, MOST_OFF, NODE_REMAT, T_INT, Graph, count_uses, graph_clear, op_row
 from vmcore._fast.jit.t2.layout cimport lay_out
 from vmcore._fast.jit.t2.lift cimport lift_region
 from vmcore._fast.jit.t2.live cimport (
@@ -22,6 +22,7 @@ from vmcore._fast.jit.t2.places cimport AT_HOME, AT_SLOT, AT_XMM, BY_COLOURING, 
 from vmcore._fast.jit.t2.region cimport form_region
 from vmcore._fast.jit.t2.select cimport select_nodes
 from vmcore._fast.jit.t2.text cimport graph_lines
+from vmcore._fast.jit.t2.trail cimport TRAIL, count_ways
 from vmcore._fast.jit.t2.ways cimport MAP_BYTES, MOST_PAGES, RegionInput
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
@@ -67,10 +68,11 @@ cdef class _Shop:
     cdef unsigned char pages[MOST_PAGES][PAGE]
     cdef unsigned char warm[MOST_PAGES][MAP_BYTES]
     cdef int32_t at[MOST_PAGES]
+    cdef int32_t trail[TRAIL]
     cdef uint32_t layout[MOST_BLOCKS]
     cdef uint32_t nlayout
 
-    def __cinit__(self, const unsigned char[::1] page, isa, warm, more):
+    def __cinit__(self, const unsigned char[::1] page, isa, warm, more, trail):
         memset(&self.given, 0, sizeof(self.given))
         self.add(0, page, warm)
         for distance, other, warmth in more:
@@ -78,6 +80,12 @@ cdef class _Shop:
                 raise ConfigError(f"no page of a region lies {distance:#x} bytes from its first one",
                                   hint=f"At most {MOST_PAGES - 1} do, whole pages away")
             self.add(distance, other, warmth)
+        for at in trail:
+            if self.given.ntrail == TRAIL:
+                raise ConfigError(f"more than {<int>TRAIL} instructions were executed", hint="Leave out the first ones")
+            self.trail[self.given.ntrail] = at
+            self.given.ntrail += 1
+        self.given.trail = self.trail
         self.given.pages = &self.pages[0][0]
         self.given.warm = &self.warm[0][0]
         self.given.at = self.at
@@ -113,6 +121,7 @@ cdef class _Shop:
         with nogil:
             graph_clear(g)
             g.fuel = fuel
+            count_ways(self.shop.region)
             lift_region(self.shop.region, g)
             analyse(g)
         if g.failed:
@@ -330,7 +339,7 @@ cdef list joined(list stretches):
     return found
 
 
-def explain_region(page, isa, header, fuel=None, warm=None, more=()):
+def explain_region(page, isa, header, fuel=None, warm=None, more=(), trail=()):
     """Compile the region at a place of a page, and return what came of it at each stage.
 
     Parameters
@@ -347,6 +356,8 @@ def explain_region(page, isa, header, fuel=None, warm=None, more=()):
         A bit for each halfword of the page, of those that may be in it; all, if left out.
     more : iterable of tuple, optional
         Other pages that it may have: how many bytes they lie behind the first one, their bytes, and what is warm.
+    trail : iterable of int, optional
+        What was executed lately, in order, 512 instructions at most: offsets from the start of the first page.
 
     Returns
     -------
@@ -387,7 +398,7 @@ def explain_region(page, isa, header, fuel=None, warm=None, more=()):
     MemoryError
         No memory.
     """
-    cdef _Shop work = _Shop.__new__(_Shop, page, isa, warm, more)
+    cdef _Shop work = _Shop.__new__(_Shop, page, isa, warm, more, trail)
     cdef Workshop *shop = work.shop
     cdef _Ranges ranges = _Ranges.__new__(_Ranges)
     cdef uint32_t off, refused

@@ -3,9 +3,10 @@
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from libc.string cimport memset
 
+from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.bits cimport known_bits
 from vmcore._fast.jit.t2.evaluate cimport LEFT_MEMORY, LEFT_NOT, LEFT_SNAP, LEFT_TO, LEFT_WRONG, evaluate, Run
-from vmcore._fast.jit.t2.ir cimport SNAP_NEXT, SNAP_STEP, T_INT, analyse, graph_free, graph_init
+from vmcore._fast.jit.t2.ir cimport SNAP_NEXT, SNAP_STEP, T_INT, graph_free, graph_init
 from vmcore._fast.jit.t2.known cimport Bits
 from vmcore._fast.jit.t2.passes cimport run_pass
 from vmcore._fast.jit.t2.scratch cimport scratch_give

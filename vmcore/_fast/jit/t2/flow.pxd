@@ -21,6 +21,7 @@ cdef struct Way:
     int32_t off
     uint16_t context
     uint16_t to               # Place, 0: it leaves the region
+    uint16_t times            # it was gone while someone looked (trail.pxd)
 
 # A basic block. Number 0 is none.
 cdef struct Place:

@@ -16,9 +16,10 @@ Limit: LOOKS nodes back.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.ir cimport (
-    MEM_SIGNED, OP_BITS, OP_FROMBITS, OP_LOAD, OP_SEXT16, OP_SEXT32, OP_SEXT8, OP_STORE, OP_ZEXT16, OP_ZEXT32,
-    OP_ZEXT8, P_LEAVES, T_INT, analyse, burn, insert_before, op_row, remove_node, replace_all, Graph, Node)
+    MEM_SIGNED, OP_BITS, OP_FROMBITS, OP_LOAD, OP_SEXT16, OP_SEXT32, OP_SEXT8, OP_STORE, OP_ZEXT16, OP_ZEXT32, OP_ZEXT8,
+    P_LEAVES, T_INT, burn, insert_before, op_row, remove_node, replace_all, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport root_of
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 

@@ -9,8 +9,9 @@ one node each in block 1, unless they are marked.
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from vmcore._fast.jit.t2.analysis cimport analyse, dominates
 from vmcore._fast.jit.t2.build cimport MOST_MADE, const_node, room_to_rewrite, simplify
-from vmcore._fast.jit.t2.ir cimport OP_CONST, analyse, burn, dominates, is_pure, remove_node, replace_all, Graph, Node
+from vmcore._fast.jit.t2.ir cimport OP_CONST, burn, is_pure, remove_node, replace_all, Graph, Node
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:

@@ -20,13 +20,14 @@ Limit: MOST_HOSTS of each loop, the first ones: each takes a register all the wa
 from libc.stdint cimport int64_t, uint32_t
 
 from vmcore._fast.jit.convention cimport NUM_PINNED, NUM_PINNED_F, PINNED, PINNED_F
+from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.build cimport entry_node
 from vmcore._fast.jit.t2.ir cimport (
-    F_REGISTERS, MEM_EARLY, OP_ADD, OP_ADDEND, OP_ARG, OP_BASE, OP_CLZ, OP_CONST, OP_ENTRY, OP_FPU,
-    OP_HOST, OP_MUL, OP_MULH, OP_ORCB, OP_POLL, OP_REMU, OP_DIV32, OP_REMU32, OP_TAG, P_LEAVES, SNAP_NEXT, analyse,
-    burn, is_const, is_pure, move_to_end, new_snap, op_row, operand, snap_node, snap_reg, Graph, Node)
+    F_REGISTERS, MEM_EARLY, OP_ADD, OP_ADDEND, OP_ARG, OP_BASE, OP_CLZ, OP_CONST, OP_ENTRY, OP_FPU, OP_HOST, OP_MUL,
+    OP_MULH, OP_ORCB, OP_POLL, OP_REMU, OP_DIV32, OP_REMU32, OP_TAG, P_LEAVES, SNAP_NEXT, burn, is_const, is_pure,
+    loop_around, move_to_end, new_snap, op_row, operand, snap_node, snap_reg, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport (
-    block_before, copy_node, copy_snap, handed, in_every_turn, in_loop, is_invariant, loop_around, make_block_before,
+    block_before, copy_node, copy_snap, handed, in_every_turn, in_loop, is_invariant, make_block_before,
     root_of)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 

@@ -186,6 +186,7 @@ cdef struct Edge:
     uint32_t to               # block; 0: none
     uint32_t args             # first of the values of its arguments in Graph.pool
     uint32_t nargs
+    uint32_t times            # it was taken while someone looked; 0 for all edges of a block: nobody did
 
 cdef struct BlockOf:
     uint32_t first            # nodes, 0: empty
@@ -303,11 +304,19 @@ cdef void replace_all(Graph *g, uint32_t *new_of) noexcept nogil
 
 # --- looking at one ---------------------------------------------------------------------------------------------------
 
-# Reverse postorder, predecessors, dominators, loops, weights. Blocks that are not reached lose their nodes. Nothing is
-# to be done as long as `analysed` says so: new_block() takes that back, and so does who changes the end of a block.
-cdef void analyse(Graph *g) noexcept nogil
 cdef void count_uses(Graph *g) noexcept nogil
-cdef bint dominates(const Graph *g, uint32_t one, uint32_t two) noexcept nogil
+
+# The header of the loop around the one with this header, 0: there is none.
+cdef inline uint32_t loop_around(const Graph *g, uint32_t header) noexcept nogil:
+    # The immediate dominator of a header is in the larger loop, or in another one inside of it.
+    cdef uint32_t depth = g.blocks[header].depth
+    cdef uint32_t inside
+    if depth <= 1:
+        return 0
+    inside = g.blocks[g.blocks[header].idom].loop
+    while inside and g.blocks[inside].depth >= depth:
+        inside = loop_around(g, inside)
+    return inside
 
 cdef inline bint is_const(const Graph *g, uint32_t node) noexcept nogil:
     return g.nodes[node].op == OP_CONST

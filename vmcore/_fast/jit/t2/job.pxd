@@ -5,6 +5,7 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from vmcore._fast.defs cimport gpa_t
 from vmcore._fast.jit.block cimport Link
 from vmcore._fast.jit.t2.passes cimport Spent
+from vmcore._fast.jit.t2.trail cimport Trail
 from vmcore._fast.jit.t2.ways cimport MOST_PAGES
 
 cdef enum:
@@ -23,6 +24,7 @@ cdef struct Job:
     uint64_t serial[MOST_PAGES]       # of its bundle
     uint8_t taken[256]        # of the first: a bit for each halfword that has a region, or was refused one
     uint8_t targets[256]      # ... where jumps to what a register says have gone lately
+    Trail trail
     uint64_t isa
     uint32_t flags            # IMAGE_*
     uint32_t sample           # where the hart was seen

@@ -3,8 +3,8 @@
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
-from vmcore._fast.jit.t2.ir cimport MOST_BLOCKS, BlockOf, Graph
-from vmcore._fast.jit.t2.loops cimport in_loop, loop_around
+from vmcore._fast.jit.t2.ir cimport MOST_BLOCKS, BlockOf, Graph, loop_around
+from vmcore._fast.jit.t2.loops cimport in_loop
 
 cdef extern from *:
     """

@@ -202,6 +202,7 @@ cdef void go_way(Work *w, const Place *p, const Way *way, uint32_t edge) noexcep
     cdef const Flow *f = &t.r.flow
     cdef const Place *to = &f.places[way.to]
     cdef uint32_t block = t.block
+    g.blocks[block].edges[edge].times = way.times
     if way.to and not is_met(to):
         join(w, block, edge, p.order, to.order)
         return
@@ -214,6 +215,7 @@ cdef void go_way(Work *w, const Place *p, const Way *way, uint32_t edge) noexcep
         g.blocks[t.block].edges[edge].to = block
         g.blocks[block].end = END_GOTO
         g.blocks[block].nedges = 1
+        g.blocks[block].edges[0].times = way.times
     if way.to == 0:
         g.blocks[block].nedges = 0
         leave(t, block, way)
@@ -281,9 +283,13 @@ cdef void end_switch(Work *w, const Place *p, uint32_t target) noexcept nogil:
     cdef Graph *g = t.g
     cdef uint32_t off = make(g, t.block, OP_SUB, T_INT, target, base_node(g), 0, 0)
     cdef uint32_t i, cond, following
+    cdef uint32_t others = 0
+    for i in range(p.nways):
+        others += p.ways[i].times
     for i in range(p.nways):
         if p.ways[i].to == 0:
             continue
+        others -= p.ways[i].times
         cond = make(g, t.block, OP_EQ, T_INT, off, const_node(g, p.ways[i].off), 0, 0)
         following = new_block(g)
         if following == 0:
@@ -293,6 +299,7 @@ cdef void end_switch(Work *w, const Place *p, uint32_t target) noexcept nogil:
         g.blocks[t.block].cond = cond
         g.blocks[t.block].nedges = 2
         g.blocks[t.block].edges[1].to = following
+        g.blocks[t.block].edges[1].times = others
         go_way(w, p, &p.ways[i], 0)
         t.block = following
     leave_to(t, target)

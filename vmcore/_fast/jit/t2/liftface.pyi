@@ -20,6 +20,7 @@ class Former:
         warm: Iterable[int] | None = None,
         taken: Iterable[int] = (),
         targets: Iterable[int] = (),
+        trail: Iterable[int] = (),
         limit: int = 500,
         harts: int = 1,
         parallel: bool = False,

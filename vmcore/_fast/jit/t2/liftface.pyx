@@ -12,6 +12,7 @@ from vmcore._fast.jit.t2.reach cimport MOST_LED, Led, led_to
 from vmcore._fast.jit.t2.region cimport (
     NOT_A_PLACE, REFUSED_COLD, REFUSED_FIRST, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region, form_region,
     loop_header, region_free, region_new)
+from vmcore._fast.jit.t2.trail cimport TRAIL, count_ways
 from vmcore._fast.jit.t2.ways cimport MOST_PAGES, RegionInput, address_of
 from vmcore.errors import ConfigError
 
@@ -53,6 +54,8 @@ cdef class Former:
         Offsets where no header is looked for.
     targets : iterable of int, optional
         Offsets where jumps to what a register says have gone lately.
+    trail : iterable of int, optional
+        What was executed lately, in order: offsets from the start of the first page.
     limit : int
         Instructions of a region.
     harts : int
@@ -75,9 +78,10 @@ cdef class Former:
     cdef int32_t at[MOST_PAGES]
     cdef unsigned char taken[256]
     cdef unsigned char targets[256]
+    cdef int32_t trail[TRAIL]
 
-    def __cinit__(self, const unsigned char[::1] page, isa, *, more=None, warm=None, taken=(), targets=(), limit=500,
-                  harts=1, parallel=False):
+    def __cinit__(self, const unsigned char[::1] page, isa, *, more=None, warm=None, taken=(), targets=(), trail=(),
+                  limit=500, harts=1, parallel=False):
         check_page(page)
         memcpy(self.pages, &page[0], PAGE)
         memset(self.warm, 0xFF, sizeof(self.warm))
@@ -100,6 +104,12 @@ cdef class Former:
         self.given.at = self.at
         self.given.taken = self.taken
         self.given.targets = self.targets
+        for at in trail:
+            if self.given.ntrail == TRAIL:
+                raise ConfigError(f"more than {<int>TRAIL} instructions were executed", hint="Leave out the first ones")
+            self.trail[self.given.ntrail] = at
+            self.given.ntrail += 1
+        self.given.trail = self.trail
         self.given.isa = isa
         self.given.limit = limit
         self.given.many_harts = harts > 1
@@ -148,15 +158,17 @@ cdef class Former:
             ``refused`` (why there is none, or None), ``loop``, ``insns``, ``pages`` (the bytes that those of its
             pages lie behind the first one), and ``places``: the basic blocks in reverse postorder, with ``off``
             (from the start of the first page, as all of them), ``context``, ``insns``, ``how`` (a value of
-            :data:`WAYS`), ``ways`` (pairs of an offset and the index of a basic block, -1: it leaves the region) and
-            ``loop`` (the index of the header of the innermost loop around it, -1: none).
+            :data:`WAYS`), ``ways`` (pairs of an offset and the index of a basic block, -1: it leaves the region),
+            ``times`` (how often each of them was gone in the trail) and ``loop`` (the index of the header of the
+            innermost loop around it, -1: none).
         """
         cdef uint32_t off = self.checked(header)
         cdef uint32_t i
         cdef Region *r = self.region
         cdef const Place *p
         with nogil:
-            form_region(r, &self.given, off)
+            if form_region(r, &self.given, off) == REFUSED_NOT:
+                count_ways(r)
         found = {"refused": REFUSALS[r.refused], "loop": bool(r.is_loop), "insns": r.ninsns, "places": [],
                  "pages": [self.at[i] for i in range(self.given.npages) if r.used >> i & 1]}
         if r.refused:
@@ -167,6 +179,7 @@ cdef class Former:
                 "off": address_of(&r.guide, p.off), "context": p.context, "insns": p.insns, "how": WAYS[p.how],
                 "ways": [(p.ways[k].off, r.flow.places[p.ways[k].to].order - 1 if p.ways[k].to else -1)
                          for k in range(p.nways)],
+                "times": [p.ways[k].times for k in range(p.nways)],
                 "loop": r.flow.places[p.loop].order - 1 if p.loop else -1,
             })
         return found

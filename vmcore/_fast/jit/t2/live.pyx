@@ -10,6 +10,7 @@ from vmcore._fast.jit.t2.ir cimport (
     T_INT, T_NONE, BlockOf, Edge, Graph, Node, Snap, edge_arg, operand, snap_reg)
 from vmcore._fast.jit.t2.scratch cimport Scratch, scratch_give, scratch_take, scratch_zeroed
 from vmcore._fast.jit.t2.select cimport MOST_READS, reads_of, reads_of_end, snap_source, wants_register_of
+from vmcore._fast.jit.t2.weights cimport is_measured, share_of
 from vmcore._fast.memory.alloc cimport vm_free, vm_grow
 
 cdef enum:
@@ -77,6 +78,8 @@ cdef int boundary_place(uint32_t reg) noexcept nogil:
 cdef float edge_weight(const Graph *g, uint32_t block, uint32_t edge) noexcept nogil:
     cdef const BlockOf *b = &g.blocks[block]
     cdef float there = g.blocks[b.edges[edge].to].weight
+    if is_measured(g, block, edge):
+        return b.weight * share_of(g, block, edge)
     if b.nedges == 1 or b.weight < there:
         return b.weight
     return there

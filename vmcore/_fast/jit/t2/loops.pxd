@@ -21,8 +21,6 @@ cdef inline uint32_t root_of(const Graph *g, uint32_t node, int64_t *off) noexce
         return 0
     return node
 
-# The header of the next larger loop, 0: none.
-cdef uint32_t loop_around(const Graph *g, uint32_t header) noexcept nogil
 # Is the block in the loop, or in one inside of it?
 cdef bint in_loop(const Graph *g, uint32_t block, uint32_t header) noexcept nogil
 # Does a loop have no other one inside?

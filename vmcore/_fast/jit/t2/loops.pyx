@@ -2,24 +2,13 @@
 
 from libc.stdint cimport uint32_t
 
+from vmcore._fast.jit.t2.analysis cimport dominates
 from vmcore._fast.jit.t2.ir cimport (
-    END_GOTO, append, append_arg, dominates, edge_arg, new_block, new_snap, pool_take, BlockOf, Edge, Graph,
-    Node, Snap)
+    END_GOTO, append, append_arg, edge_arg, loop_around, new_block, new_snap, pool_take, BlockOf, Edge, Graph, Node,
+    Snap)
 
 
 # --- loops ------------------------------------------------------------------------------------------------------------
-
-cdef uint32_t loop_around(const Graph *g, uint32_t header) noexcept nogil:
-    # The immediate dominator of a header is in the larger loop, or in another one inside of it.
-    cdef uint32_t depth = g.blocks[header].depth
-    cdef uint32_t inside
-    if depth <= 1:
-        return 0
-    inside = g.blocks[g.blocks[header].idom].loop
-    while inside and g.blocks[inside].depth >= depth:
-        inside = loop_around(g, inside)
-    return inside
-
 
 cdef bint in_loop(const Graph *g, uint32_t block, uint32_t header) noexcept nogil:
     cdef uint32_t inside = g.blocks[block].loop
@@ -97,6 +86,7 @@ cdef uint32_t make_block_before(Graph *g, uint32_t header) noexcept nogil:
     cdef uint32_t before = new_block(g)
     cdef uint32_t first = pool_take(g, nargs)
     cdef uint32_t i, e, pred, arg, node
+    cdef uint32_t times = 0
     cdef Edge *edge
     if before == 0 or first == 0:
         g.failed = True
@@ -117,11 +107,13 @@ cdef uint32_t make_block_before(Graph *g, uint32_t header) noexcept nogil:
             edge = &g.blocks[pred].edges[e]
             if edge.to == header:
                 edge.to = before
+                times += edge.times
     g.blocks[before].end = END_GOTO
     g.blocks[before].nedges = 1
     g.blocks[before].edges[0].to = header
     g.blocks[before].edges[0].args = first
     g.blocks[before].edges[0].nargs = nargs
+    g.blocks[before].edges[0].times = times
     return before
 
 

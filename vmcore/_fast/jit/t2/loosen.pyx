@@ -11,10 +11,11 @@ without those that get anything else, until none is left that does.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.build cimport const_node
 from vmcore._fast.jit.t2.ir cimport (
     OP_ARG, OP_BOX, OP_CONST, OP_F32_F64, OP_F64_F32, OP_FADD, OP_FCLEAN, OP_FLE, OP_FROMBITS, OP_INT_F, T_F32, T_F64,
-    analyse, append, burn, edge_arg, insert_before, snap_node, BlockOf, Edge, Graph, Node)
+    append, burn, edge_arg, insert_before, snap_node, BlockOf, Edge, Graph, Node)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:

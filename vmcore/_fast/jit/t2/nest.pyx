@@ -3,10 +3,9 @@
 from libc.stdint cimport int8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from vmcore._fast.jit.t2.ir cimport BlockOf, Graph, edge_arg
+from vmcore._fast.jit.t2.ir cimport BlockOf, Graph, edge_arg, loop_around
 from vmcore._fast.jit.t2.live cimport (
     NO_RANGE, NO_REG, READ_EXIT, READ_RANGE, Live, Span, Step, bits_in, edge_weight, put_in, take_from)
-from vmcore._fast.jit.t2.loops cimport loop_around
 from vmcore._fast.jit.t2.select cimport MOST_READS, reads_of_end
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 

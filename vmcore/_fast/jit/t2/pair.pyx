@@ -14,10 +14,11 @@ Limit: HOSTs of loops that have no other loop inside.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.ir cimport (
     MEM_EARLY, MEM_SIGNED, MEM_WRITE, OP_ADD, OP_ADDEND, OP_AND, OP_ARG, OP_HOST, OP_LOAD, OP_MUL, OP_REMU, OP_SELECT,
-    OP_SEXT32, OP_SHL, OP_SHR, OP_SUB, OP_TAG, OP_ZEXT16, OP_ZEXT32, OP_ZEXT8, T_INT, analyse, append, burn, edge_arg,
-    is_const, BlockOf, Graph, Node)
+    OP_SEXT32, OP_SHL, OP_SHR, OP_SUB, OP_TAG, OP_ZEXT16, OP_ZEXT32, OP_ZEXT8, T_INT, append, burn, edge_arg, is_const,
+    BlockOf, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport (
     block_before, in_loop, is_innermost, is_invariant, largest_with_room, make_block_before, root_of, take_room)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed

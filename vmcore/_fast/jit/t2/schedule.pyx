@@ -20,10 +20,11 @@ than they gain (kernels by 2 to 3 percent); as many units and values as a Set ha
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
+from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.ir cimport (
     NODE_COVERED, NODE_LATE, NODE_REMAT, OP_ARG, OP_DIV, OP_DIV32, OP_FADD, OP_HOST, OP_INT_F, OP_LOAD, OP_MUL, OP_MULH,
-    OP_MULHSU, OP_REMU, OP_REMU32, OP_STORE, T_INT, T_NONE, analyse, burn, count_uses, is_pure, move_to_end,
-    operand, snap_node, Graph, Node)
+    OP_MULHSU, OP_REMU, OP_REMU32, OP_STORE, T_INT, T_NONE, burn, count_uses, is_pure, move_to_end, operand, snap_node,
+    Graph, Node)
 from vmcore._fast.jit.t2.live cimport bit_of, in_set
 from vmcore._fast.jit.t2.outlive cimport find_outliving, words_of_nodes
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_take, scratch_zeroed

@@ -21,9 +21,9 @@ Limit: first come, first served.
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t
 
+from vmcore._fast.jit.t2.analysis cimport analyse, dominates
 from vmcore._fast.jit.t2.ir cimport (
-    MEM_EARLY, MEM_WRITE, OP_HOST, OP_LOAD, OP_STORE, SNAP_NEXT, SNAP_STEP, analyse, burn, dominates, remove_node,
-    Graph, Node)
+    MEM_EARLY, MEM_WRITE, OP_HOST, OP_LOAD, OP_STORE, SNAP_NEXT, SNAP_STEP, burn, remove_node, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport copy_snap, fits_imm, root_of
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_take, scratch_zeroed
 

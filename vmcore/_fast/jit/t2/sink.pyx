@@ -16,10 +16,10 @@ Limit: nodes of which more than one operand would live longer for it stay.
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.ir cimport (
-    END_BRANCH, END_GOTO, OP_ARG, OP_BOX, OP_CONST, OP_FCLEAN, OP_SEXT32, analyse, append, burn, edge_arg,
-    insert_before, is_const, is_pure, move_before, move_to_end, new_block, op_row, operand, snap_node, BlockOf, Graph,
-    Node)
+    END_BRANCH, END_GOTO, OP_ARG, OP_BOX, OP_CONST, OP_FCLEAN, OP_SEXT32, append, burn, edge_arg, insert_before,
+    is_const, is_pure, move_before, move_to_end, new_block, op_row, operand, snap_node, BlockOf, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport in_loop
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 

@@ -16,11 +16,11 @@ never exact then. Negative divisors: n / -d == -(n / d), n % -d == n % d. Powers
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
+from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.build cimport const_node
 from vmcore._fast.jit.t2.ir cimport (
-    OP_ADD, OP_AND, OP_DIV, OP_DIV32, OP_MUL, OP_MULH, OP_MULHU, OP_NEG, OP_REM, OP_REM32, OP_REMU,
-    OP_REMU32, OP_SAR, OP_SEXT32, OP_SHR, OP_SUB, OP_ZEXT32, T_INT, analyse, burn, insert_before, is_const,
-    remove_node, replace_all, Graph, Node)
+    OP_ADD, OP_AND, OP_DIV, OP_DIV32, OP_MUL, OP_MULH, OP_MULHU, OP_NEG, OP_REM, OP_REM32, OP_REMU, OP_REMU32, OP_SAR,
+    OP_SEXT32, OP_SHR, OP_SUB, OP_ZEXT32, T_INT, burn, insert_before, is_const, remove_node, replace_all, Graph, Node)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef extern from *:

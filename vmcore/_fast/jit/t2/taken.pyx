@@ -9,10 +9,11 @@ So a comparison whose result the guest keeps in a register is wanted by its bran
 
 from libc.stdint cimport int64_t, uint32_t
 
+from vmcore._fast.jit.t2.analysis cimport analyse, dominates
 from vmcore._fast.jit.t2.build cimport const_node
 from vmcore._fast.jit.t2.ir cimport (
-    END_BRANCH, OP_CONST, OP_EQ, OP_FEQ, OP_FLE, OP_GEU, OP_LEAVE_IF, OP_NE, T_INT, analyse, burn, dominates, edge_arg,
-    is_const, snap_node, BlockOf, Edge, Graph, Node, Snap)
+    END_BRANCH, OP_CONST, OP_EQ, OP_FEQ, OP_FLE, OP_GEU, OP_LEAVE_IF, OP_NE, T_INT, burn, edge_arg, is_const, snap_node,
+    BlockOf, Edge, Graph, Node, Snap)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef struct Told:

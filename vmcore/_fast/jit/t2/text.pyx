@@ -9,7 +9,7 @@ The grammar, with literals in quotes and everything after ``;`` on a line left o
     mark     = "size" INT | "mode" INT | "write" | "signed" | "early" | "covered" | "remat"
     value    = NODE | INT
     end      = "goto" edge | "branch" value "," edge "," edge | "leave" snap | "leave_to" value snap
-    edge     = BLOCK ["(" [value {"," value}] ")"]
+    edge     = BLOCK ["(" [value {"," value}] ")"] ["times" INT]
     snap     = "[" ("next" | "step") INT ["count" INT] ["insn" INT] ":" {REGISTER "=" value} "]"
 
 NODE is ``v`` and a number, BLOCK ``b`` and a number, REGISTER ``x1`` to ``x31`` or ``f0`` to ``f31``, TYPE ``int``,
@@ -131,7 +131,9 @@ cdef class _Writer:
     cdef str edge(self, const Edge *e):
         cdef uint32_t i
         to = f"b{self.blocks.get(e.to, e.to)}"
-        return f"{to}({', '.join([self.value(edge_arg(self.g, e, i)) for i in range(e.nargs)])})" if e.nargs else to
+        if e.nargs:
+            to += f"({', '.join([self.value(edge_arg(self.g, e, i)) for i in range(e.nargs)])})"
+        return f"{to} times {e.times}" if e.times else to
 
     cdef str end(self, const BlockOf *b):
         if b.end == END_GOTO:
@@ -378,6 +380,8 @@ cdef class _Reader:
         b.edges[number].args = first
         b.edges[number].nargs = len(starts)
         b.nedges += 1
+        if self.have("times"):
+            b.edges[number].times = self.integer(0, 0xFFFF)
         after = self.at
         for i in range(len(starts)):
             self.at = starts[i]

@@ -5,7 +5,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from vmcore._fast.defs cimport gpa_t, gva_t
 from vmcore._fast.hart.state cimport MAX_HARTS, REGION_SLOTS, Hart, RegionCount, System
 from vmcore._fast.jit.t2.compile cimport Workshop
-from vmcore._fast.jit.t2.job cimport Client
+from vmcore._fast.jit.t2.job cimport Client, Job
 
 cdef enum:
     SAMPLE_INSNS = 1 << 19    # instructions after which a hart is looked at, at the latest
@@ -18,6 +18,8 @@ cdef struct Look:
     uint64_t serial
     uint64_t before[REGION_SLOTS]         # the same
     RegionCount regions[REGION_SLOTS]
+    Job *job                  # that it is watched for, and the address of the page that the job is of
+    gva_t page
 
 cdef extern from "<stdint.h>":
     const uint64_t NO_LIMIT "UINT64_MAX"
@@ -52,6 +54,7 @@ cdef struct Tier:
     uint64_t n_nodes
     uint64_t n_spilled
     uint64_t n_refused
+    uint64_t n_watched        # times that a hart was watched to its end
     uint64_t n_given_up       # regions that were left, or guessed wrong, all the time
     uint64_t n_stale          # pages that changed meanwhile
     uint64_t ns

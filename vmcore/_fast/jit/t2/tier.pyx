@@ -5,7 +5,7 @@ that is met again and again holds what is worth more. A compile thread gets a co
 it, finds the loop around that place and compiles it; the machine fetches the result when it is seen next.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport fprintf, stderr
 from libc.string cimport memset
 
@@ -17,16 +17,19 @@ from vmcore._fast.jit.block cimport END_PAGES, END_REGION
 from vmcore._fast.jit.cache cimport MOST_REFUSED, CodeCache, Made, PageBlocks, put_made, unmake
 from vmcore._fast.jit.image cimport REPLACED, region_slot
 from vmcore._fast.jit.t2.compile cimport compile_region, region_host, workshop_close, workshop_open
+from vmcore._fast.jit.t2.ir cimport MOST_OFF
 from vmcore._fast.jit.t2.job cimport Job
 from vmcore._fast.jit.t2.jobs cimport client_close, client_open, job_fetch, job_free, job_push
 from vmcore._fast.jit.t2.material cimport bundle_at, count_warm, describe, forget_targets, warmth
 from vmcore._fast.jit.t2.passes cimport step_name
 from vmcore._fast.jit.t2.region cimport REFUSED_COLD
+from vmcore._fast.jit.t2.trail cimport TRAIL
+from vmcore._fast.jit.t2.ways cimport NO_ADDRESS
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
-    # What sightings of a page add up to. Those where no region is count for more, as a hart that is seen in one may have
-    # been in its code; and those that come soon after the last one, as a region pays for itself sooner there.
+    # What sightings of a page add up to. Those where no region is count for more, as a hart that is seen in one may
+    # have been in its code; and those that come soon after the last one, as a region pays for itself sooner there.
     ENOUGH = 16
     LEAST_INSNS = SAMPLE_INSNS // 2   # since a hart was seen: before, it is not seen again
     WEIGHT_OUTSIDE = 4
@@ -318,6 +321,44 @@ cdef inline uint32_t weight_of(const PageBlocks *u, gva_t pc, uint64_t since) no
     return WEIGHT_OUTSIDE if since <= OFTEN_SEEN else WEIGHT_OUTSIDE // 2
 
 
+cdef void watch(Hart *hart, Tier *t, Job *job, gva_t pc) noexcept nogil:
+    # Where it goes from here is where it goes as a rule. The job waits until that is known.
+    cdef Look *look = &t.looks[hart.index]
+    look.job = job
+    look.page = pc & ~<uint64_t>4095
+    hart.watched = True
+
+
+cdef void hand_over(System *sys, Tier *t, Job *job) noexcept nogil:
+    cdef CodeBundle *bundle
+    if job_push(t.client, job):
+        return
+    if sys.parallel:
+        vmcore_lock(&sys.code_lock)
+    bundle = find_bundle(sys, job.gpa[0])
+    if bundle != NULL and bundle.serial == job.serial[0] and bundle.blocks != NULL:
+        (<PageBlocks *>bundle.blocks).waiting = False
+    if sys.parallel:
+        vmcore_unlock(&sys.code_lock)
+    job_free(job)
+
+
+cdef bint follow(Hart *hart) noexcept nogil:
+    cdef Tier *t = <Tier *>(<CodeCache *>hart.sys.cache).tier
+    cdef Look *look = &t.looks[hart.index]
+    cdef Job *job = look.job
+    cdef int64_t at = <int64_t>(hart.pc - look.page)
+    job.trail.at[job.trail.n] = <int32_t>at if -MOST_OFF < at < MOST_OFF else NO_ADDRESS
+    job.trail.n += 1
+    if job.trail.n < TRAIL:
+        return True
+    hart.watched = False
+    look.job = NULL
+    vmcore_add64(&t.n_watched, 1)
+    hand_over(hart.sys, t, job)
+    return False
+
+
 cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept nogil:
     # One more sighting; the last of several asks for a region.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
@@ -362,9 +403,7 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
     # The next one is to know what is led to from now on.
     forget_targets(hart, pc & ~<uint64_t>4095)
     u.waiting = True
-    if not job_push(t.client, job):
-        u.waiting = False
-        job_free(job)
+    watch(hart, t, job, pc)
 
 
 cdef void sample(Hart *hart, gva_t pc) noexcept nogil:
@@ -422,16 +461,23 @@ cdef bint tier_open(System *sys, bint at_once, uint64_t fuel, uint32_t how) noex
     t.how = how
     c.tier = t
     sys.sample = tier_at_once if at_once else sample
+    sys.follow = follow
     return True
 
 
 cdef void tier_close(System *sys) noexcept nogil:
     cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Tier *t
+    cdef uint32_t i
     if c == NULL or c.tier == NULL:
         return
     t = <Tier *>c.tier
     sys.sample = NULL
+    sys.follow = NULL
+    for i in range(sys.nharts):
+        if sys.harts[i].watched:
+            sys.harts[i].watched = False
+            job_free(t.looks[i].job)
     client_close(t.client)
     workshop_close(t.shop)
     vm_free(t)
@@ -450,4 +496,4 @@ cdef dict tier_figures(System *sys):
     return {"t2_samples": t.n_samples, "t2_entries": entries, "t2_insns": insns, "t2_regions": t.n_regions,
             "t2_paged": t.n_paged, "t2_compiled": t.n_insns, "t2_code_bytes": t.n_bytes,
             "t2_given_up": t.n_given_up, "t2_refused": t.n_refused, "t2_stale": t.n_stale, "t2_compile_ns": t.ns,
-            "t2_nodes": t.n_nodes, "t2_spilled": t.n_spilled}
+            "t2_watched": t.n_watched, "t2_nodes": t.n_nodes, "t2_spilled": t.n_spilled}

@@ -16,9 +16,10 @@ Limit: one way back, with the only poll of the loop in its last block; no loop i
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memset
 
+from vmcore._fast.jit.t2.analysis cimport analyse, dominates
 from vmcore._fast.jit.t2.ir cimport (
-    END_GOTO, OP_ARG, OP_CONST, OP_COUNT, OP_HOST, OP_POLL, T_NONE, analyse, append, burn, dominates,
-    edge_arg, new_block, pool_take, remove_node, snap_node, BlockOf, Edge, Graph, Node)
+    END_GOTO, OP_ARG, OP_CONST, OP_COUNT, OP_HOST, OP_POLL, T_NONE, append, burn, edge_arg, new_block, pool_take,
+    remove_node, snap_node, BlockOf, Edge, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport copy_node, copy_snap, in_loop, is_innermost, split_edge
 from vmcore._fast.jit.t2.repair cimport (
     Versions, use_versions, versions_clear, versions_free, versions_init)
@@ -304,6 +305,7 @@ cdef void copy_end(Unroll *u, uint32_t k, uint32_t i) noexcept nogil:
         to.edges[e].to = copy_of(u, k, from_.edges[e].to)
         to.edges[e].args = args
         to.edges[e].nargs = from_.edges[e].nargs
+        to.edges[e].times = from_.edges[e].times
 
 
 cdef void make_copy(Unroll *u, uint32_t k) noexcept nogil:

@@ -32,6 +32,8 @@ cdef struct RegionInput:
     const int32_t *at         # the address of each
     uint32_t npages
     const uint8_t *taken      # of the first page: where no header is to be looked for; NULL: nowhere
+    const int32_t *trail      # what was executed lately, in order (trail.pxd)
+    uint32_t ntrail
     const uint8_t *targets    # ... where jumps to what a register says have gone lately; NULL: it is not known
     uint64_t isa
     uint32_t limit            # instructions

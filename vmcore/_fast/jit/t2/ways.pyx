@@ -185,6 +185,7 @@ cdef inline void set_way(Way *way, int32_t address, uint32_t context) noexcept n
     way.off = address
     way.context = <uint16_t>context
     way.to = 0
+    way.times = 0
 
 
 cdef inline bint misaligned(const Guide *g, int32_t off) noexcept nogil:

@@ -1,0 +1,1 @@
+"""What is known of a graph's blocks; nothing of it is for Python."""

@@ -1,0 +1,1 @@
+"""Which ways of a region a hart goes; nothing of it is for Python."""

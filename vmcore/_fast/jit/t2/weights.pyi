@@ -1,0 +1,1 @@
+"""How often blocks are executed; nothing of it is for Python."""

@@ -149,6 +149,8 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     evictions = c.n_evictions
     if not put_made(sys, bundle, &made):
         return False
+    # (To make room, what was known of all pages may have gone.)
+    u = <PageBlocks *>bundle.blocks
     u.vain = 0
     u.t2_ns = 0
     if u.warm == 0:

@@ -70,8 +70,8 @@ def regions(elf: Path) -> tuple[int, list[dict[str, Any]]]:
         finish(vm)
         made, isa, insns = vm.core.regions(), vm.isa.mask, vm.stats()["instructions"]
     found = []
-    for page, header, warm, more in made:
-        stages = explain_region(page, isa, header, warm=warm, more=more).get("stages")
+    for page, header, warm, more, jumps in made:
+        stages = explain_region(page, isa, header, warm=warm, more=more, jumps=jumps).get("stages")
         if stages is None:
             continue
         # The last stage but selection, which allocation begins with.

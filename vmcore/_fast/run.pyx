@@ -338,7 +338,8 @@ cdef class Core(State):
         -------
         list of tuple
             Of each: the bytes of its page, the offset in it where it begins, which halfwords of the page are warm, a
-            bit for each, and its other pages (:func:`vmcore._fast.jit.t2.explain.explain_region`).
+            bit for each, its other pages, and the jumps of its page to what a register says
+            (:func:`vmcore._fast.jit.t2.explain.explain_region`).
         """
         return regions_of(self.sys)
 

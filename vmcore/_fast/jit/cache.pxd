@@ -7,7 +7,7 @@ from vmcore._fast.jit.block cimport Block
 from vmcore._fast.jit.block cimport Link as Exit
 from vmcore._fast.jit.codebuf cimport CodeSegment
 from vmcore._fast.jit.convention cimport STUB_COUNT
-from vmcore._fast.jit.image cimport Compiled, Link
+from vmcore._fast.jit.image cimport MOST_JUMPS, Compiled, Jump, Link
 from vmcore._fast.jit.l3 cimport Table
 from vmcore._fast.memory.tlb cimport TlbEntry
 
@@ -44,6 +44,7 @@ cdef struct PageBlocks:
     uint32_t t1_ns            # for 2**16 instructions, nearly at best: without regions; 0: it is not known
     uint32_t t2_ns            # ... since its last region was made
     uint8_t storms            # sightings at which its regions had been left all the time
+    uint8_t doubts            # times that they might have been given up then, had they been slow for long enough
     uint8_t strays            # ... had guessed wrong all the time
     uint8_t steady            # its regions are made without guesses
     uint8_t again             # regions that were given up may be made once more
@@ -53,6 +54,8 @@ cdef struct PageBlocks:
     uint16_t refused[MOST_REFUSED]
     uint8_t covered[256]      # a bit for each halfword that begins an instruction of a region
     uint64_t seen_at
+    Jump jumps[MOST_JUMPS]    # that were seen, those that were seen most first
+    uint32_t njumps
 
 # Code that is ready to be put in place.
 cdef struct Made:

@@ -58,6 +58,15 @@ cdef struct Compiled:
     uint16_t insns
     uint16_t why              # END_*
 
+cdef enum:
+    MOST_JUMPS = 64
+
+# A jump of a page to what a register said, not a return: from one of its places to another, and how often it was seen.
+cdef struct Jump:
+    uint16_t at
+    uint16_t to
+    uint16_t times
+
 # A jump to another place of the page. Until that place is compiled it leads to an exit.
 cdef struct Link:
     uint32_t field            # where its displacement is: offset in the block

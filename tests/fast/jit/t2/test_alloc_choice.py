@@ -35,7 +35,7 @@ def machine() -> Core:
     return core
 
 
-def run() -> tuple[list[int], dict[str, int], list[tuple[bytes, int, bytes, tuple[object, ...]]]]:
+def run() -> tuple[list[int], dict[str, int], list[tuple[bytes, int, bytes, tuple[object, ...], tuple[object, ...]]]]:
     core = machine()
     for _ in range(8):
         assert core.run(max_insns=INSNS) == EXITS["budget"]
@@ -69,8 +69,8 @@ def test_an_allocator_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPat
 
 def test_a_region_of_a_machine_can_be_compiled_again() -> None:
     _, _, regions = run()
-    page, header, warm, more = regions[0]
-    assert more == ()
+    page, header, warm, more, jumps = regions[0]
+    assert more == jumps == ()
     isa = Isa.default().mask
     assert header == LOOP - RAM
     assert explain_region(page, isa, header, warm=warm)["refused"] is None

@@ -236,3 +236,64 @@ def test_offsets_are_checked(off):
         Former(bytes(4096), ISA, warm=[off])
     with pytest.raises(ConfigError, match="page"):
         Former(page_of(b"")[:-1], ISA)
+
+
+def ways_of(formed, off):
+    place = next(place for place in formed["places"] if place["off"] == off)
+    return [to for to, _ in place["ways"]]
+
+
+# 0: header, which goes where t3 says, as 40 does: 8, 16 and 24 lead there; 48: back.
+TWO_SWITCHES = code_of({0: nop(1), 4: insn("jalr", rd=0, rs1=28, imm=0), 8: nop(1), 12: to(12, 40), 16: nop(1),
+                        20: to(20, 40), 24: nop(3), 36: to(36, 40), 40: insn("jalr", rd=0, rs1=29, imm=0),
+                        44: nop(1), 48: branch(48, 0), 52: RET})  # fmt: skip
+
+
+def test_each_switch_has_the_cases_that_it_was_seen_to_go_to():
+    jumps = [(4, 16, 2), (4, 8, 9), (40, 44, 5), (40, 48, 6)]
+    formed = Former(TWO_SWITCHES, ISA, jumps=jumps).form(0)
+    # Those that were seen most come first.
+    assert ways_of(formed, 0) == [8, 16]
+    assert ways_of(formed, 40) == [48, 44]
+    # A trail says so as well, and more.
+    trail = 3 * [0, 4, 24, 28, 32, 36, 40, 48] + [0, 4, 8, 12, 40, 44, 48]
+    formed = Former(TWO_SWITCHES, ISA, trail=trail).form(0)
+    assert ways_of(formed, 0) == [24, 8]
+    assert ways_of(formed, 40) == [48, 44]
+    formed = Former(TWO_SWITCHES, ISA, trail=trail, jumps=jumps).form(0)
+    assert ways_of(formed, 0) == [8, 24, 16]
+
+
+def test_what_other_jumps_may_have_gone_to_comes_last():
+    formed = Former(SWITCH, ISA, jumps=[(4, 16, 1)], targets=[8, 16, 48]).form(0)
+    assert ways_of(formed, 0) == [16, 8, 48]
+    # By itself one case is no switch.
+    assert Former(SWITCH, ISA, jumps=[(4, 16, 1)]).form(0)["places"][0]["how"] == "away"
+
+
+@pytest.mark.parametrize(
+    "jumps", [[(4, 4096, 1)], [(3, 8, 1)], [(4, 8, 0)], [(-2, 8, 1)], [(4, 8, 1 << 16)], 65 * [(4, 8, 1)]]
+)
+def test_jumps_that_cannot_have_been_seen(jumps):
+    with pytest.raises(ConfigError):
+        Former(SWITCH, ISA, jumps=jumps)
+
+
+def test_a_trail_teaches_no_returns_and_no_far_jumps():
+    page = bytearray(SWITCH)
+    page[4:8] = insn("jalr", rd=0, rs1=1, imm=0)
+    formed = Former(bytes(page), ISA, trail=[0, 4, 8, 12, 32, 36, 0, 4, 16, 20, 24]).form(0)
+    assert formed["places"][0]["how"] == "away"
+
+
+# 0: to 12 or on; 8: header, also come to from outside; 12: so is this; 16: back to 8; 20: back to 12.
+TWO_ENTRIES = code_of({0: nop(1), 4: branch(4, 12), 8: nop(1), 12: nop(1), 16: branch(16, 8), 20: nop(1),
+                       24: branch(24, 12), 28: RET})  # fmt: skip
+
+
+def test_a_cycle_with_two_entries_is_the_regions_loop_all_the_same():
+    # By dominators 8 is in no loop, as there is a way to 12 that does not come by.
+    formed = Former(TWO_ENTRIES, ISA).form(12)
+    assert formed["loop"]
+    assert formed["insns"] == 5
+    assert offsets(formed) == [8, 12, 20]

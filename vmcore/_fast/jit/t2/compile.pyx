@@ -91,6 +91,8 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     given.npages = job.npages
     given.taken = job.taken
     given.targets = job.targets
+    given.jumps = job.jumps
+    given.njumps = job.njumps
     given.trail = job.trail.at
     given.ntrail = job.trail.n
     given.isa = job.isa
@@ -98,6 +100,8 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     given.many_harts = job.flags & IMAGE_HARTS != 0
     given.parallel = job.flags & IMAGE_PARALLEL != 0
     job.header = loop_header(shop.region, &given, job.sample, False)
+    memcpy(job.jumps, shop.region.guide.jumps, sizeof(job.jumps))
+    job.njumps = shop.region.guide.njumps
     if job.header == NOT_A_PLACE:
         job.header = job.sample
         return REFUSED_COLD

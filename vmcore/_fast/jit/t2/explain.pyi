@@ -12,4 +12,5 @@ def explain_region(
     warm: bytes | bytearray | memoryview | None = None,
     more: Iterable[tuple[int, bytes, bytes | None]] = (),
     trail: Iterable[int] = (),
+    jumps: Iterable[tuple[int, int, int]] = (),
 ) -> dict[str, Any]: ...

@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from vmcore._fast.jit.image cimport MOST_JUMPS, Jump
 from vmcore._fast.jit.t2.alloc cimport allocate
 from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.code cimport (
@@ -11,6 +12,7 @@ from vmcore._fast.jit.t2.code cimport (
 from vmcore._fast.jit.t2.colour cimport interfere
 from vmcore._fast.jit.t2.compile cimport REGION_LIMIT, WINDOW_BYTES, Workshop, workshop_close, workshop_open
 from vmcore._fast.jit.t2.emit cimport emit_region
+from vmcore._fast.jit.t2.given cimport fill_jumps, fill_trail
 from vmcore._fast.jit.t2.ir cimport MOST_BLOCKS, MOST_OFF, NODE_REMAT, T_INT, Graph, count_uses, graph_clear, op_row
 from vmcore._fast.jit.t2.layout cimport lay_out
 from vmcore._fast.jit.t2.lift cimport lift_region
@@ -69,10 +71,11 @@ cdef class _Shop:
     cdef unsigned char warm[MOST_PAGES][MAP_BYTES]
     cdef int32_t at[MOST_PAGES]
     cdef int32_t trail[TRAIL]
+    cdef Jump jumps[MOST_JUMPS]
     cdef uint32_t layout[MOST_BLOCKS]
     cdef uint32_t nlayout
 
-    def __cinit__(self, const unsigned char[::1] page, isa, warm, more, trail):
+    def __cinit__(self, const unsigned char[::1] page, isa, warm, more, trail, jumps):
         memset(&self.given, 0, sizeof(self.given))
         self.add(0, page, warm)
         for distance, other, warmth in more:
@@ -80,11 +83,9 @@ cdef class _Shop:
                 raise ConfigError(f"no page of a region lies {distance:#x} bytes from its first one",
                                   hint=f"At most {MOST_PAGES - 1} do, whole pages away")
             self.add(distance, other, warmth)
-        for at in trail:
-            if self.given.ntrail == TRAIL:
-                raise ConfigError(f"more than {<int>TRAIL} instructions were executed", hint="Leave out the first ones")
-            self.trail[self.given.ntrail] = at
-            self.given.ntrail += 1
+        self.given.njumps = fill_jumps(self.jumps, jumps)
+        self.given.jumps = self.jumps
+        self.given.ntrail = fill_trail(self.trail, trail)
         self.given.trail = self.trail
         self.given.pages = &self.pages[0][0]
         self.given.warm = &self.warm[0][0]
@@ -339,7 +340,7 @@ cdef list joined(list stretches):
     return found
 
 
-def explain_region(page, isa, header, fuel=None, warm=None, more=(), trail=()):
+def explain_region(page, isa, header, fuel=None, warm=None, more=(), trail=(), jumps=()):
     """Compile the region at a place of a page, and return what came of it at each stage.
 
     Parameters
@@ -358,6 +359,9 @@ def explain_region(page, isa, header, fuel=None, warm=None, more=(), trail=()):
         Other pages that it may have: how many bytes they lie behind the first one, their bytes, and what is warm.
     trail : iterable of int, optional
         What was executed lately, in order, 512 instructions at most: offsets from the start of the first page.
+    jumps : iterable of tuple, optional
+        Jumps of the first page to what a register says that were seen, returns apart: offsets of where from and where
+        to, and how often; 64 at most.
 
     Returns
     -------
@@ -398,7 +402,7 @@ def explain_region(page, isa, header, fuel=None, warm=None, more=(), trail=()):
     MemoryError
         No memory.
     """
-    cdef _Shop work = _Shop.__new__(_Shop, page, isa, warm, more, trail)
+    cdef _Shop work = _Shop.__new__(_Shop, page, isa, warm, more, trail, jumps)
     cdef Workshop *shop = work.shop
     cdef _Ranges ranges = _Ranges.__new__(_Ranges)
     cdef uint32_t off, refused

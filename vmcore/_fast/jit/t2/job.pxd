@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.defs cimport gpa_t
 from vmcore._fast.jit.block cimport Link
+from vmcore._fast.jit.image cimport MOST_JUMPS, Jump
 from vmcore._fast.jit.t2.passes cimport Spent
 from vmcore._fast.jit.t2.trail cimport Trail
 from vmcore._fast.jit.t2.ways cimport MOST_PAGES
@@ -25,6 +26,8 @@ cdef struct Job:
     uint8_t taken[256]        # of the first: a bit for each halfword that has a region, or was refused one
     uint8_t targets[256]      # ... where jumps to what a register says have gone lately
     Trail trail
+    Jump jumps[MOST_JUMPS]    # of it that were seen, and, once it was looked at, those of the trail
+    uint32_t njumps
     uint64_t isa
     uint32_t flags            # IMAGE_*
     uint32_t sample           # where the hart was seen

@@ -21,6 +21,7 @@ class Former:
         taken: Iterable[int] = (),
         targets: Iterable[int] = (),
         trail: Iterable[int] = (),
+        jumps: Iterable[tuple[int, int, int]] = (),
         limit: int = 500,
         harts: int = 1,
         parallel: bool = False,

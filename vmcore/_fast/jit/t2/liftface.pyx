@@ -4,7 +4,9 @@ from libc.stdint cimport int32_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.jit.t2 import lift_fp, lift_int, lift_mem
+from vmcore._fast.jit.image cimport MOST_JUMPS, Jump
 from vmcore._fast.jit.t2.flow cimport GO_AWAY, GO_BACK, GO_BRANCH, GO_ON, GO_SWITCH, GO_TO, Place
+from vmcore._fast.jit.t2.given cimport fill_jumps, fill_trail
 from vmcore._fast.jit.t2.ir cimport (
     MOST_OFF, Graph, Node, Snap, edge_arg, graph_free, graph_init, op_row, snap_node, snap_reg)
 from vmcore._fast.jit.t2.lift cimport lift_region
@@ -56,6 +58,9 @@ cdef class Former:
         Offsets where jumps to what a register says have gone lately.
     trail : iterable of int, optional
         What was executed lately, in order: offsets from the start of the first page.
+    jumps : iterable of tuple, optional
+        Jumps of the first page to what a register says that were seen, returns apart: offsets of where from and where
+        to, and how often.
     limit : int
         Instructions of a region.
     harts : int
@@ -79,9 +84,10 @@ cdef class Former:
     cdef unsigned char taken[256]
     cdef unsigned char targets[256]
     cdef int32_t trail[TRAIL]
+    cdef Jump jumps[MOST_JUMPS]
 
     def __cinit__(self, const unsigned char[::1] page, isa, *, more=None, warm=None, taken=(), targets=(), trail=(),
-                  limit=500, harts=1, parallel=False):
+                  jumps=(), limit=500, harts=1, parallel=False):
         check_page(page)
         memcpy(self.pages, &page[0], PAGE)
         memset(self.warm, 0xFF, sizeof(self.warm))
@@ -104,11 +110,9 @@ cdef class Former:
         self.given.at = self.at
         self.given.taken = self.taken
         self.given.targets = self.targets
-        for at in trail:
-            if self.given.ntrail == TRAIL:
-                raise ConfigError(f"more than {<int>TRAIL} instructions were executed", hint="Leave out the first ones")
-            self.trail[self.given.ntrail] = at
-            self.given.ntrail += 1
+        self.given.ntrail = fill_trail(self.trail, trail)
+        self.given.njumps = fill_jumps(self.jumps, jumps)
+        self.given.jumps = self.jumps
         self.given.trail = self.trail
         self.given.isa = isa
         self.given.limit = limit

@@ -69,6 +69,11 @@ cdef tuple more_of(System *sys, const Compiled *one):
     return tuple(found)
 
 
+cdef tuple jumps_of(const PageBlocks *u):
+    cdef uint32_t i
+    return tuple([(u.jumps[i].at, u.jumps[i].to, u.jumps[i].times) for i in range(u.njumps)])
+
+
 cdef list regions_of(System *sys):
     cdef CodeBundle *bundle
     cdef const PageBlocks *u
@@ -83,6 +88,6 @@ cdef list regions_of(System *sys):
                     continue
                 more = more_of(sys, &u.blocks[k])
                 if more is not None:
-                    found.append((bytes_of(bundle), u.blocks[k].off, warm_of(bundle), more))
+                    found.append((bytes_of(bundle), u.blocks[k].off, warm_of(bundle), more, jumps_of(u)))
             bundle = bundle.next
     return found

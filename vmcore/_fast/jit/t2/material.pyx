@@ -139,6 +139,8 @@ cdef Job *describe(Hart *hart, CodeBundle *bundle, gva_t pc) noexcept nogil:
     job.isa = hart.isa
     job.flags = image_flags(hart.sys)
     job.sample = pc & 4095
+    memcpy(job.jumps, u.jumps, sizeof(job.jumps))
+    job.njumps = u.njumps
     find_targets(hart, pc & ~<uint64_t>4095, job)
     find_pages(hart, pc, job)
     job.steady = u.steady

@@ -110,7 +110,7 @@ cdef void fill_place(Region *r, Place *p, bint stepping) noexcept nogil:
         if not bit(r.seen[p.context], off & OFF_MASK) or bit(r.leads[p.context], off & OFF_MASK):
             break
     if how == GO_SWITCH:
-        r.nswitched += r.guide.ntargets
+        r.nswitched += r.guide.nways
         if r.nswitched > MOST_SWITCHED:
             how = GO_AWAY
     p.how = <uint8_t>how
@@ -208,8 +208,47 @@ cdef bint is_in_loop(const Flow *f, uint32_t place, uint32_t header) noexcept no
     return loop != 0
 
 
+cdef inline bint may_be_in_cycle(const Flow *f, uint32_t place, uint32_t top) noexcept nogil:
+    cdef uint32_t around = f.places[top].outer
+    return place != 0 and f.places[place].root == f.places[top].root and place != around and \
+        (around == 0 or is_in_loop(f, place, around))
+
+
+cdef void mark_cycle(Flow *f, uint32_t top, uint8_t *marks) noexcept nogil:
+    # What goes round through `top` without coming to the header of the loop around it: its loop, and what else leads
+    # back to it, though there are other ways into that. Marks are 3 there.
+    cdef uint32_t depth = 1
+    cdef uint32_t k, place
+    cdef const Place *p
+    memset(marks, 0, f.nplaces)
+    marks[top] = 1
+    f.stack[0] = <uint16_t>top
+    while depth:
+        depth -= 1
+        p = &f.places[f.stack[depth]]
+        for k in range(p.nways):
+            place = p.ways[k].to
+            if may_be_in_cycle(f, place, top) and marks[place] == 0:
+                marks[place] = 1
+                f.stack[depth] = <uint16_t>place
+                depth += 1
+    depth = 1
+    marks[top] = 3
+    f.stack[0] = <uint16_t>top
+    while depth:
+        depth -= 1
+        p = &f.places[f.stack[depth]]
+        for k in range(p.npreds):
+            place = f.list[p.preds + k]
+            if marks[place] == 1:
+                marks[place] = 3
+                f.stack[depth] = <uint16_t>place
+                depth += 1
+
+
 cdef bint keep_within_loop(Region *r, uint32_t header) noexcept nogil:
     # The region's own context has the instructions of that loop alone. False: there is none with this header.
+    cdef uint8_t marks[MOST_PLACES]
     cdef uint32_t i, off
     cdef uint32_t top = place_with(r, &r.page, header)
     cdef const Place *p
@@ -217,8 +256,9 @@ cdef bint keep_within_loop(Region *r, uint32_t header) noexcept nogil:
     if top == 0 or r.page.places[top].off != header or r.page.places[top].loop != top:
         return False
     memset(r.guide.within, 0, sizeof(r.guide.within))
+    mark_cycle(&r.page, top, marks)
     for i in range(1, r.page.nplaces):
-        if not is_in_loop(&r.page, i, top):
+        if marks[i] != 3:
             continue
         p = &r.page.places[i]
         off = p.off

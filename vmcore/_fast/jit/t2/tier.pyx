@@ -7,7 +7,7 @@ it, finds the loop around that place and compiles it; the machine fetches the re
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport fprintf, stderr
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from vmcore._fast.defs cimport gva_t, vmcore_add64, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_unlock
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
@@ -44,6 +44,8 @@ cdef enum:
     MOST_AGAIN = 3            # times that regions of a page are made once more after storms
     NOTHING_TO_SPEAK_OF = 32  # part of the time that regions have to save where they are left all the time
     SLOWEST = 1 << 30
+    DRIFT = 128               # part of a time that it may be longer the next time
+    LEAST_DOUBTS = 6          # times that regions are not given up for what they were slow at
     NEARLY_ALL = 10           # one of so many instructions at most is not theirs: no more of them are made
     ASTRAY = 16               # instructions for each wrong guess, below which no guess is better
 
@@ -124,6 +126,8 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
         t.n_stale += 1
         return False
     t.ns += job.ns
+    memcpy(u.jumps, job.jumps, sizeof(u.jumps))
+    u.njumps = job.njumps
     if job.refused:
         t.n_refused += 1
         if job.refused == REFUSED_COLD:
@@ -153,6 +157,7 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     u = <PageBlocks *>bundle.blocks
     u.vain = 0
     u.t2_ns = 0
+    u.doubts = 0
     if u.warm == 0:
         u.warm = count_warm(job.warm[0])
     t.n_regions += 1
@@ -247,8 +252,13 @@ cdef inline bint is_often(uint8_t *times, bint once_more) noexcept nogil:
 
 
 cdef inline uint32_t nearly_best(uint32_t before, uint32_t now) noexcept nogil:
-    # Of a time that whatever else the host does makes longer now and then, and that may change.
-    return now if before == 0 or now < before else before + (now - before) // 8
+    # Of a time that whatever else the host does makes longer now and then, by any amount, and that may change.
+    return now if before == 0 or now < before else min(now, before + before // DRIFT)
+
+
+cdef inline bint is_faster(const PageBlocks *u) noexcept nogil:
+    # Though its regions are left all the time.
+    return u.t2_ns != 0 and u.t2_ns < u.t1_ns - u.t1_ns // NOTHING_TO_SPEAK_OF
 
 
 cdef void note_speed(Hart *hart, Tier *t, CodeBundle *bundle, uint64_t insns) noexcept nogil:
@@ -267,11 +277,11 @@ cdef void note_speed(Hart *hart, Tier *t, CodeBundle *bundle, uint64_t insns) no
         u.t2_ns = nearly_best(u.t2_ns, <uint32_t>ns)
     elif not u.waiting:
         u.t1_ns = nearly_best(u.t1_ns, <uint32_t>ns)
-
-
-cdef inline bint is_faster(const PageBlocks *u) noexcept nogil:
-    # Though its regions are left all the time.
-    return u.t2_ns != 0 and u.t2_ns < u.t1_ns - u.t1_ns // NOTHING_TO_SPEAK_OF
+        if is_faster(u) and u.agains < MOST_AGAIN:
+            # Those that were given up did better: whatever else the host did had made them slow.
+            u.again = True
+            u.agains += 1
+            u.t2_ns = 0
 
 
 cdef uint32_t judge(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
@@ -299,7 +309,15 @@ cdef uint32_t judge(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
         return JUDGED_ENOUGH if insns > all_insns - all_insns // NEARLY_ALL else JUDGED_NOT
     u.again = u.agains < MOST_AGAIN and warmth(u) > u.warm
     u.agains += u.again
-    return JUDGED_NOT if insns >= entries * HOPELESS and not u.again and is_faster(u) else JUDGED_VAIN
+    if insns < entries * HOPELESS or u.again:
+        u.t2_ns = 0
+        return JUDGED_VAIN
+    u.doubts += u.doubts < LEAST_DOUBTS
+    if is_faster(u) or u.doubts < LEAST_DOUBTS:
+        return JUDGED_NOT
+    # What it is compared with is of a while ago: once more.
+    u.t1_ns = 0
+    return JUDGED_VAIN
 
 
 cdef bint compile_here(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:

@@ -10,6 +10,7 @@
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from vmcore._fast.hart.state cimport Op
+from vmcore._fast.jit.image cimport MOST_JUMPS, Jump
 from vmcore._fast.jit.t2.flow cimport GO_AWAY, GO_BRANCH, GO_SWITCH, MOST_WAYS, Way
 
 cdef enum:
@@ -35,6 +36,8 @@ cdef struct RegionInput:
     const int32_t *trail      # what was executed lately, in order (trail.pxd)
     uint32_t ntrail
     const uint8_t *targets    # ... where jumps to what a register says have gone lately; NULL: it is not known
+    const Jump *jumps         # ... what is known of them from before
+    uint32_t njumps
     uint64_t isa
     uint32_t limit            # instructions
     uint8_t many_harts        # there is more than one
@@ -62,9 +65,13 @@ cdef struct Context:
 cdef struct Guide:
     RegionInput given
     Insn insns[MOST_PAGES * HALVES]
+    Jump jumps[MOST_JUMPS]    # of the page that were seen, also in the trail; those that were seen most first
+    uint32_t njumps
+    # Where any of them may have gone, too.
     uint16_t targets[MOST_WAYS]
     uint32_t ntargets
     uint32_t nalone           # the first of them: what nothing else of the page leads to
+    uint32_t nways            # of the last switch that goes() met
     # Where they may lead; whoever looks for a region says so.
     uint8_t within[MAP_BYTES]    # of the header's page, what the region's own context may have
     uint8_t narrow            # no other pages
@@ -159,5 +166,5 @@ cdef inline bint is_inside(const Guide *g, const Way *way) noexcept nogil:
 # How many of them there are where control goes on so.
 cdef inline uint32_t num_ways(const Guide *g, uint32_t how) noexcept nogil:
     if how == GO_SWITCH:
-        return g.ntargets
+        return g.nways
     return 2 if how == GO_BRANCH else 0 if how == GO_AWAY else 1

@@ -1,7 +1,8 @@
 """How control goes on from an instruction of the guest."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.stdlib cimport qsort
+from libc.string cimport memcpy, memset
 
 from vmcore._fast.hart.decode cimport decode_number
 from vmcore._fast.hart.fpregs cimport DYNAMIC
@@ -9,6 +10,7 @@ from vmcore._fast.hart.handlers cimport handler_number
 from vmcore._fast.hart.isabits cimport BIT_C, has
 from vmcore._fast.hart.softcore cimport RMM, RTZ
 from vmcore._fast.hart.state cimport SINK, Op
+from vmcore._fast.jit.image cimport MOST_JUMPS, Jump
 from vmcore._fast.jit.t2.flow cimport GO_AWAY, GO_BACK, GO_BRANCH, GO_NOT, GO_ON, GO_SWITCH, GO_TO, MOST_WAYS, Way
 from vmcore._fast.jit.t2.ir cimport MOST_OFF
 
@@ -20,6 +22,7 @@ HANDLER_MODULES = (_control, ops_bits, ops_crypto, ops_fp, ops_int, ops_mem, ops
 
 cdef enum:
     MOST_HANDLERS = 1024
+    MOST_TIMES = 0xFFFF
     MOST_CALLED = 4           # places of the page that may be what a call by a register is of
 
 cdef struct Row:
@@ -192,14 +195,73 @@ cdef inline bint misaligned(const Guide *g, int32_t off) noexcept nogil:
     return off & 2 and not has(g.given.isa, BIT_C)
 
 
-cdef inline bint is_switch(const Guide *g, uint32_t context, const Op *op) noexcept nogil:
-    # ra and t0 are what returns go by. Where nothing is led to by it alone there is none.
-    return op.rd == SINK and op.rs1 != 1 and op.rs1 != 5 and g.nalone > 1 and g.contexts[context].page == 0
+cdef uint32_t jumps_at(const Guide *g, uint32_t off, uint16_t *to) noexcept nogil:
+    # Where that instruction of the page was seen to jump, most often first.
+    cdef uint32_t n = 0
+    cdef uint32_t i
+    for i in range(g.njumps):
+        if g.jumps[i].at == off and n < MOST_WAYS:
+            to[n] = g.jumps[i].to
+            n += 1
+    return n
 
 
-cdef inline bint is_call_of_any(const Guide *g, uint32_t context, const Op *op) noexcept nogil:
-    # Of a function that a register says.
-    return op.rd != SINK and 0 < g.nalone <= MOST_CALLED and g.contexts[context].page == 0
+cdef inline bint is_among(uint16_t what, const uint16_t *of, uint32_t n) noexcept nogil:
+    cdef uint32_t i
+    for i in range(n):
+        if of[i] == what:
+            return True
+    return False
+
+
+cdef uint32_t targets_of(const Guide *g, uint32_t off, uint16_t *to, uint32_t *alone) noexcept nogil:
+    # Where that one may lead; the first `alone` are what nothing else leads to, or what it was seen to jump to.
+    cdef uint32_t n = jumps_at(g, off, to)
+    cdef uint32_t seen = n
+    cdef uint32_t i
+    if n == 0:
+        memcpy(to, g.targets, g.ntargets * sizeof(to[0]))
+        alone[0] = g.nalone
+        return g.ntargets
+    for i in range(g.nalone):
+        if not is_among(g.targets[i], to, seen):
+            if n == MOST_WAYS:
+                # What others may have meant is left out rather than only some of it.
+                n = seen
+                break
+            to[n] = g.targets[i]
+            n += 1
+    alone[0] = n
+    return n
+
+
+cdef inline bint is_switch(const Op *op) noexcept nogil:
+    # ra and t0 are what returns go by.
+    return op.rd == SINK and op.rs1 != 1 and op.rs1 != 5
+
+
+cdef uint32_t switch(Guide *g, uint32_t context, uint32_t off, Way *ways) noexcept nogil:
+    # Where nothing is led to by it alone there is none.
+    cdef uint16_t to[MOST_WAYS]
+    cdef uint32_t i
+    cdef uint32_t alone = 0
+    if g.contexts[context].page:
+        return GO_AWAY
+    g.nways = targets_of(g, off, to, &alone)
+    if alone < 2:
+        return GO_AWAY
+    for i in range(g.nways):
+        set_way(&ways[i], to[i], context)
+    return GO_SWITCH
+
+
+cdef uint32_t called_at(const Guide *g, uint32_t off, const Op *op, uint16_t *to, uint32_t *alone) noexcept nogil:
+    # Of the header's page, by a register: the functions that it may be, if they are few.
+    cdef uint32_t n
+    if op.rd == SINK or off >= PAGE_END:
+        return 0
+    n = targets_of(g, off, to, alone)
+    return n if 0 < alone[0] <= MOST_CALLED else 0
 
 
 cdef bint is_far_jump(Guide *g, uint32_t off, const Insn *n, int64_t *target) noexcept nogil:
@@ -216,6 +278,8 @@ cdef bint calls_here(Guide *g, uint32_t off, int32_t *target) noexcept nogil:
     cdef const Insn *n = &g.insns[off >> 1]
     cdef uint32_t control = rows[n.handler].control
     cdef int64_t far = -1
+    cdef uint16_t to[MOST_WAYS]
+    cdef uint32_t alone = 0
     if n.op.rd == SINK:
         return False
     if control == JUMPS:
@@ -224,7 +288,7 @@ cdef bint calls_here(Guide *g, uint32_t off, int32_t *target) noexcept nogil:
         return False
     elif not is_far_jump(g, off, n, &far):
         target[0] = -1
-        return is_call_of_any(g, 0, &n.op)
+        return called_at(g, off, &n.op, to, &alone) != 0
     target[0] = <int32_t>far if 0 <= far < PAGE_END and bit(g.given.warm, <uint32_t>far) else -1
     return target[0] >= 0
 
@@ -233,19 +297,20 @@ cdef uint32_t goes_far(Guide *g, uint32_t context, uint32_t off, const Insn *n, 
     # Behind jalr of the region.
     cdef int32_t following = address_of(g, off) + n.length
     cdef int64_t target = 0
+    cdef uint16_t to[MOST_WAYS]
     cdef uint32_t i
+    cdef uint32_t alone = 0
     if is_far_jump(g, off, n, &target):
         if not -MOST_OFF < target < MOST_OFF or page_of(g, <int32_t>target) == NO_PAGE:
             return GO_AWAY
         set_way(&ways[0], <int32_t>target, context_at(g, context, <int32_t>target) if n.op.rd == SINK else
                 context_of_call(g, context, off, <int32_t>target, following, n.op.rd))
         return GO_TO if is_inside(g, &ways[0]) else GO_AWAY
-    if not is_call_of_any(g, context, &n.op):
-        return GO_AWAY
-    for i in range(g.ntargets):
-        set_way(&ways[i], g.targets[i], NO_CONTEXT if i >= g.nalone else
-                context_of_call(g, context, off, g.targets[i], following, n.op.rd))
-    return GO_SWITCH
+    g.nways = called_at(g, off, &n.op, to, &alone)
+    for i in range(g.nways):
+        set_way(&ways[i], to[i], NO_CONTEXT if i >= alone else
+                context_of_call(g, context, off, to[i], following, n.op.rd))
+    return GO_SWITCH if g.nways else GO_AWAY
 
 
 cdef uint32_t goes(Guide *g, uint32_t context, uint32_t off, bint stepping, Way *ways) noexcept nogil:
@@ -254,7 +319,6 @@ cdef uint32_t goes(Guide *g, uint32_t context, uint32_t off, bint stepping, Way 
     cdef int32_t here = address_of(g, off)
     cdef int32_t target = here + n.op.imm
     cdef int32_t following = here + n.length
-    cdef uint32_t i
     if not stepping and not n.liftable:
         return GO_NOT
     set_way(&ways[0], following, context_at(g, context, following))
@@ -272,9 +336,7 @@ cdef uint32_t goes(Guide *g, uint32_t context, uint32_t off, bint stepping, Way 
         if not stepping and not has(g.given.isa, BIT_C):
             # It may be misaligned.
             return GO_NOT
-        if is_switch(g, context, &n.op):
-            for i in range(g.ntargets):
-                set_way(&ways[i], g.targets[i], context)
+        if is_switch(&n.op) and switch(g, context, off, ways) == GO_SWITCH:
             return GO_SWITCH
         return GO_AWAY if stepping else goes_far(g, context, off, n, ways)
     if misaligned(g, target):
@@ -347,6 +409,50 @@ cdef void find_targets(Guide *g) noexcept nogil:
             g.nalone = g.ntargets
 
 
+cdef void add_jump(Guide *g, uint32_t at, uint32_t to) noexcept nogil:
+    cdef uint32_t i = 0
+    while i < g.njumps and (g.jumps[i].at != at or g.jumps[i].to != to):
+        i += 1
+    if i == MOST_JUMPS:
+        return
+    if i == g.njumps:
+        g.jumps[i].at = <uint16_t>at
+        g.jumps[i].to = <uint16_t>to
+        g.jumps[i].times = 0
+        g.njumps += 1
+    if g.jumps[i].times < MOST_TIMES:
+        g.jumps[i].times += 1
+
+
+cdef int by_times(const void *one, const void *two) noexcept nogil:
+    cdef const Jump *a = <const Jump *>one
+    cdef const Jump *b = <const Jump *>two
+    if a.times != b.times:
+        return -1 if a.times > b.times else 1
+    return <int>(a.at << 16 | a.to) - <int>(b.at << 16 | b.to)
+
+
+cdef void find_jumps(Guide *g) noexcept nogil:
+    # Those that are known, and those of the trail.
+    cdef const int32_t *trail = g.given.trail
+    cdef const Insn *n
+    cdef int64_t target
+    cdef uint32_t i
+    g.njumps = g.given.njumps
+    if g.njumps:
+        memcpy(g.jumps, g.given.jumps, g.njumps * sizeof(g.jumps[0]))
+    for i in range(1, g.given.ntrail):
+        if not (0 <= trail[i - 1] < PAGE_END and 0 <= trail[i] < PAGE_END and not (trail[i - 1] | trail[i]) & 1
+                and bit(g.given.warm, trail[i - 1]) and bit(g.given.warm, trail[i])):
+            continue
+        n = decoded(g, trail[i - 1])
+        # (What comes next may also be what an interrupt interrupted elsewhere.)
+        if rows[n.handler].control == JUMPS_FAR and (n.op.rd != SINK or is_switch(&n.op)) and \
+                not is_far_jump(g, trail[i - 1], n, &target):
+            add_jump(g, trail[i - 1], trail[i])
+    qsort(g.jumps, g.njumps, sizeof(g.jumps[0]), by_times)
+
+
 cdef void guide_begin(Guide *g, const RegionInput *given) noexcept nogil:
     cdef uint32_t i
     g.given = given[0]
@@ -356,3 +462,4 @@ cdef void guide_begin(Guide *g, const RegionInput *given) noexcept nogil:
             memset(&g.insns[8 * i], 0, 8 * sizeof(Insn))
     memset(g.within, 0xFF, sizeof(g.within))
     find_targets(g)
+    find_jumps(g)

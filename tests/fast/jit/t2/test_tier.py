@@ -9,7 +9,7 @@ import pytest
 from support.assembler import Assembler
 
 from vmcore._fast.jit.l3 import Store
-from vmcore._fast.jitface import blocks, stress
+from vmcore._fast.jitface import blocks, compile_at, stress
 from vmcore._fast.run import EXITS, Core
 from vmcore.isa.riscv import Isa, install
 from vmcore.isa.riscv.csrs import csr_number
@@ -247,6 +247,37 @@ def test_regions_outlive_a_move() -> None:
     core.run(max_insns=3 * PIECE)
     assert core.stats()["t2_entries"] > entries
     core.close()
+
+
+def filled(number: int) -> Core:
+    """A machine with little room for code, of which so many small functions have a part."""
+    core = machine(table())
+    stress(core, limit=16 << 10)
+    code = Assembler(RAM + 0x8000)
+    for _ in range(number):
+        code.emit("addi", rd=A0, rs1=A0, imm=1)
+        code.emit("jalr", rd=0, rs1=1, imm=0)
+    core.memory.write(RAM + 0x8000, code.code())
+    for n in range(number):
+        assert compile_at(core, RAM + 0x8000 + 8 * n)
+    return core
+
+
+def test_a_region_makes_room_for_itself() -> None:
+    core = filled(0)
+    evicted = core.stats()["t1_evictions"]
+    core.close()
+    # What is left is too little for the table's blocks at first, then for its region, then it does.
+    made = 0
+    for number in range(140, 110, -1):
+        core = filled(number)
+        core.run(max_insns=60 * PIECE)
+        stats = core.stats()
+        core.close()
+        # The page is known to have nothing more that is warm: it is given up once.
+        assert stats["t2_given_up"] <= 1, number
+        made += stats["t1_evictions"] > evicted
+    assert 5 < made < 30
 
 
 def test_a_child_has_threads_of_its_own() -> None:

@@ -47,9 +47,9 @@ cdef enum:
 # What a device may touch of a hart. `lines` are the interrupt inputs as bits of mip; a device on any thread
 # changes them with pins_set() and only the hart folds them into what the guest sees.
 #
-# `budget` is what compiled code counts down (jit/convention.pxd). Whoever wants the hart's attention sets its top bit,
-# so that one test at each poll sees both. The hart's own subtraction may overwrite the bit at that very moment; then
-# the hart looks at exit_req at the end of its quantum, which is never far.
+# `budget` is what compiled code counts down (jit/convention.pxd). Whoever wants the hart's attention sets its top
+# two bits, so that one test at each poll sees both. The hart's own subtraction may overwrite them at that very moment;
+# then the hart looks at exit_req at the end of its quantum, which is never far.
 #
 # `sleeping` is set while the hart's thread sleeps (parallel harts only): then it has to be woken.
 cdef struct HartPins:
@@ -58,22 +58,24 @@ cdef struct HartPins:
     uint64_t lines
     uint64_t budget
 
-cdef enum:
-    RAISED_BIT = 63
+# Two bits, as not all that compiled code subtracts is followed by a test: a budget that is raised and used up stays
+# negative, whatever is subtracted before the next one.
+cdef inline uint64_t raised_bits() noexcept nogil:
+    return <uint64_t>3 << 62
 
 cdef inline void pins_raise(HartPins *pins) noexcept nogil:
     # ORDER: what the hart is to look at was written before this store asks it to.
     # ORDER: ... and before `sleeping` is looked at: who goes to sleep sets that first and looks at exit_req then.
     vmcore_swap32(&pins.exit_req, 1)
-    vmcore_or64(&pins.budget, <uint64_t>1 << RAISED_BIT)
+    vmcore_or64(&pins.budget, raised_bits())
     if vmcore_unlikely(vmcore_look32(&pins.sleeping)):
         vmcore_store32(&pins.sleeping, 0)
         vmcore_futex_wake(&pins.sleeping)
 
-# The budget without that bit: negative once it is used up. (Budgets are far below 2**62; the subtraction that uses up a
-# raised one takes the bit away and leaves all bits below it set.)
+# The budget without those bits: negative once it is used up. (Budgets are far below 2**61, so raised ones are not far
+# from -2**62.)
 cdef inline uint64_t without_raise(uint64_t budget) noexcept nogil:
-    return budget ^ <uint64_t>1 << RAISED_BIT if (budget >> 62) - 1 < 2 else budget
+    return budget - raised_bits() if budget >> 61 in (5, 6) else budget
 
 cdef inline void pins_set(HartPins *pins, uint64_t bits, bint level) noexcept nogil:
     if level:

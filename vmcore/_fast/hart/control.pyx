@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from vmcore._fast.defs cimport (
-    RAISED_BIT, gva_t, vmcore_add32, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_or64, vmcore_store32,
+    gva_t, raised_bits, vmcore_add32, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_or64, vmcore_store32,
     vmcore_store64, vmcore_swap32, vmcore_unlock, without_raise)
 from vmcore._fast.hart.access cimport (
     ACCESS_LEAVE, ACCESS_REDO, ACCESS_SHOT, SHOT_ATTENTION, SHOT_DONE, finish_shot, region_read, resolve)
@@ -236,7 +236,7 @@ cdef inline uint64_t run_code(Hart *hart, uint64_t code, uint64_t left) noexcept
     vmcore_store64(&hart.pins.budget, budget)
     if vmcore_load32(&hart.pins.exit_req):
         # Raised before the budget was set: the code is to stop at its first poll.
-        vmcore_or64(&hart.pins.budget, <uint64_t>1 << RAISED_BIT)
+        vmcore_or64(&hart.pins.budget, raised_bits())
     hart.n_exits += 1
     hart.sys.enter_code(hart, code)
     if hart.fp_live:

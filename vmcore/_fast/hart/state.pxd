@@ -127,7 +127,7 @@ cdef struct JumpEntry:
 # What regions did, those of one page and of others with the same number (image.pxd).
 cdef struct RegionCount:
     uint64_t entries
-    uint64_t insns            # retired in them, in the lower 63 bits: what raises a poll sets the one above
+    uint64_t insns            # retired in them, in the lower 62 bits: what raises a poll sets those above
     uint64_t strays           # wrong guesses
 
 # Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). The tag's bits 1 to 13 hold the context's

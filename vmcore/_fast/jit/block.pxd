@@ -219,8 +219,7 @@ cdef inline void forget_f(Block *b) noexcept nogil:
 
 # --- leaving ----------------------------------------------------------------------------------------------------------
 
-# Subtract what has been executed. The flags then say whether to leave (CC_L): the budget is used up, or raised. (Where
-# it is both the subtraction overflows, which "less" sees and the sign does not.)
+# Subtract what has been executed. The flags then say whether to leave (CC_L): the budget is used up, or raised.
 cdef inline void poll(Block *b) noexcept nogil:
     x_rmi(&b.a, F_SUB_I, 1, 0, RBP, at_budget(), b.count)
     b.count = 0

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from vmcore._fast.defs cimport RAISED_BIT
+from vmcore._fast.defs cimport raised_bits
 from vmcore._fast.hart.state cimport ACC_WRITE, EXIT_STEP, L1_SIZE, Hart, System, no_code_tag
 from vmcore._fast.jit.cache cimport CodeCache, Stress
 from vmcore._fast.jit.convention cimport FN_MISS
@@ -21,7 +21,7 @@ cdef void enter_stressed(Hart *hart, uint64_t code) noexcept nogil:
     cdef uint32_t i
     s.entered += 1
     if is_turn(s.entered, s.poll_every):
-        hart.pins.budget |= <uint64_t>1 << RAISED_BIT
+        hart.pins.budget |= raised_bits()
     if is_turn(s.entered, s.flush_every):
         for i in range(TLB_SIZE):
             hart.tlb_r[i].tag = empty_tag(i)
@@ -37,7 +37,7 @@ cdef void enter_stressed(Hart *hart, uint64_t code) noexcept nogil:
     if hart.pins.budget != before:
         if s.stop:
             hart.sys.request = 1
-    elif hart.exit_kind != EXIT_STEP and before >> RAISED_BIT:
+    elif hart.exit_kind != EXIT_STEP and before >> 63:
         # A block that begins with a poll would be entered and left for ever.
         hart.exit_kind = EXIT_STEP
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from threading import Timer
 
 import pytest
 from support.assembler import Assembler
@@ -323,4 +324,33 @@ def test_how_much_regions_execute_is_counted() -> None:
     after = core.stats()
     # The last hundred of each turn are the interpreter's.
     assert 0.99 * 5 * PIECE < after["t2_insns"] - before["t2_insns"] <= 5 * PIECE
+    core.close()
+
+
+def test_a_hart_is_called_when_its_budget_is_nearly_used_up() -> None:
+    # One way of the loop counts before it meets the other, which is no place to leave it.
+    a = Assembler(RAM)
+    a.label("loop")
+    a.emit("addi", rd=A0, rs1=A0, imm=1)
+    a.emit("andi", rd=A1, rs1=A0, imm=3)
+    a.emit("beq", to="over", rs1=A1, rs2=0)
+    for _ in range(6):
+        a.emit("xor", rd=A2, rs1=A2, rs2=A0)
+    a.label("over")
+    a.emit("add", rd=A3, rs1=A3, rs2=A2)
+    a.emit("jal", to="loop", rd=0)
+    core = machine(a.code(), tier="t2")
+    core.run(max_insns=20_000)
+    stress(core, region_every=1)
+    core.run(max_insns=5000)
+    assert core.stats()["t2_regions"]
+    stress(core, poll_every=1)
+    for insns in range(97, 130):
+        for _ in range(40):
+            before = core.icount()
+            stop = Timer(10, core.request_stop)
+            stop.start()
+            core.run(max_insns=insns)
+            stop.cancel()
+            assert core.icount() - before == insns
     core.close()

@@ -57,7 +57,7 @@ cdef enum:
 
 
 # Of a count of instructions.
-cdef uint64_t LOWER_BITS = <uint64_t>-1 >> 1
+cdef uint64_t LOWER_BITS = <uint64_t>-1 >> 2
 
 
 # --- fuel -------------------------------------------------------------------------------------------------------------

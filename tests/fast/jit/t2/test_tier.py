@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import struct
 from threading import Timer
@@ -11,6 +12,7 @@ from support.assembler import Assembler
 
 from vmcore._fast.jit.l3 import Store
 from vmcore._fast.jitface import blocks, compile_at, stress
+from vmcore._fast.memory.alloc import live
 from vmcore._fast.run import EXITS, Core
 from vmcore.isa.riscv import Isa, install
 from vmcore.isa.riscv.csrs import csr_number
@@ -304,6 +306,33 @@ def test_machines_are_closed_while_they_wait() -> None:
         core = machine(counting())
         core.run(max_insns=pieces * PIECE // 2)
         core.close()
+
+
+def test_a_hart_that_is_watched_in_one_page_and_seen_in_another() -> None:
+    # Loops of several pages by turns, each for half as long as a hart runs on once it was seen.
+    gc.collect()
+    before = live()
+    a = Assembler(RAM)
+    for page in range(4):
+        while len(a.items) % 1024:
+            a.emit("addi", rd=0, rs1=0, imm=0)
+        a.value(A1, 40_000)
+        a.label(f"loop {page}")
+        a.emit("addi", rd=A0, rs1=A0, imm=1)
+        a.emit("addi", rd=A1, rs1=A1, imm=-1)
+        a.emit("bne", to=f"loop {page}", rs1=A1, rs2=0)
+    a.value(A1, RAM)
+    a.emit("jalr", rd=0, rs1=A1, imm=0)
+    core = machine(a.code())
+    # It is called all the time, and does not stop then.
+    stress(core, poll_every=1)
+    for _ in range(PATIENCE // 4):
+        core.run(max_insns=PIECE)
+    assert core.stats()["t2_samples"] > 100
+    core.close()
+    del core
+    gc.collect()
+    assert live() == before
 
 
 @pytest.mark.parametrize("tier", ["auto", "t2"])

@@ -435,7 +435,8 @@ cdef void sample(Hart *hart, gva_t pc) noexcept nogil:
     if vmcore_load32(&t.client.ready):
         fetch(sys)
     bundle = bundle_at(hart, pc)
-    if bundle != NULL and not is_soon(hart, t):
+    # (Where it was but called it goes on for as long as it may before it is followed: it is not to be asked twice.)
+    if bundle != NULL and not hart.watched and not is_soon(hart, t):
         consider(hart, t, bundle, pc)
     look_again(hart, t)
     if sys.parallel:

@@ -7,12 +7,9 @@ from vmcore._fast.jit.block cimport Block
 from vmcore._fast.jit.block cimport Link as Exit
 from vmcore._fast.jit.codebuf cimport CodeSegment
 from vmcore._fast.jit.convention cimport STUB_COUNT
-from vmcore._fast.jit.image cimport MOST_JUMPS, Compiled, Jump, Link
+from vmcore._fast.jit.image cimport Compiled, Link, Profile
 from vmcore._fast.jit.l3 cimport Table
 from vmcore._fast.memory.tlb cimport TlbEntry
-
-cdef enum:
-    MOST_REFUSED = 8
 
 # What is known of a page's blocks: it is made, linked, moved and dropped as a whole.
 cdef struct PageBlocks:
@@ -33,29 +30,18 @@ cdef struct PageBlocks:
     uint16_t split_asked
     uint16_t split_made
     # T2 (t2/tier.pyx): how often a hart was seen in the page lately, and the number of the last time; whether a region
-    # of it is being compiled; how many were, or were tried; how often there was none to be had, how many blocks there
-    # were when it was last looked at, and how many halfwords they covered; and where there is none.
+    # of it is being compiled; and how many blocks there were when it was last looked at.
     uint16_t sightings
     uint8_t waiting
-    uint8_t tries
-    uint8_t vain
     uint32_t vain_blocks
-    uint32_t vain_warm
     uint32_t t1_ns            # for 2**16 instructions, nearly at best: without regions; 0: it is not known
     uint32_t t2_ns            # ... since its last region was made
     uint8_t storms            # sightings at which its regions had been left all the time
     uint8_t doubts            # times that they might have been given up then, had they been slow for long enough
     uint8_t strays            # ... had guessed wrong all the time
-    uint8_t steady            # its regions are made without guesses
     uint8_t again             # regions that were given up may be made once more
-    uint8_t agains            # how often they might
-    uint32_t warm             # halfwords that blocks covered when the first of its regions was made
-    uint8_t nrefused
-    uint16_t refused[MOST_REFUSED]
-    uint8_t covered[256]      # a bit for each halfword that begins an instruction of a region
     uint64_t seen_at
-    Jump jumps[MOST_JUMPS]    # that were seen, those that were seen most first
-    uint32_t njumps
+    Profile profile
 
 # Code that is ready to be put in place.
 cdef struct Made:

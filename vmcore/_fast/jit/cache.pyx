@@ -19,9 +19,9 @@ from vmcore._fast.jit.codebuf cimport (
     CODE_NONE, CODE_SEGMENT_SIZE, CodeSegment, CodeStats, code_begin_write, code_end_write, code_generation,
     code_method, code_rw_delta, code_segment_free, code_segment_new, code_stats)
 from vmcore._fast.jit.image cimport (
-    BEHIND, IMAGE_COUNTING, IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, IMAGE_REGIONS, LINKED, NO_BLOCK, PAGE_BYTES,
-    PLACE_BITS, REPLACED, Compiled, Image, Link, image_blocks, image_check, image_code, image_links, image_size,
-    page_hash)
+    BEHIND, IMAGE_COUNTING, IMAGE_HARTS, IMAGE_LIMIT, IMAGE_PARALLEL, IMAGE_REGIONS, LINKED, MOST_TRIES, NO_BLOCK,
+    PAGE_BYTES, PLACE_BITS, REPLACED, Compiled, Image, Link, Profile, image_blocks, image_check, image_code,
+    image_links, image_size, page_hash)
 from vmcore._fast.jit.l3 cimport Table, heat_class, store_give_back, store_knows, store_put, store_take
 from vmcore._fast.jit.stubs cimport install_stubs, write_stubs
 from vmcore._fast.jit.x64.asm cimport Asm, x_open
@@ -158,6 +158,25 @@ cdef inline bint is_kept(const Compiled *block) noexcept nogil:
     return block.why < END_REGION or (block.why == END_REGION and not block.off & REPLACED)
 
 
+cdef void keep_profile(const PageBlocks *u, Profile *p) noexcept nogil:
+    # Of regions only where they are kept as well.
+    cdef uint32_t kept = 0
+    cdef bint all_of_them = True
+    cdef uint32_t i
+    p[0] = u.profile
+    for i in range(u.nblocks):
+        if u.blocks[i].why >= END_REGION and not u.blocks[i].off & REPLACED:
+            if is_kept(&u.blocks[i]):
+                kept += 1
+            else:
+                all_of_them = False
+    p.tries = <uint8_t>min(kept + p.nrefused, <uint32_t>MOST_TRIES)
+    if kept == 0:
+        p.warm = 0
+    if not all_of_them:
+        memset(p.covered, 0, sizeof(p.covered))
+
+
 cdef Image *begin_image(System *sys, CodeBundle *bundle) noexcept nogil:
     # With room for what is kept. NULL: no memory, or it is none to be kept.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
@@ -190,6 +209,7 @@ cdef Image *begin_image(System *sys, CodeBundle *bundle) noexcept nogil:
     image.nlinks = nlinks
     image.code_bytes = bytes
     image.spare = 0
+    keep_profile(u, &image.profile)
     memcpy(image.page, bundle.saved, PAGE_BYTES)
     image.hash = page_hash(image.page, image.isa, image.flags)
     return image
@@ -307,6 +327,7 @@ cdef bint install(System *sys, CodeBundle *bundle, const Image *image) noexcept 
     u.nlinks = u.links_room = image.nlinks
     u.insns = image.insns
     u.code_bytes = image.code_bytes
+    u.profile = image.profile
     memcpy(u.blocks, image_blocks(image), image.nblocks * sizeof(Compiled))
     memcpy(u.links, image_links(image), image.nlinks * sizeof(Link))
     base = <uint32_t>((c.at - sys.code_base) // CODE_UNIT)

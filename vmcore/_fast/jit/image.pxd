@@ -1,5 +1,5 @@
-# The compiled code of one page, in one piece that can be moved, shared and kept on disk: an Image. Behind it lie its
-# blocks, its links and its code.
+# The compiled code of one page and what is known of it, in one piece that can be moved, shared and kept on disk: an
+# Image. Behind it lie its blocks, its links and its code.
 #
 # Code refers to nothing but its page's other blocks, which move together with it, and to the hart: so an image is good
 # wherever the same bytes are executed by the same engine, with the same `isa` and `flags`, on a processor that has the
@@ -67,6 +67,28 @@ cdef struct Jump:
     uint16_t to
     uint16_t times
 
+# At most, in a profile.
+cdef enum:
+    MOST_TRIES = 32           # regions of a page, and what was too large for one
+    MOST_VAIN = 8             # times that twice as many sightings are asked for where there was nothing to compile
+    MOST_AGAIN = 3            # times that regions of a page are made once more after storms
+    MOST_REFUSED = 8
+
+# What T2 has learnt of a page, which is as good elsewhere as its code is.
+cdef struct Profile:
+    Jump jumps[MOST_JUMPS]    # that were seen, those that were seen most first
+    uint16_t refused[MOST_REFUSED]    # places where there is no region to be had
+    uint16_t warm             # halfwords that blocks covered when the first of its regions was made; 0: it has none
+    uint16_t vain_warm        # ... when it was last looked whether there were more
+    uint8_t njumps
+    uint8_t nrefused
+    uint8_t tries             # regions that were made, or tried
+    uint8_t vain              # how often there was none to be had
+    uint8_t steady            # its regions are made without guesses
+    uint8_t agains            # how often those that were given up might be made once more
+    uint8_t spare[6]
+    uint8_t covered[256]      # a bit for each halfword that begins an instruction of a region
+
 # A jump to another place of the page. Until that place is compiled it leads to an exit.
 cdef struct Link:
     uint32_t field            # where its displacement is: offset in the block
@@ -92,6 +114,7 @@ cdef struct Image:
     uint32_t nlinks
     uint32_t code_bytes
     uint32_t spare
+    Profile profile
     uint8_t page[PAGE_BYTES]
 
 cdef inline Compiled *image_blocks(const Image *image) noexcept nogil:

@@ -7,6 +7,24 @@ from vmcore._fast.hart.state cimport CODE_UNIT
 from vmcore._fast.jit.block cimport END_REGION
 
 
+cdef inline bint is_place(uint32_t off) noexcept nogil:
+    return off < PAGE_BYTES and off & 1 == 0
+
+
+cdef bint profile_is_sound(const Profile *p) noexcept nogil:
+    cdef uint32_t i
+    if p.njumps > MOST_JUMPS or p.nrefused > MOST_REFUSED or p.tries > MOST_TRIES or p.vain > MOST_VAIN or \
+            p.agains > MOST_AGAIN or p.steady > 1 or p.warm > PAGE_BYTES // 2 or p.vain_warm > PAGE_BYTES // 2:
+        return False
+    for i in range(p.njumps):
+        if not is_place(p.jumps[i].at) or not is_place(p.jumps[i].to):
+            return False
+    for i in range(p.nrefused):
+        if not is_place(p.refused[i]):
+            return False
+    return True
+
+
 cdef bint image_is_sound(const Image *image, uint64_t size) noexcept nogil:
     cdef Compiled *block
     cdef Link *link
@@ -23,7 +41,7 @@ cdef bint image_is_sound(const Image *image, uint64_t size) noexcept nogil:
         return False
     if image_size(image.nblocks, image.nlinks, image.code_bytes) != size or image_check(image) != image.check:
         return False
-    if page_hash(image.page, image.isa, image.flags) != image.hash:
+    if page_hash(image.page, image.isa, image.flags) != image.hash or not profile_is_sound(&image.profile):
         return False
     memset(starts, 0, sizeof(starts))
     for i in range(image.nblocks):

@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 from vmcore._fast.hart.state cimport CODE_UNIT, CodeBundle, System
 from vmcore._fast.jit.block cimport END_PAGES, END_REGION
 from vmcore._fast.jit.cache cimport PageBlocks
-from vmcore._fast.jit.image cimport PAGE_BYTES, REPLACED, Compiled
+from vmcore._fast.jit.image cimport PAGE_BYTES, REPLACED, Compiled, Jump
 from vmcore._fast.jit.t2.pages cimport PAGES_EACH, PAGES_HEAD
 from vmcore._fast.jit.t2.ways cimport MAP_BYTES
 
@@ -71,7 +71,8 @@ cdef tuple more_of(System *sys, const Compiled *one):
 
 cdef tuple jumps_of(const PageBlocks *u):
     cdef uint32_t i
-    return tuple([(u.jumps[i].at, u.jumps[i].to, u.jumps[i].times) for i in range(u.njumps)])
+    cdef const Jump *jumps = u.profile.jumps
+    return tuple([(jumps[i].at, jumps[i].to, jumps[i].times) for i in range(u.profile.njumps)])
 
 
 cdef list regions_of(System *sys):

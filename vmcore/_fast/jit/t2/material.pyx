@@ -134,14 +134,14 @@ cdef Job *describe(Hart *hart, CodeBundle *bundle, gva_t pc) noexcept nogil:
         one = &u.blocks[i]
         if one.why >= END_REGION and not (one.off & REPLACED and u.again):
             set_bit(job.taken, one.off & ~<uint32_t>REPLACED)
-    for i in range(u.nrefused):
-        set_bit(job.taken, u.refused[i])
+    for i in range(u.profile.nrefused):
+        set_bit(job.taken, u.profile.refused[i])
     job.isa = hart.isa
     job.flags = image_flags(hart.sys)
     job.sample = pc & 4095
-    memcpy(job.jumps, u.jumps, sizeof(job.jumps))
-    job.njumps = u.njumps
+    memcpy(job.jumps, u.profile.jumps, sizeof(job.jumps))
+    job.njumps = u.profile.njumps
     find_targets(hart, pc & ~<uint64_t>4095, job)
     find_pages(hart, pc, job)
-    job.steady = u.steady
+    job.steady = u.profile.steady
     return job

@@ -14,8 +14,8 @@ from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.hart.codepage cimport find_bundle, recode, recode_place
 from vmcore._fast.hart.state cimport REGION_SLOTS, CodeBundle, Hart, RegionCount, System
 from vmcore._fast.jit.block cimport END_PAGES, END_REGION
-from vmcore._fast.jit.cache cimport MOST_REFUSED, CodeCache, Made, PageBlocks, put_made, unmake
-from vmcore._fast.jit.image cimport REPLACED, region_slot
+from vmcore._fast.jit.cache cimport CodeCache, Made, PageBlocks, put_made, unmake
+from vmcore._fast.jit.image cimport MOST_AGAIN, MOST_REFUSED, MOST_TRIES, MOST_VAIN, REPLACED, region_slot
 from vmcore._fast.jit.t2.compile cimport compile_region, region_host, workshop_close, workshop_open
 from vmcore._fast.jit.t2.ir cimport MOST_OFF
 from vmcore._fast.jit.t2.job cimport Job
@@ -35,13 +35,10 @@ cdef enum:
     WEIGHT_OUTSIDE = 4
     OFTEN_SEEN = 3            # sightings of anything since the last one, at most
     SELDOM_SEEN = 8           # ... more than this
-    MOST_VAIN = 8             # times that twice as many are asked for where there was nothing to compile
-    MOST_TRIES = 32           # regions of a page, and what was too large for one
     STORM = 64                # instructions in regions for each entry, below which block code may do as well
     HOPELESS = 16             # ... and does
     SELDOM = 4096             # ... in all, above which it does not matter
     MOST_STORMS = 3           # sightings of a page in a storm, more than of it in none
-    MOST_AGAIN = 3            # times that regions of a page are made once more after storms
     NOTHING_TO_SPEAK_OF = 32  # part of the time that regions have to save where they are left all the time
     SLOWEST = 1 << 30
     DRIFT = 128               # part of a time that it may be longer the next time
@@ -126,17 +123,17 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
         t.n_stale += 1
         return False
     t.ns += job.ns
-    memcpy(u.jumps, job.jumps, sizeof(u.jumps))
-    u.njumps = job.njumps
+    memcpy(u.profile.jumps, job.jumps, sizeof(u.profile.jumps))
+    u.profile.njumps = <uint8_t>job.njumps
     if job.refused:
         t.n_refused += 1
         if job.refused == REFUSED_COLD:
             # Found out at once; not to be asked again soon, unless there is more than there was.
-            u.tries -= u.tries > 0
-            u.vain += u.vain < MOST_VAIN
-        elif u.nrefused < MOST_REFUSED:
-            u.refused[u.nrefused] = <uint16_t>job.header
-            u.nrefused += 1
+            u.profile.tries -= u.profile.tries > 0
+            u.profile.vain += u.profile.vain < MOST_VAIN
+        elif u.profile.nrefused < MOST_REFUSED:
+            u.profile.refused[u.profile.nrefused] = <uint16_t>job.header
+            u.profile.nrefused += 1
         return False
     if sys.nprobes:
         # Regions know nothing of probes.
@@ -155,11 +152,11 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
         return False
     # (To make room, what was known of all pages may have gone.)
     u = <PageBlocks *>bundle.blocks
-    u.vain = 0
+    u.profile.vain = 0
     u.t2_ns = 0
     u.doubts = 0
-    if u.warm == 0:
-        u.warm = count_warm(job.warm[0])
+    if u.profile.warm == 0:
+        u.profile.warm = <uint16_t>count_warm(job.warm[0])
     t.n_regions += 1
     t.n_paged += job.used != 1
     t.n_insns += job.insns
@@ -170,11 +167,11 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     if c.n_evictions == evictions:
         for k in range(job.npages):
             bundle = find_bundle(sys, job.gpa[k])
-            if bundle == NULL or bundle.blocks == NULL:
+            if bundle == NULL or bundle.blocks == NULL or bundle.serial != job.serial[k]:
                 continue
             u = <PageBlocks *>bundle.blocks
-            for i in range(sizeof(u.covered)):
-                u.covered[i] |= job.covered[k][i]
+            for i in range(sizeof(u.profile.covered)):
+                u.profile.covered[i] |= job.covered[k][i]
     return True
 
 
@@ -185,7 +182,7 @@ cdef void fetch(System *sys) noexcept nogil:
     while job != NULL:
         bundle = find_bundle(sys, job.gpa[0])
         if bundle != NULL:
-            if bundle.blocks != NULL:
+            if bundle.blocks != NULL and bundle.serial == job.serial[0]:
                 (<PageBlocks *>bundle.blocks).waiting = False
             settle(sys, bundle, job)
         job_free(job)
@@ -231,8 +228,8 @@ cdef void give_up(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
             return
         t.n_given_up += 1
         note_change(c, bundle, off, old, evictions)
-    memset(u.covered, 0, sizeof(u.covered))
-    u.warm = 0
+    memset(u.profile.covered, 0, sizeof(u.profile.covered))
+    u.profile.warm = 0
 
 
 cdef inline bint is_soon(Hart *hart, const Tier *t) noexcept nogil:
@@ -273,14 +270,14 @@ cdef void note_speed(Hart *hart, Tier *t, CodeBundle *bundle, uint64_t insns) no
     if not same or insns < LEAST_INSNS:
         return
     ns = min(ns // insns, <uint64_t>SLOWEST)
-    if u.warm:
+    if u.profile.warm:
         u.t2_ns = nearly_best(u.t2_ns, <uint32_t>ns)
     elif not u.waiting:
         u.t1_ns = nearly_best(u.t1_ns, <uint32_t>ns)
-        if is_faster(u) and u.agains < MOST_AGAIN:
+        if is_faster(u) and u.profile.agains < MOST_AGAIN:
             # Those that were given up did better: whatever else the host did had made them slow.
             u.again = True
-            u.agains += 1
+            u.profile.agains += 1
             u.t2_ns = 0
 
 
@@ -302,13 +299,13 @@ cdef uint32_t judge(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
     then[0] = now[0]
     note_speed(hart, t, bundle, all_insns)
     if is_often(&u.strays, astray):
-        u.steady = True
+        u.profile.steady = True
         u.again = True
         return JUDGED_VAIN
     if not is_often(&u.storms, stormy):
         return JUDGED_ENOUGH if insns > all_insns - all_insns // NEARLY_ALL else JUDGED_NOT
-    u.again = u.agains < MOST_AGAIN and warmth(u) > u.warm
-    u.agains += u.again
+    u.again = u.profile.agains < MOST_AGAIN and warmth(u) > u.profile.warm
+    u.profile.agains += u.again
     if insns < entries * HOPELESS or u.again:
         u.t2_ns = 0
         return JUDGED_VAIN
@@ -336,7 +333,7 @@ cdef bint compile_here(System *sys, CodeBundle *bundle, Job *job) noexcept nogil
 
 cdef inline uint32_t weight_of(const PageBlocks *u, gva_t pc, uint64_t since) noexcept nogil:
     # Of a sighting, so long since the last one.
-    if u.covered[(pc & 4095) >> 4] >> (pc >> 1 & 7) & 1 or since > SELDOM_SEEN:
+    if u.profile.covered[(pc & 4095) >> 4] >> (pc >> 1 & 7) & 1 or since > SELDOM_SEEN:
         return 1
     return WEIGHT_OUTSIDE if since <= OFTEN_SEEN else WEIGHT_OUTSIDE // 2
 
@@ -397,22 +394,22 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
     u.seen_at = t.n_samples
     before = u.sightings
     u.sightings += weight
-    if u.waiting or u.tries >= MOST_TRIES:
+    if u.waiting or u.profile.tries >= MOST_TRIES:
         return
     if u.nblocks != u.vain_blocks:
         # Not all of them are new code: a block begins wherever a hart goes on after it was seen.
         u.vain_blocks = u.nblocks
         warm = warmth(u)
-        if warm > u.vain_warm:
-            u.vain = 0
-        u.vain_warm = warm
-    enough = ENOUGH << u.vain
+        if warm > u.profile.vain_warm:
+            u.profile.vain = 0
+        u.profile.vain_warm = <uint16_t>warm
+    enough = ENOUGH << u.profile.vain
     if before < enough // 2 <= u.sightings:
         forget_targets(hart, pc & ~<uint64_t>4095)
     if u.sightings < enough:
         return
     u.sightings = 0
-    u.tries += 1
+    u.profile.tries += 1
     job = job_for(hart, t, bundle, pc)
     if job == NULL:
         return

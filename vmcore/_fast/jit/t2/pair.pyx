@@ -16,9 +16,9 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.ir cimport (
-    MEM_EARLY, MEM_SIGNED, MEM_WRITE, OP_ADD, OP_ADDEND, OP_AND, OP_ARG, OP_HOST, OP_LOAD, OP_MUL, OP_REMU, OP_SELECT,
-    OP_SEXT32, OP_SHL, OP_SHR, OP_SUB, OP_TAG, OP_ZEXT16, OP_ZEXT32, OP_ZEXT8, T_INT, append, burn, edge_arg, is_const,
-    BlockOf, Graph, Node)
+    END_BRANCH, MEM_EARLY, MEM_SIGNED, MEM_WRITE, OP_ADD, OP_ADDEND, OP_AND, OP_ARG, OP_GEU, OP_HOST, OP_LOAD, OP_LTU,
+    OP_MUL, OP_REMU, OP_SELECT, OP_SEXT32, OP_SHL, OP_SHR, OP_SUB, OP_TAG, OP_ZEXT16, OP_ZEXT32, OP_ZEXT8, T_INT,
+    append, burn, edge_arg, is_const, BlockOf, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport (
     block_before, in_loop, is_innermost, is_invariant, largest_with_room, make_block_before, root_of, take_room)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
@@ -31,6 +31,7 @@ cdef enum:
     DEEPEST = 12              # operations that are looked through, one after the other
     MOST_LOOKS = 4000         # all in all
     TURNS = 16                # of an inner loop
+    MOST_ABOVE = 16           # blocks on the way to one, whose conditions are looked at
 
 # HOSTs with one root, or one table, that ask for the same.
 cdef struct Stream:
@@ -50,6 +51,7 @@ cdef struct Pairs:
     uint32_t *stream_of       # each HOST: its stream's place plus 1
     uint32_t looks
     uint32_t *live            # of each block that is a header: pairs in its loop
+    uint32_t block            # where what is asked about is used
 
 
 # --- how far an address moves -----------------------------------------------------------------------------------------
@@ -58,8 +60,29 @@ cdef inline int64_t near(int64_t reach) noexcept nogil:
     return reach if 0 <= reach < FAR else FAR
 
 
-cdef int64_t width(const Graph *g, uint32_t node, uint32_t depth) noexcept nogil:
+cdef int64_t told_width(const Graph *g, uint32_t node, uint32_t block) noexcept nogil:
+    # What a comparison with a constant, which every way to the block has met, says of a value.
+    cdef const BlockOf *b
+    cdef const Node *n
+    cdef uint32_t i, before
+    cdef uint64_t most
+    for i in range(MOST_ABOVE):
+        before = g.blocks[block].idom
+        if before == 0 or before == block:
+            break
+        b = &g.blocks[before]
+        n = &g.nodes[b.cond]
+        if (b.end == END_BRANCH and g.blocks[block].npreds == 1 and (n.op == OP_LTU or n.op == OP_GEU)
+                and n.a == node and is_const(g, n.b) and b.edges[0 if n.op == OP_LTU else 1].to == block):
+            most = <uint64_t>g.nodes[n.b].imm
+            return near(<int64_t>most - 1 if 0 < most < FAR else FAR)
+        block = before
+    return FAR
+
+
+cdef int64_t width(const Pairs *p, uint32_t node, uint32_t depth) noexcept nogil:
     # A bound of a value that is not negative; FAR: there is none.
+    cdef const Graph *g = p.g
     cdef const Node *n = &g.nodes[node]
     cdef const Node *by = &g.nodes[n.b]
     cdef int64_t a, b
@@ -72,20 +95,20 @@ cdef int64_t width(const Graph *g, uint32_t node, uint32_t depth) noexcept nogil
     if n.op == OP_ZEXT16 or (n.op == OP_LOAD and n.size == 2 and not n.flags & MEM_SIGNED):
         return 0xFFFF
     if n.op == OP_AND:
-        a = width(g, n.a, depth - 1)
-        b = width(g, n.b, depth - 1)
+        a = width(p, n.a, depth - 1)
+        b = width(p, n.b, depth - 1)
         return a if a < b else b
     if n.op == OP_ADD:
-        return near(width(g, n.a, depth - 1) + width(g, n.b, depth - 1))
+        return near(width(p, n.a, depth - 1) + width(p, n.b, depth - 1))
     if n.op == OP_REMU and is_const(g, n.b) and by.imm > 0:
         return near(by.imm)
     if n.op == OP_SHL and is_const(g, n.b) and by.imm & 63 < 32:
-        return near(width(g, n.a, depth - 1) << (by.imm & 63))
+        return near(width(p, n.a, depth - 1) << (by.imm & 63))
     if n.op == OP_SHR and is_const(g, n.b):
         if by.imm & 63 > 40:
             return <int64_t>(~<uint64_t>0 >> (by.imm & 63))
-        return near(width(g, n.a, depth - 1)) >> (by.imm & 63)
-    return FAR
+        return near(width(p, n.a, depth - 1)) >> (by.imm & 63)
+    return told_width(g, node, p.block)
 
 
 cdef int64_t drift(Pairs *p, uint32_t node, uint32_t start, uint32_t header, uint32_t depth) noexcept nogil:
@@ -106,8 +129,8 @@ cdef int64_t drift(Pairs *p, uint32_t node, uint32_t start, uint32_t header, uin
         one = g.nodes[n.b].imm
         return near(drift(p, n.a, start, header, depth - 1) + near(-one if one < 0 else one))
     if n.op == OP_ADD or n.op == OP_SUB:
-        most = near(drift(p, n.a, start, header, depth - 1) + width(g, n.b, depth - 1))
-        one = FAR if n.op == OP_SUB else near(drift(p, n.b, start, header, depth - 1) + width(g, n.a, depth - 1))
+        most = near(drift(p, n.a, start, header, depth - 1) + width(p, n.b, depth - 1))
+        one = FAR if n.op == OP_SUB else near(drift(p, n.b, start, header, depth - 1) + width(p, n.a, depth - 1))
         return most if most < one else one
     if n.op == OP_SEXT32 or n.op == OP_ZEXT32:
         return drift(p, n.a, start, header, depth - 1)
@@ -175,18 +198,19 @@ cdef int64_t reach(Pairs *p, uint32_t node, uint32_t header, uint32_t depth) noe
         one = near(reach(p, n.a, header, depth - 1) << (by.imm & 63))
     elif n.op == OP_MUL and is_const(g, n.b) and 0 < by.imm < 0x10000:
         one = near(reach(p, n.a, header, depth - 1) * by.imm)
-    wide = width(g, node, depth)
+    wide = width(p, node, depth)
     if wide < FAR and wide // (SCATTER // NEAR) < one:
         one = wide // (SCATTER // NEAR)
     return one
 
 
-cdef uint32_t table_of(const Graph *g, uint32_t root, uint32_t header) noexcept nogil:
+cdef uint32_t table_of(const Pairs *p, uint32_t root, uint32_t header) noexcept nogil:
     # What stays the same of a root to which the loop adds but little: where a table begins, whatever is looked up.
+    cdef const Graph *g = p.g
     cdef const Node *n = &g.nodes[root]
-    if n.op == OP_ADD and is_invariant(g, n.a, header) and width(g, n.b, DEEPEST) < SCATTER:
+    if n.op == OP_ADD and is_invariant(g, n.a, header) and width(p, n.b, DEEPEST) < SCATTER:
         return n.a
-    if n.op == OP_ADD and is_invariant(g, n.b, header) and width(g, n.a, DEEPEST) < SCATTER:
+    if n.op == OP_ADD and is_invariant(g, n.b, header) and width(p, n.a, DEEPEST) < SCATTER:
         return n.b
     return root
 
@@ -203,11 +227,12 @@ cdef void collect(Pairs *p) noexcept nogil:
         header = g.blocks[g.order[i]].loop
         if header == 0 or not is_innermost(g, header):
             continue
-        node = g.blocks[g.order[i]].first
+        p.block = g.order[i]
+        node = g.blocks[p.block].first
         while node:
             n = &g.nodes[node]
             if n.op == OP_HOST and n.b == 0 and not n.flags & MEM_EARLY:
-                root = table_of(g, root_of(g, n.a, &off), header)
+                root = table_of(p, root_of(g, n.a, &off), header)
                 off += n.imm
                 for k in range(p.nstreams):
                     s = &p.streams[k]

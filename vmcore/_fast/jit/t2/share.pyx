@@ -10,6 +10,8 @@ can do for both:
   guest may do in a part of it, it may do in all of it. Only where the range runs over the end of a page that the first
   access does not is the region left without need: with the state before the first access, from where other code goes
   on.
+- What is read and then, in the same block, written is asked for as something to write at once. Where it cannot be
+  written yet the region is left before it is read, and T0 or T1 gets both.
 
 A HOST for reads is never used for writes. One for writes is used for reads: a page-table entry that lets write and not
 read is reserved and faults, as is such a PMP entry (csr.pyx keeps the old one); both kinds of entries of the TLB have
@@ -93,11 +95,19 @@ cdef bint widen(Graph *g, Host *h, int64_t low, int64_t high) noexcept nogil:
     return True
 
 
+cdef inline bint lets_write(const Graph *g, const Host *h, const Host *other) noexcept nogil:
+    # Does it ask for as much as the other one?
+    return not g.nodes[other.node].flags & MEM_WRITE or g.nodes[h.node].flags & MEM_WRITE
+
+
 cdef bint can_serve(Shared *s, const Host *h, const Host *other) noexcept nogil:
+    # ... for the other one, once it covers its range?
     cdef const Graph *g = s.g
     cdef const Node *n = &g.nodes[h.node]
     cdef const Node *o = &g.nodes[other.node]
-    if h.root != other.root or (o.flags & MEM_WRITE and not n.flags & MEM_WRITE):
+    if h.root != other.root:
+        return False
+    if not lets_write(g, h, other) and (n.block != o.block or n.flags & MEM_EARLY):
         return False
     if not fits_imm(other.off - h.off):
         return False
@@ -112,7 +122,8 @@ cdef uint32_t find(Shared *s, const Host *other) noexcept nogil:
     cdef Host *h
     for i in range(s.nhosts):
         h = &s.hosts[i]
-        if can_serve(s, h, other) and h.low <= other.low and other.high <= h.high and burn(g):
+        if (can_serve(s, h, other) and lets_write(g, h, other) and h.low <= other.low and other.high <= h.high
+                and burn(g)):
             return i + 1
     for i in range(s.nhosts, 0, -1):
         h = &s.hosts[i - 1]
@@ -123,6 +134,7 @@ cdef uint32_t find(Shared *s, const Host *other) noexcept nogil:
         if high - low > WIDEST or high - low - (h.high - h.low) > growth(g, h.node, other.node):
             continue
         if burn(g) and widen(g, h, low, high):
+            g.nodes[h.node].flags |= g.nodes[other.node].flags & MEM_WRITE
             return i
     return 0
 

@@ -73,6 +73,7 @@ cdef enum:
     MOST_VAIN = 8             # times that twice as many sightings are asked for where there was nothing to compile
     MOST_AGAIN = 3            # times that regions of a page are made once more after storms
     MOST_REFUSED = 8
+    MOST_STEADY = 2
 
 # What T2 has learnt of a page, which is as good elsewhere as its code is.
 cdef struct Profile:
@@ -84,7 +85,7 @@ cdef struct Profile:
     uint8_t nrefused
     uint8_t tries             # regions that were made, or tried
     uint8_t vain              # how often there was none to be had
-    uint8_t steady            # its regions are made without guesses
+    uint8_t steady            # how much less its regions guess than they might: MOST_STEADY, nothing
     uint8_t agains            # how often those that were given up might be made once more
     uint8_t spare[6]
     uint8_t covered[256]      # a bit for each halfword that begins an instruction of a region

@@ -18,15 +18,21 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.ir cimport (
-    OP_ADDEND, OP_ARG, OP_HOST, OP_LOAD, OP_SELECT, T_INT, append, burn, edge_arg, BlockOf, Graph, Node)
+    GUESS_ADDEND, GUESS_NONE, GUESS_PAGE, MEM_GUESS, MEM_WRITE, OP_ADDEND, OP_ARG, OP_HOST, OP_LOAD, OP_SELECT, OP_TAG,
+    T_INT, append, burn, edge_arg, BlockOf, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport (
     block_before, in_loop, is_innermost, is_invariant, largest_with_room, make_block_before, root_of, take_room)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:
     MOST_CHAINS = 2           # in any loop: each takes a register all the way
+    MOST_PAGES = 4            # ... or two; but what has none is in memory
     MOST_LOADS = 24           # one after the other, in a turn
     MOST_IN_ALL = 32
+
+# Reads and writes.
+cdef enum:
+    MEM_BOTH = 0xFF
 
 # What is known of a node.
 cdef enum:
@@ -38,9 +44,9 @@ cdef enum:
 cdef struct Chase:
     Graph *g
     uint8_t *state            # of each node, for one chain at a time
-    uint32_t *chain_of        # of each HOST that guesses: its chain's place plus 1
-    uint32_t before[MOST_IN_ALL]      # headers of the loops that their OP_ADDENDs stand before
-    uint32_t nchains
+    uint32_t *guess_of        # of each HOST that guesses: the place of what it remembers plus 1
+    uint32_t before[MOST_IN_ALL]      # headers of the loops that this stands before
+    uint32_t nguesses
     uint32_t *live            # of each block that is a header: chains in its loop
 
 
@@ -106,8 +112,9 @@ cdef bint is_chain(Chase *s, uint32_t arg, uint32_t header) noexcept nogil:
     return found
 
 
-cdef bint note_hosts(Chase *s, uint32_t header) noexcept nogil:
-    # Those of the chain that was looked at last, and that remember nothing yet.
+cdef bint note_hosts(Chase *s, uint32_t header, uint32_t write, bint beyond) noexcept nogil:
+    # Those of the chain that was looked at last, and that remember nothing yet: for reads or writes, or MEM_BOTH. Of
+    # the chain itself, or `beyond`: of what its nodes point to.
     cdef const Graph *g = s.g
     cdef const Node *n
     cdef uint32_t i, node, root
@@ -119,10 +126,11 @@ cdef bint note_hosts(Chase *s, uint32_t header) noexcept nogil:
         node = g.blocks[g.order[i]].first
         while node:
             n = &g.nodes[node]
-            if n.op == OP_HOST and n.b == 0 and s.chain_of[node] == 0:
+            if n.op == OP_HOST and n.b == 0 and s.guess_of[node] == 0 and (write == MEM_BOTH
+                                                                         or n.flags & MEM_WRITE == write):
                 root = root_of(g, n.a, &off)
-                if root and s.state[root] == LINKED:
-                    s.chain_of[node] = s.nchains + 1
+                if root and (s.state[root] == LINKED or (beyond and look(s, root, header, MOST_LOADS) == LINKED)):
+                    s.guess_of[node] = s.nguesses + 1
                     found = True
             node = n.next
     return found
@@ -130,31 +138,46 @@ cdef bint note_hosts(Chase *s, uint32_t header) noexcept nogil:
 
 # --- where ------------------------------------------------------------------------------------------------------------
 
+cdef bint guess(Chase *s, uint32_t header, uint32_t write, bint beyond) noexcept nogil:
+    # False: there is no room for more.
+    cdef uint32_t most = MOST_PAGES if s.g.guesses == GUESS_PAGE else MOST_CHAINS
+    cdef uint32_t before = largest_with_room(s.g, s.live, most, header)
+    if before == 0 or s.nguesses == MOST_IN_ALL:
+        return False
+    if note_hosts(s, header, write, beyond):
+        s.before[s.nguesses] = before
+        s.nguesses += 1
+        take_room(s.g, s.live, before)
+    return True
+
+
 cdef void find_chains(Chase *s) noexcept nogil:
     cdef Graph *g = s.g
-    cdef uint32_t i, header, node, before
+    cdef uint32_t i, header, node
     for i in range(g.norder):
         header = g.order[i]
         if g.blocks[header].loop != header or not is_innermost(g, header):
             continue
         node = g.blocks[header].first
         while node and g.nodes[node].op == OP_ARG:
-            before = largest_with_room(g, s.live, MOST_CHAINS, header)
-            if before == 0 or s.nchains == MOST_IN_ALL:
-                break
-            if g.nodes[node].type == T_INT and is_chain(s, node, header) and note_hosts(s, header):
-                s.before[s.nchains] = before
-                s.nchains += 1
-                take_room(g, s.live, before)
+            if g.nodes[node].type == T_INT and is_chain(s, node, header):
+                if g.guesses == GUESS_ADDEND:
+                    if not guess(s, header, MEM_BOTH, False):
+                        break
+                elif not (guess(s, header, 0, False) and guess(s, header, MEM_WRITE, False)
+                          and guess(s, header, 0, True) and guess(s, header, MEM_WRITE, True)):
+                    break
             node = g.nodes[node].next
 
 
-cdef void put_addends(Chase *s, uint32_t nodes) noexcept nogil:
+cdef void put_guesses(Chase *s, uint32_t nodes) noexcept nogil:
     # `nodes`: there were when they were looked at.
     cdef Graph *g = s.g
-    cdef uint32_t i
+    cdef uint32_t i, k
+    cdef uint32_t tags[MOST_IN_ALL]
     cdef uint32_t addends[MOST_IN_ALL]
-    for i in range(s.nchains):
+    for i in range(s.nguesses):
+        tags[i] = 0
         addends[i] = 0
         # One at a time: which block is in which loop has to be known.
         if block_before(g, s.before[i]) == 0:
@@ -162,29 +185,38 @@ cdef void put_addends(Chase *s, uint32_t nodes) noexcept nogil:
                 return
             analyse(g)
         if burn(g):
+            if g.guesses == GUESS_PAGE:
+                tags[i] = append(g, block_before(g, s.before[i]), OP_TAG, T_INT, 0, 0, 0, 0)
             addends[i] = append(g, block_before(g, s.before[i]), OP_ADDEND, T_INT, 0, 0, 0, 0)
     for i in range(1, nodes):
-        if s.chain_of[i] and addends[s.chain_of[i] - 1]:
-            g.nodes[i].b = addends[s.chain_of[i] - 1]
+        k = s.guess_of[i]
+        if k == 0 or addends[k - 1] == 0:
+            continue
+        g.nodes[i].flags |= MEM_GUESS
+        if tags[k - 1]:
+            g.nodes[i].b = tags[k - 1]
+            g.nodes[i].c = addends[k - 1]
+        else:
+            g.nodes[i].b = addends[k - 1]
 
 
 cdef void pass_chase(Graph *g) noexcept nogil:
     cdef Chase s
     cdef uint32_t nodes
     analyse(g)
-    if g.failed or not g.guesses:
+    if g.failed or g.guesses == GUESS_NONE:
         return
     nodes = g.nnodes
     s.g = g
-    s.nchains = 0
+    s.nguesses = 0
     s.state = <uint8_t *>scratch_zeroed(&g.scratch, nodes, sizeof(uint8_t))
-    s.chain_of = <uint32_t *>scratch_zeroed(&g.scratch, nodes, sizeof(uint32_t))
+    s.guess_of = <uint32_t *>scratch_zeroed(&g.scratch, nodes, sizeof(uint32_t))
     s.live = <uint32_t *>scratch_zeroed(&g.scratch, g.nblocks, sizeof(uint32_t))
-    if s.state != NULL and s.chain_of != NULL and s.live != NULL:
+    if s.state != NULL and s.guess_of != NULL and s.live != NULL:
         find_chains(&s)
-        put_addends(&s, nodes)
+        put_guesses(&s, nodes)
     else:
         g.failed = True
     scratch_give(&g.scratch, s.state)
-    scratch_give(&g.scratch, s.chain_of)
+    scratch_give(&g.scratch, s.guess_of)
     scratch_give(&g.scratch, s.live)

@@ -12,7 +12,7 @@ from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.check cimport Misplaced, check_allocation
 from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
 from vmcore._fast.jit.t2.flow cimport Place
-from vmcore._fast.jit.t2.ir cimport Graph, count_uses, graph_clear, graph_free, graph_init
+from vmcore._fast.jit.t2.ir cimport GUESS_PAGE, Graph, count_uses, graph_clear, graph_free, graph_init
 from vmcore._fast.jit.t2.job cimport MOST_REGION_LINKS, Job
 from vmcore._fast.jit.t2.layout cimport lay_out
 from vmcore._fast.jit.t2.lift cimport lift_region
@@ -116,7 +116,7 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     note_covered(shop.region, job)
     graph_clear(&shop.graph)
     shop.graph.fuel = job.fuel
-    shop.graph.guesses = not job.steady
+    shop.graph.guesses = GUESS_PAGE - job.steady
     count_ways(shop.region)
     lift_region(shop.region, &shop.graph)
     analyse(&shop.graph)

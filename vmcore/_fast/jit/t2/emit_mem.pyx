@@ -114,6 +114,8 @@ cdef void refill_aside(Code *c, uint32_t host, uint8_t *back) noexcept nogil:
         addend = RAX
     x_rx(&c.a, F_MOV, 1, addend, R14, RAX, 0, table_of(n) + 8)
     remember(c, n.c, addend)
+    if n.flags & MEM_GUESS:
+        x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_strays(c.slot), 1)
     x_jmp_to(&c.a, back)
 
 

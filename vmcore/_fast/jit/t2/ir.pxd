@@ -155,6 +155,13 @@ cdef enum:
     NODE_COVERED = 8          # emitted as part of its only user: has no register of its own (select.pyx)
     NODE_REMAT = 16           # computed anew at each use: has no register of its own (constants)
     NODE_LATE = 32            # ... where the region is left: NODE_COVERED too, and read by snapshots alone
+    MEM_GUESS = 64            # HOST: what it remembers is a guess (chase.pyx); wrong ones are counted
+
+# What may be guessed of an address that comes along a chain (Graph.guesses).
+cdef enum:
+    GUESS_NONE = 0
+    GUESS_ADDEND = 1
+    GUESS_PAGE = 2
 
 cdef struct Node:
     uint16_t op
@@ -246,7 +253,7 @@ cdef struct Graph:
     uint64_t burnt            # rewrites so far
     uint64_t fired[4]         # rules of fold.pyx that were used, a bit for each: for people and tests
     uint8_t has_fpu
-    uint8_t guesses           # are allowed (chase.pyx)
+    uint8_t guesses           # GUESS_*
     uint8_t analysed          # nothing that analyse() looks at has changed since
     uint8_t failed
 

@@ -66,7 +66,7 @@ cdef void graph_clear(Graph *g) noexcept nogil:
     g.burnt = 0
     memset(g.fired, 0, sizeof(g.fired))
     g.has_fpu = False
-    g.guesses = True
+    g.guesses = GUESS_PAGE
     g.analysed = False
     g.failed = False
 

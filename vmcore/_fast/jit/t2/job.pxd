@@ -34,7 +34,7 @@ cdef struct Job:
     uint64_t fuel
     uint32_t how              # registers are allocated: BY_* (places.pxd)
     uint8_t anything          # a region that is no loop will do
-    uint8_t steady            # nothing is guessed
+    uint8_t steady            # how much less is guessed than might be
     # What came of it.
     uint32_t refused          # REFUSED_* (region.pxd)
     uint32_t header

@@ -15,7 +15,8 @@ from vmcore._fast.hart.codepage cimport find_bundle, recode, recode_place
 from vmcore._fast.hart.state cimport REGION_SLOTS, CodeBundle, Hart, RegionCount, System
 from vmcore._fast.jit.block cimport END_PAGES, END_REGION
 from vmcore._fast.jit.cache cimport CodeCache, Made, PageBlocks, put_made, unmake
-from vmcore._fast.jit.image cimport MOST_AGAIN, MOST_REFUSED, MOST_TRIES, MOST_VAIN, REPLACED, region_slot
+from vmcore._fast.jit.image cimport (
+    MOST_AGAIN, MOST_REFUSED, MOST_STEADY, MOST_TRIES, MOST_VAIN, REPLACED, region_slot)
 from vmcore._fast.jit.t2.compile cimport compile_region, region_host, workshop_close, workshop_open
 from vmcore._fast.jit.t2.ir cimport MOST_OFF
 from vmcore._fast.jit.t2.job cimport Job
@@ -299,7 +300,7 @@ cdef uint32_t judge(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
     then[0] = now[0]
     note_speed(hart, t, bundle, all_insns)
     if is_often(&u.strays, astray):
-        u.profile.steady = True
+        u.profile.steady += u.profile.steady < MOST_STEADY
         u.again = True
         return JUDGED_VAIN
     if not is_often(&u.storms, stormy):

@@ -83,6 +83,9 @@ cdef struct Code:
     const uint8_t *places
     uint8_t **starts          # of blocks; NULL: not yet
     uint32_t following        # the block behind the current one
+    uint32_t compared         # comparison that the flags are of, and by which code, while nothing comes behind `flags`
+    int compared_cc
+    uint8_t *flags
     Wait *jumps
     uint32_t njumps
     Wait *tables

@@ -213,6 +213,8 @@ cdef void emit_block(Code *c, uint32_t block) noexcept nogil:
     if b.loop == block:
         x_nops(&c.a, -<uint32_t>(c.a.at - c.a.start) & (LOOP_ALIGNMENT - 1))
     c.starts[block] = c.a.at
+    # It is come to from elsewhere as well.
+    c.compared = 0
     while node:
         if is_emitted(c, node):
             put_mark(c, node)

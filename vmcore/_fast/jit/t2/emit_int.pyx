@@ -487,6 +487,8 @@ cdef int emit_condition(Code *c, uint32_t node) noexcept nogil:
         if node_of(c, node).op == OP_FLT or node_of(c, node).op == OP_FLE:
             return emit_order(c, node)
         return test_bits(c, node) if node_of(c, node).op == OP_AND else compare(c, node)
+    if node == c.compared and c.a.at == c.flags:
+        return c.compared_cc
     base = home_of(c, node, &disp)
     if base >= 0:
         x_rmi(&c.a, F_CMP_I, 1, 0, base, disp, 0)
@@ -520,15 +522,23 @@ cdef void select_one(Code *c, uint32_t node) noexcept nogil:
     put(c, node, to)
 
 
+cdef void compare_to(Code *c, uint32_t node, int to) noexcept nogil:
+    # A jump by it that comes next needs no other comparison: moves leave the flags alone.
+    c.compared_cc = compare(c, node)
+    x_setcc(&c.a, c.compared_cc, RAX)
+    x_rr(&c.a, F_MOVZX8, 0, to, RAX)
+    put(c, node, to)
+    c.compared = node
+    c.flags = c.a.at
+
+
 cdef void emit_int(Code *c, uint32_t node) noexcept nogil:
     cdef const Node *n = node_of(c, node)
     cdef uint32_t op = n.op
     cdef int to = target_of(c, node)
     cdef int reg
     if OP_EQ <= op <= OP_GEU:
-        x_setcc(&c.a, compare(c, node), RAX)
-        x_rr(&c.a, F_MOVZX8, 0, to, RAX)
-        put(c, node, to)
+        compare_to(c, node, to)
     elif op == OP_SELECT:
         select_one(c, node)
     elif (op == OP_SEXT32 or op == OP_ZEXT32) and is_covered(c, n.a):

@@ -128,7 +128,7 @@ def test_what_could_be_is_believed(folder: str) -> None:
         [(VAIN_WARM, b"\xff\xff")],
         [(TRIES, b"\x21")],
         [(VAIN, b"\x09")],
-        [(STEADY, b"\x02")],
+        [(STEADY, b"\x03")],
         [(AGAINS, b"\x04")],
     ],
     ids=str,

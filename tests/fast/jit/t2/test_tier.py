@@ -169,29 +169,34 @@ def paged(code: bytes) -> Core:
     return core
 
 
-def test_a_chain_whose_guesses_are_wrong_is_made_without() -> None:
-    core = paged(list_of(2))
-    run_until(core, "t2_given_up")
-    # The region is made once more, and stays.
-    run_until(core, "t2_entries")
+def settled(core: Core, given_up: int) -> None:
+    """Run a list until its regions were given up so often, and then check that the next one stays."""
     for _ in range(PATIENCE):
         core.run(max_insns=PIECE)
-        if [one for one in blocks(core, RAM) if one["why"] == "region"]:
+        regions = [one["start"] for one in blocks(core, RAM) if one["why"] == "region"]
+        if core.stats()["t2_given_up"] == given_up and regions:
             break
+    assert regions == [LOOP]
     before, stats = core.x(0, A0), core.stats()
     core.run(max_insns=60 * PIECE)
     assert abs(core.x(0, A0) - before - 20 * PIECE) <= 1
-    assert (core.stats()["t2_given_up"], core.stats()["t2_regions"]) == (1, stats["t2_regions"])
+    after = core.stats()
+    assert (after["t2_given_up"], after["t2_regions"]) == (given_up, stats["t2_regions"])
     assert [one["start"] for one in blocks(core, RAM) if one["why"] == "region"] == [LOOP]
     core.close()
 
 
+def test_a_chain_whose_guesses_are_wrong_is_made_without() -> None:
+    # First the page is another one each time, then what is added is.
+    settled(paged(list_of(2)), 2)
+
+
+def test_a_chain_whose_pages_are_wrong_is_made_with_their_addend() -> None:
+    settled(machine(list_of(2)), 1)
+
+
 def test_a_chain_whose_guesses_are_right_stays() -> None:
-    core = paged(list_of(1))
-    run_until(core, "t2_entries")
-    core.run(max_insns=60 * PIECE)
-    assert core.stats()["t2_given_up"] == 0
-    core.close()
+    settled(paged(list_of(1)), 0)
 
 
 def test_code_that_changes_takes_its_region_along() -> None:

@@ -1,17 +1,21 @@
 """Chains of pointers.
 
 Where a loop loads an address and goes on from there, as along a list, a turn takes what its loads take one after the
-other: the entry of the TLB that says what is to be added, and then what lies there. All of RAM often has the same
-addend, and a list's nodes often have one page. So a HOST of such an address gets an OP_ADDEND and guesses: the access
-uses what was found last, while the entry is still being fetched, and is done again should that be something else. What
-is checked is the same as without; a guess saves no instruction, but half of the time.
+other: the entry of the TLB that says what is to be added, and then what lies there. Two things may be guessed:
 
-Where each turn finds another addend, a wrong guess costs a mispredicted jump: those are counted in the hart, and who
-decides about regions has them made without guesses then (tier.pyx).
+- *The page* (GUESS_PAGE). Short lists have few pages, and what their nodes point to as well: the HOSTs of either get an
+  OP_TAG and an OP_ADDEND, as in pair.pyx, one pair for reads and one for writes. A right guess saves the look-up.
+- *The addend* (GUESS_ADDEND). All of RAM often has the same. The HOSTs of a chain's nodes, whether for reads or writes,
+  get an OP_ADDEND: the access uses what was found last, while the entry is still being fetched, and is done again
+  should that be something else. What is checked is the same as without; a guess saves no instruction, but half of the
+  time.
 
-One OP_ADDEND serves the reads and writes of a chain; it stands before the largest loop around.
+Where each turn finds something else, a wrong guess costs a mispredicted jump: those are counted in the hart, and who
+decides about regions has them made with the second sort then, and if that goes wrong too without any (tier.pyx).
 
-Limit: chains in loops that have no other loop inside; MOST_CHAINS of each.
+What is remembered stands before the largest loop around.
+
+Limit: chains in loops that have no other loop inside; MOST_PAGES or MOST_CHAINS of each.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
@@ -192,8 +196,8 @@ cdef void put_guesses(Chase *s, uint32_t nodes) noexcept nogil:
         k = s.guess_of[i]
         if k == 0 or addends[k - 1] == 0:
             continue
-        g.nodes[i].flags |= MEM_GUESS
         if tags[k - 1]:
+            g.nodes[i].flags |= MEM_GUESS
             g.nodes[i].b = tags[k - 1]
             g.nodes[i].c = addends[k - 1]
         else:

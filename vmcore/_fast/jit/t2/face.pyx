@@ -6,7 +6,7 @@ from libc.string cimport memset
 from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.bits cimport known_bits
 from vmcore._fast.jit.t2.evaluate cimport LEFT_MEMORY, LEFT_NOT, LEFT_SNAP, LEFT_TO, LEFT_WRONG, evaluate, Run
-from vmcore._fast.jit.t2.ir cimport SNAP_NEXT, SNAP_STEP, T_INT, graph_free, graph_init
+from vmcore._fast.jit.t2.ir cimport GUESS_PAGE, SNAP_NEXT, SNAP_STEP, T_INT, graph_free, graph_init
 from vmcore._fast.jit.t2.known cimport Bits
 from vmcore._fast.jit.t2.passes cimport run_pass
 from vmcore._fast.jit.t2.scratch cimport scratch_give
@@ -104,6 +104,23 @@ cdef class Region:
     def fired(self):
         """Names of the rules that were applied so far, a frozenset."""
         return frozenset(name for i, name in enumerate(RULES) if self.g.fired[i >> 6] >> (i & 63) & 1)
+
+    @property
+    def guesses(self):
+        """What may be guessed of addresses along chains of pointers: 2 their pages, 1 what is added to them, 0 nothing.
+
+        Raises
+        ------
+        ConfigError
+            It is set to anything else.
+        """
+        return self.g.guesses
+
+    @guesses.setter
+    def guesses(self, value):
+        if not 0 <= value <= GUESS_PAGE:
+            raise ConfigError(f"{value} cannot be guessed", hint="2 (pages), 1 (what is added) or 0 (nothing)")
+        self.g.guesses = value
 
     def run_pass(self, name):
         """Run a pass.

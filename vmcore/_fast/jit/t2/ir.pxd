@@ -92,7 +92,8 @@ cdef enum Opcode:
     # It can leave, by its snapshot, which has the state before the first access that it is for.
     # LOAD, STORE: at host address a + b + imm. a: a HOST that covers it; b: its base node.
     # With b and c, an OP_TAG and its OP_ADDEND, what was found last is remembered there: a page of its own is asked for
-    # first. With b alone, an OP_ADDEND, the page is looked up, but the result is guessed to be what it was last.
+    # first (with MEM_GUESS it is counted how often that is another one). With b alone, an OP_ADDEND, the page is looked
+    # up, but the result is guessed to be what it was last, which is counted as well.
     # These two are the only values that change after they were made; only HOSTs refer to them. OP_TAG begins as one
     # that no address has (hart.no_page), OP_ADDEND as anything, so they are worth it in a loop, and stand before it.
     # (Allocation may put an argument of the loop's header in their place: split.pxd.)
@@ -155,7 +156,7 @@ cdef enum:
     NODE_COVERED = 8          # emitted as part of its only user: has no register of its own (select.pyx)
     NODE_REMAT = 16           # computed anew at each use: has no register of its own (constants)
     NODE_LATE = 32            # ... where the region is left: NODE_COVERED too, and read by snapshots alone
-    MEM_GUESS = 64            # HOST: what it remembers is a guess (chase.pyx); wrong ones are counted
+    MEM_GUESS = 64            # HOST with b and c: it is counted how often they had to change (chase.pyx)
 
 # What may be guessed of an address that comes along a chain (Graph.guesses).
 cdef enum:

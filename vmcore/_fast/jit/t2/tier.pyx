@@ -31,9 +31,9 @@ from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 cdef enum:
     # What sightings of a page add up to. Those where no region is count for more, as a hart that is seen in one may
     # have been in its code; and those that come soon after the last one, as a region pays for itself sooner there.
-    ENOUGH = 16
+    ENOUGH = 32
     LEAST_INSNS = SAMPLE_INSNS // 2   # since a hart was seen: before, it is not seen again
-    WEIGHT_OUTSIDE = 4
+    WEIGHT_OUTSIDE = 8
     OFTEN_SEEN = 3            # sightings of anything since the last one, at most
     SELDOM_SEEN = 8           # ... more than this
     STORM = 64                # instructions in regions for each entry, below which block code may do as well

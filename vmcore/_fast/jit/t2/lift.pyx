@@ -257,10 +257,12 @@ cdef void guard_return(Lift *t, const Insn *n, int32_t back) noexcept nogil:
     end_insn(t)
 
 
-cdef uint32_t far_target(Lift *t, const Insn *n) noexcept nogil:
-    cdef Graph *g = t.g
-    cdef uint32_t target = make(g, t.block, OP_ADD, T_INT, get_x(t, n.op.rs1), const_node(g, n.op.imm), 0, 0)
-    return make(g, t.block, OP_AND, T_INT, target, const_node(g, -2), 0, 0)
+cdef uint32_t sum_of(Lift *t, const Insn *n) noexcept nogil:
+    return make(t.g, t.block, OP_ADD, T_INT, get_x(t, n.op.rs1), const_node(t.g, n.op.imm), 0, 0)
+
+
+cdef uint32_t even(Lift *t, uint32_t address) noexcept nogil:
+    return make(t.g, t.block, OP_AND, T_INT, address, const_node(t.g, -2), 0, 0)
 
 
 cdef bint is_sure(Lift *t, const Insn *n, int32_t address) noexcept nogil:
@@ -277,11 +279,12 @@ cdef void leave_to(Lift *t, uint32_t target) noexcept nogil:
     g.blocks[t.block].cond = target
 
 
-cdef void end_switch(Work *w, const Place *p, uint32_t target) noexcept nogil:
-    # One comparison after the other, each in a block of its own.
+cdef void end_switch(Work *w, const Place *p, uint32_t sum) noexcept nogil:
+    # One comparison after the other, each in a block of its own. What is compared is how far it goes in the page, whose
+    # address is even; where it goes to is worked out from that again, where it is none of them.
     cdef Lift *t = &w.t
     cdef Graph *g = t.g
-    cdef uint32_t off = make(g, t.block, OP_SUB, T_INT, target, base_node(g), 0, 0)
+    cdef uint32_t off = even(t, make(g, t.block, OP_SUB, T_INT, sum, base_node(g), 0, 0))
     cdef uint32_t i, cond, following
     cdef uint32_t others = 0
     for i in range(p.nways):
@@ -302,7 +305,7 @@ cdef void end_switch(Work *w, const Place *p, uint32_t target) noexcept nogil:
         g.blocks[t.block].edges[1].times = others
         go_way(w, p, &p.ways[i], 0)
         t.block = following
-    leave_to(t, target)
+    leave_to(t, make(g, t.block, OP_ADD, T_INT, off, base_node(g), 0, 0))
 
 
 # --- a place ----------------------------------------------------------------------------------------------------------
@@ -380,10 +383,10 @@ cdef void lift_place(Work *w, const Place *p) noexcept nogil:
         begin_insn(t, address_of(&r.guide, off), n)
         compared = p.how == GO_SWITCH or (p.how == GO_TO and n.handler == JALR and not is_sure(t, n, p.ways[0].off))
         if p.how == GO_AWAY or compared:
-            target = far_target(t, n)
+            target = sum_of(t, n)
         if p.how == GO_AWAY:
             end_jump(t, n)
-            leave_to(t, target)
+            leave_to(t, even(t, target))
             return
         if p.how == GO_BRANCH:
             end_branch(t, n)

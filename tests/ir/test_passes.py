@@ -1,7 +1,8 @@
 """What each pass makes of the regions in the ``.ir`` files beside this one.
 
 A case is a line ``=== what it is about``, a line ``passes:`` with their names, a region, a line ``---``, and the
-region that is expected. ``guesses=N`` among the names sets what may be guessed.
+region that is expected. ``guesses=N`` among the names sets what may be guessed, ``narrow=1`` that look-ups are shared
+within sixteen bytes alone.
 """
 
 from __future__ import annotations
@@ -50,8 +51,9 @@ def test_pass(passes: str, case: str) -> None:
     text, expected = case.split("---\n")
     before, after = Region.from_text(text), Region.from_text(text)
     for name in passes.split()[1:]:
-        if name.startswith("guesses="):
-            after.guesses = int(name.removeprefix("guesses="))
+        if "=" in name:
+            what, value = name.split("=")
+            setattr(after, what, int(value))
             continue
         after.run_pass(name)
         assert after.verify() is None

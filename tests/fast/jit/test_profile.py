@@ -21,7 +21,7 @@ PROFILE = 56
 # Fields of a profile: offset, and how it is packed.
 JUMPS, JUMP = 0, struct.Struct("<HHH")
 REFUSED, WARM, VAIN_WARM = 384, 400, 402
-NJUMPS, NREFUSED, TRIES, VAIN, STEADY, AGAINS = range(404, 410)
+NJUMPS, NREFUSED, TRIES, VAIN, STEADY, AGAINS, NARROW = range(404, 411)
 
 
 def switching() -> bytes:
@@ -130,6 +130,7 @@ def test_what_could_be_is_believed(folder: str) -> None:
         [(VAIN, b"\x09")],
         [(STEADY, b"\x03")],
         [(AGAINS, b"\x04")],
+        [(NARROW, b"\x02")],
     ],
     ids=str,
 )

@@ -129,6 +129,7 @@ cdef struct RegionCount:
     uint64_t entries
     uint64_t insns            # retired in them, in the lower 62 bits: what raises a poll sets those above
     uint64_t strays           # wrong guesses
+    uint64_t crossings        # exits for what lies in two pages
 
 # Compiled code by virtual pc: tag = pc ^ (hart.l1_tag of its fetch context). The tag's bits 1 to 13 hold the context's
 # id too. Two pcs that differ there and nowhere else have different entries, so no target, canonical or not, matches the

@@ -39,6 +39,7 @@ cdef struct PageBlocks:
     uint8_t storms            # sightings at which its regions had been left all the time
     uint8_t doubts            # times that they might have been given up then, had they been slow for long enough
     uint8_t strays            # ... had guessed wrong all the time
+    uint8_t crossings         # ... were left all the time for what lies in two pages
     uint8_t again             # regions that were given up may be made once more
     uint64_t seen_at
     Profile profile

@@ -115,6 +115,9 @@ cdef inline int32_t at_insns(uint32_t slot) noexcept nogil:
 cdef inline int32_t at_strays(uint32_t slot) noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).regions[slot].strays - HART_BIAS()
 
+cdef inline int32_t at_crossings(uint32_t slot) noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).regions[slot].crossings - HART_BIAS()
+
 cdef inline int32_t at_n_hits() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).n_hits - HART_BIAS()
 

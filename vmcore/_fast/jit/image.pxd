@@ -87,7 +87,8 @@ cdef struct Profile:
     uint8_t vain              # how often there was none to be had
     uint8_t steady            # how much less its regions guess than they might: MOST_STEADY, nothing
     uint8_t agains            # how often those that were given up might be made once more
-    uint8_t spare[6]
+    uint8_t narrow            # look-ups that are shared are for a few bytes
+    uint8_t spare[5]
     uint8_t covered[256]      # a bit for each halfword that begins an instruction of a region
 
 # A jump to another place of the page. Until that place is compiled it leads to an exit.

@@ -117,6 +117,7 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     graph_clear(&shop.graph)
     shop.graph.fuel = job.fuel
     shop.graph.guesses = GUESS_PAGE - job.steady
+    shop.graph.narrow = job.narrow
     count_ways(shop.region)
     lift_region(shop.region, &shop.graph)
     analyse(&shop.graph)

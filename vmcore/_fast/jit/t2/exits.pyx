@@ -5,8 +5,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from vmcore._fast.hart.state cimport ACC_READ, ACC_WRITE
 from vmcore._fast.jit.block cimport Link
 from vmcore._fast.jit.convention cimport (
-    HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_FP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_budget, at_f, at_insns,
-    at_page_base, at_stub, at_x)
+    HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_FP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_budget, at_crossings, at_f,
+    at_insns, at_page_base, at_stub, at_x)
 from vmcore._fast.jit.image cimport BEHIND, PLACE_BITS
 from vmcore._fast.jit.l1 cimport jump_rax
 from vmcore._fast.jit.t2.code cimport (
@@ -181,7 +181,9 @@ cdef void emit_exit(Code *c, uint32_t snap, bint polled) noexcept nogil:
 
 
 cdef void emit_cross(Code *c, uint32_t snap) noexcept nogil:
+    # Who decides about regions wants to know whether that is often.
     cdef const Snap *s = &c.g.snaps[snap]
+    x_rmi(&c.a, F_ADD_I, 1, 0, RBP, at_crossings(c.slot), 1)
     make_moves(c, snap_moves(c, snap, 0), False)
     late_works(c, snap)
     turn_page(c, s)

@@ -122,6 +122,15 @@ cdef class Region:
             raise ConfigError(f"{value} cannot be guessed", hint="2 (pages), 1 (what is added) or 0 (nothing)")
         self.g.guesses = value
 
+    @property
+    def narrow(self):
+        """Whether look-ups are shared within sixteen bytes alone."""
+        return bool(self.g.narrow)
+
+    @narrow.setter
+    def narrow(self, value):
+        self.g.narrow = bool(value)
+
     def run_pass(self, name):
         """Run a pass.
 

@@ -255,6 +255,7 @@ cdef struct Graph:
     uint64_t fired[4]         # rules of fold.pyx that were used, a bit for each: for people and tests
     uint8_t has_fpu
     uint8_t guesses           # GUESS_*
+    uint8_t narrow            # HOSTs that are shared have a small span (share.pyx)
     uint8_t analysed          # nothing that analyse() looks at has changed since
     uint8_t failed
 

@@ -67,6 +67,7 @@ cdef void graph_clear(Graph *g) noexcept nogil:
     memset(g.fired, 0, sizeof(g.fired))
     g.has_fpu = False
     g.guesses = GUESS_PAGE
+    g.narrow = False
     g.analysed = False
     g.failed = False
 

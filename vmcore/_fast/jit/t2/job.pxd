@@ -35,6 +35,7 @@ cdef struct Job:
     uint32_t how              # registers are allocated: BY_* (places.pxd)
     uint8_t anything          # a region that is no loop will do
     uint8_t steady            # how much less is guessed than might be
+    uint8_t narrow            # look-ups that are shared are for a few bytes
     # What came of it.
     uint32_t refused          # REFUSED_* (region.pxd)
     uint32_t header

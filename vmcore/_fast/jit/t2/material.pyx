@@ -144,4 +144,5 @@ cdef Job *describe(Hart *hart, CodeBundle *bundle, gva_t pc) noexcept nogil:
     find_targets(hart, pc & ~<uint64_t>4095, job)
     find_pages(hart, pc, job)
     job.steady = u.profile.steady
+    job.narrow = u.profile.narrow
     return job

@@ -10,6 +10,9 @@ can do for both:
   guest may do in a part of it, it may do in all of it. Only where the range runs over the end of a page that the first
   access does not is the region left without need: with the state before the first access, from where other code goes
   on.
+- In code that was left all the time as what it accesses lies in two pages (Graph.narrow), as frames on a stack may, it
+  is widened within sixteen bytes alone, counted from the root: the ABI has sp a multiple of that, so that they never
+  lie in two pages.
 - What is read and then, in the same block, written is asked for as something to write at once. Where it cannot be
   written yet the region is left before it is read, and T0 or T1 gets both.
 
@@ -36,6 +39,7 @@ cdef enum:
     GROWTH = 64               # for each HOST that is saved, in one block
     GROWTH_APART = 32         # across blocks, the second of which need not be reached
     GROWTH_EARLY = 16         # where what is saved is not in a loop, and the whole loop is lost
+    LOG_CHUNK = 4             # of those of 16 bytes each, from the root on, where that is narrow
 
 # A HOST that stays.
 cdef struct Host:
@@ -132,6 +136,8 @@ cdef uint32_t find(Shared *s, const Host *other) noexcept nogil:
         low = h.low if h.low < other.low else other.low
         high = h.high if h.high > other.high else other.high
         if high - low > WIDEST or high - low - (h.high - h.low) > growth(g, h.node, other.node):
+            continue
+        if g.narrow and low >> LOG_CHUNK != (high - 1) >> LOG_CHUNK:
             continue
         if burn(g) and widen(g, h, low, high):
             g.nodes[h.node].flags |= g.nodes[other.node].flags & MEM_WRITE

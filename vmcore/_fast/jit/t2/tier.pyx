@@ -46,6 +46,7 @@ cdef enum:
     LEAST_DOUBTS = 6          # times that regions are not given up for what they were slow at
     NEARLY_ALL = 10           # one of so many instructions at most is not theirs: no more of them are made
     ASTRAY = 16               # instructions for each wrong guess, below which no guess is better
+    ACROSS = 256              # ... for each access to two pages, below which more look-ups are better
 
 
 cdef enum:
@@ -284,8 +285,8 @@ cdef void note_speed(Hart *hart, Tier *t, CodeBundle *bundle, uint64_t insns) no
 
 cdef uint32_t judge(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
     # Do the page's regions do what they are for? By what came of them since the hart was last seen in it: JUDGED_*. And
-    # if they do not, may they be made again: without guesses; or with what has become warm since, which they may have
-    # been left for?
+    # if they do not, may they be made again: with less to guess; with more look-ups; or with what has become warm
+    # since, which they may have been left for?
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef uint32_t slot = region_slot(bundle.saved)
     cdef Look *look = &t.looks[hart.index]
@@ -296,11 +297,16 @@ cdef uint32_t judge(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
     cdef uint64_t entries = now.entries - then.entries
     cdef bint stormy = insns < entries * STORM and all_insns < entries * SELDOM
     cdef bint astray = insns < (now.strays - then.strays) * ASTRAY
+    cdef bint across = insns < (now.crossings - then.crossings) * ACROSS
     look.before[slot] = hart.n_code
     then[0] = now[0]
     note_speed(hart, t, bundle, all_insns)
     if is_often(&u.strays, astray):
         u.profile.steady += u.profile.steady < MOST_STEADY
+        u.again = True
+        return JUDGED_VAIN
+    if is_often(&u.crossings, across) and not u.profile.narrow:
+        u.profile.narrow = True
         u.again = True
         return JUDGED_VAIN
     if not is_often(&u.storms, stormy):

@@ -14,7 +14,8 @@ cdef inline bint is_place(uint32_t off) noexcept nogil:
 cdef bint profile_is_sound(const Profile *p) noexcept nogil:
     cdef uint32_t i
     if p.njumps > MOST_JUMPS or p.nrefused > MOST_REFUSED or p.tries > MOST_TRIES or p.vain > MOST_VAIN or \
-            p.agains > MOST_AGAIN or p.steady > MOST_STEADY or p.narrow > 1 or p.warm > PAGE_BYTES // 2 or p.vain_warm > PAGE_BYTES // 2:
+            p.agains > MOST_AGAIN or p.steady > MOST_STEADY or p.narrow > 1 or \
+            p.warm > PAGE_BYTES // 2 or p.vain_warm > PAGE_BYTES // 2:
         return False
     for i in range(p.njumps):
         if not is_place(p.jumps[i].at) or not is_place(p.jumps[i].to):

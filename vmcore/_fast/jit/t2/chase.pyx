@@ -130,8 +130,8 @@ cdef bint note_hosts(Chase *s, uint32_t header, uint32_t write, bint beyond) noe
         node = g.blocks[g.order[i]].first
         while node:
             n = &g.nodes[node]
-            if n.op == OP_HOST and n.b == 0 and s.guess_of[node] == 0 and (write == MEM_BOTH
-                                                                         or n.flags & MEM_WRITE == write):
+            if (n.op == OP_HOST and n.b == 0 and s.guess_of[node] == 0
+                    and (write == MEM_BOTH or n.flags & MEM_WRITE == write)):
                 root = root_of(g, n.a, &off)
                 if root and (s.state[root] == LINKED or (beyond and look(s, root, header, MOST_LOADS) == LINKED)):
                     s.guess_of[node] = s.nguesses + 1

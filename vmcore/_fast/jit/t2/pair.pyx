@@ -64,9 +64,9 @@ cdef int64_t told_width(const Graph *g, uint32_t node, uint32_t block) noexcept 
     # What a comparison with a constant, which every way to the block has met, says of a value.
     cdef const BlockOf *b
     cdef const Node *n
-    cdef uint32_t i, before
+    cdef uint32_t before
     cdef uint64_t most
-    for i in range(MOST_ABOVE):
+    for _ in range(MOST_ABOVE):
         before = g.blocks[block].idom
         if before == 0 or before == block:
             break

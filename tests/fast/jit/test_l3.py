@@ -644,6 +644,17 @@ def test_the_engine_is_known_by_its_build() -> None:
     assert same == l3.engine_id().hex()
 
 
+@pytest.mark.parametrize("module", ["hart/a.so", "jit/a.so", "jit/t2/a.so", "jit/x64/a.so", "memory/a.so"])
+def test_a_build_is_all_of_its_modules(tmp_path: Path, module: str) -> None:
+    empty = packfiles.built_when(str(tmp_path))
+    path = tmp_path / module
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"one")
+    one = packfiles.built_when(str(tmp_path))
+    path.write_bytes(b"other")
+    assert len({empty, one, packfiles.built_when(str(tmp_path))}) == 3
+
+
 def handler_order(first: str) -> str:
     program = f"import {first}; from vmcore._fast.hart.handlers import names; print(*names)"
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout

@@ -44,12 +44,13 @@ class Pack(NamedTuple):
 def built_when(folder: str) -> bytes:
     """Return sizes and times of the compiled modules of the engine, whose folder this is."""
     found = []
-    for part in ("hart", "jit", os.path.join("jit", "x64"), "memory"):
-        with contextlib.suppress(OSError), os.scandir(os.path.join(folder, part)) as entries:
-            for entry in entries:
-                if entry.name.endswith((".so", ".pyd")):
-                    status = entry.stat()
-                    found.append((part, entry.name, status.st_size, status.st_mtime_ns))
+    for part in ("hart", "jit", "memory"):
+        for where, _, names in os.walk(os.path.join(folder, part)):
+            for name in names:
+                if name.endswith((".so", ".pyd")):
+                    with contextlib.suppress(OSError):
+                        status = os.stat(os.path.join(where, name))
+                        found.append((os.path.relpath(where, folder), name, status.st_size, status.st_mtime_ns))
     return repr(sorted(found)).encode()
 
 

@@ -3,15 +3,20 @@
 Blocks are visited in reverse postorder, so what dominates a node was visited before it. Each node has its operands
 replaced, is simplified, and is looked up by what it computes: x op y == x op y, wherever the first one dominates.
 
+Where x + y is there already, x + (y + c) becomes that plus c, and where x + (y << k) is, so does x + ((y + c) << k):
+what the copies of an unrolled loop access has one root then, and constants apart (loops.pxd).
+
 Limits: pure operations only (loads, look-ups of hosts and what raises flags have passes of their own); constants are
 one node each in block 1, unless they are marked.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from vmcore._fast.jit.t2.analysis cimport analyse, dominates
 from vmcore._fast.jit.t2.build cimport MOST_MADE, const_node, room_to_rewrite, simplify
-from vmcore._fast.jit.t2.ir cimport OP_CONST, burn, is_pure, remove_node, replace_all, Graph, Node
+from vmcore._fast.jit.t2.ir cimport (
+    OP_ADD, OP_CONST, OP_SHL, T_INT, burn, is_const, is_pure, remove_node, replace_all, Graph, Node)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:
@@ -59,6 +64,55 @@ cdef uint32_t find(Numbers *t, uint32_t node) noexcept nogil:
     return node
 
 
+cdef uint32_t there(const Numbers *t, uint32_t op, uint32_t a, uint32_t b, uint32_t block) noexcept nogil:
+    # The node that computes that, if one dominates the block; 0: there is none. Operands in either order.
+    cdef const Graph *g = t.g
+    cdef Node wanted
+    cdef uint32_t other
+    memset(&wanted, 0, sizeof(Node))
+    wanted.op = <uint16_t>op
+    wanted.type = T_INT
+    wanted.a = a
+    wanted.b = b
+    for _ in range(2 if op == OP_ADD else 1):
+        other = t.heads[hash_of(&wanted) & (t.nheads - 1)]
+        while other:
+            if same(&g.nodes[other], &wanted) and dominates(g, g.nodes[other].block, block):
+                return other
+            other = t.chain[other]
+        wanted.a = b
+        wanted.b = a
+    return 0
+
+
+cdef bint take_out(Numbers *t, uint32_t node, uint32_t x, uint32_t y) noexcept nogil:
+    # Take a constant out of the sum of both, that is part of the second one, if that is of use.
+    cdef Graph *g = t.g
+    cdef uint32_t block = g.nodes[node].block
+    cdef uint32_t by = 0
+    cdef uint32_t sum, number
+    cdef uint64_t c
+    if g.nodes[y].op == OP_SHL and is_const(g, g.nodes[y].b):
+        by = g.nodes[y].b
+        y = g.nodes[y].a
+    if g.nodes[y].op != OP_ADD or not is_const(g, g.nodes[y].b):
+        return False
+    c = <uint64_t>g.nodes[g.nodes[y].b].imm
+    y = g.nodes[y].a
+    if by:
+        c <<= <uint64_t>g.nodes[by].imm & 63
+        y = there(t, OP_SHL, y, by, block)
+    sum = there(t, OP_ADD, x, y, block) if y else 0
+    if sum == 0 or not burn(g):
+        return False
+    number = const_node(g, <int64_t>c)
+    if number == 0:
+        return False
+    g.nodes[node].a = sum
+    g.nodes[node].b = number
+    return True
+
+
 cdef void map_operands(Numbers *t, uint32_t node) noexcept nogil:
     cdef Node *n = &t.g.nodes[node]
     n.a = now(t, n.a)
@@ -96,6 +150,9 @@ cdef void visit(Numbers *t, uint32_t node) noexcept nogil:
             become(t, made, find(t, made))
         made = following
     found = now(t, found)
+    if found == node and op == OP_ADD and not is_const(g, g.nodes[node].b) and g.nnodes < t.room:
+        if not take_out(t, node, g.nodes[node].a, g.nodes[node].b):
+            take_out(t, node, g.nodes[node].b, g.nodes[node].a)
     become(t, node, find(t, node) if found == node else found)
 
 

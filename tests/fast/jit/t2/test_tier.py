@@ -18,7 +18,7 @@ from vmcore.isa.riscv import Isa, install
 from vmcore.isa.riscv.csrs import csr_number
 
 RAM = 0x8000_0000
-A0, A1, A2, A3 = range(10, 14)
+A0, A1, A2, A3, A4, A5 = range(10, 16)
 #: More than it takes until a region is made, however busy the host is.
 PATIENCE = 400
 PIECE = 1_000_000
@@ -215,6 +215,47 @@ def test_a_frame_that_lies_in_two_pages_is_looked_up_in_parts(address: int, give
 
 def test_a_chain_whose_guesses_are_right_stays() -> None:
     settled(paged(list_of(1)), 0)
+
+
+def counter_beside() -> bytes:
+    """A loop that counts in two places in turn, and reads something else between reading and writing."""
+    a = start(RAM + 0x10000)
+    a.emit("xori", rd=A4, rs1=A4, imm=8)
+    a.emit("add", rd=A5, rs1=A2, rs2=A4)
+    a.emit("ld", rd=A3, rs1=A5, imm=0)
+    a.emit("ld", rd=A1, rs1=A1, imm=0)
+    a.emit("addi", rd=A3, rs1=A3, imm=1)
+    a.emit("sd", rs1=A5, rs2=A3, imm=0)
+    a.emit("addi", rd=A0, rs1=A0, imm=1)
+    a.emit("jal", to="loop", rd=0)
+    return a.code().ljust(0x10000, b"\0") + struct.pack("<Q", 0).ljust(0x1000, b"\0")
+
+
+@pytest.mark.parametrize("faults", [False, True])
+def test_a_page_is_dirty_once_it_is_written_and_not_before(faults: bool) -> None:
+    core = paged(counter_beside())
+    # The hart sets D by itself (Svadu).
+    core.csr_write(0, csr_number("menvcfg"), 1 << 61)
+    page, clean, gone = RAM + 0x20000, RAM + 0x42000 + 8 * 0x20, RAM + 0x42000 + 8 * 0x22
+    # What the second load reads is its own address, so that it goes round.
+    address = RAM + 0x12000
+    core.memory.write(address ^ 0x1000, struct.pack("<Q", address))
+    core.set_x(0, A1, address)
+    entry = struct.unpack("<Q", core.memory.read(clean, 8))[0]
+    core.memory.write(clean, struct.pack("<Q", entry & ~0x80))
+    core.memory.write(gone, struct.pack("<Q", 0))
+    run_until(core, "t2_entries")
+    core.run(max_insns=PIECE)
+    assert [one["start"] for one in blocks(core, RAM) if one["why"] == "region"] == [LOOP]
+    core.set_x(0, A2, page)
+    core.set_x(0, A1, RAM + 0x22000 if faults else address)
+    core.set_pc(0, LOOP)
+    entries = core.stats()["t2_entries"]
+    core.run(max_insns=1000)
+    assert core.stats()["t2_entries"] > entries
+    dirty = struct.unpack("<Q", core.memory.read(clean, 8))[0] & 0x80
+    assert bool(dirty) is not faults
+    core.close()
 
 
 def test_code_that_changes_takes_its_region_along() -> None:

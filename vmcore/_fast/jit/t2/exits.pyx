@@ -13,11 +13,12 @@ from vmcore._fast.jit.t2.code cimport (
     ASIDE_CROSS, ASIDE_EXIT, ASIDE_LOST, ASIDE_NEXT, ASIDE_NEXT_RAX, ASIDE_PAGES, ASIDE_POLLED, ASIDE_STEP, XMM0, XMM1,
     Away, Code, Wait, away, land8, make_moves, node_of, one_more, source_of)
 from vmcore._fast.jit.t2.emit_mem cimport host_address
-from vmcore._fast.jit.t2.ir cimport F_REGISTERS, MEM_EARLY, MEM_WRITE, SNAP_STEP, Node, Snap, snap_node, snap_reg
+from vmcore._fast.jit.t2.ir cimport (
+    F_REGISTERS, MEM_AHEAD, MEM_EARLY, MEM_WRITE, SNAP_STEP, Node, Snap, snap_node, snap_reg)
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST, PLACE_HOME, Move
 from vmcore._fast.jit.t2.places cimport AT_XMM
 from vmcore._fast.jit.t2.record cimport (
-    RECORD_EARLY, RECORD_FAR, RECORD_FIRST, RECORD_HEAD, RECORD_SLOT_SHIFT, RECORD_WORK_SHIFT)
+    RECORD_AHEAD, RECORD_EARLY, RECORD_FAR, RECORD_FIRST, RECORD_HEAD, RECORD_SLOT_SHIFT, RECORD_WORK_SHIFT)
 from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN, late_work, snap_source
 from vmcore._fast.jit.t2.ways cimport OFF_MASK
 from vmcore._fast.jit.x64.asm cimport (
@@ -287,6 +288,8 @@ cdef void emit_record(Code *c, uint32_t host) noexcept nogil:
     at[6] = <uint8_t>(c.slot << RECORD_SLOT_SHIFT)
     if n.flags & MEM_EARLY:
         at[6] |= RECORD_EARLY
+    if n.flags & MEM_AHEAD:
+        at[6] |= RECORD_AHEAD
     if s.off == c.g.blocks[1].off:
         at[6] |= RECORD_FIRST
     if page_of(s):

@@ -13,8 +13,9 @@ can do for both:
 - In code that was left all the time as what it accesses lies in two pages (Graph.narrow), as frames on a stack may, it
   is widened within sixteen bytes alone, counted from the root: the ABI has sp a multiple of that, so that they never
   lie in two pages.
-- What is read and then, in the same block, written is asked for as something to write at once. Where it cannot be
-  written yet the region is left before it is read, and T0 or T1 gets both.
+- What is read and then, in the same block, written is asked for as something to write at once (MEM_AHEAD). Where it
+  cannot be written yet, or its page is not dirty, the region is left before it is read, and T0 or T1 gets both: the
+  guest may fault between them.
 
 A HOST for reads is never used for writes. One for writes is used for reads: a page-table entry that lets write and not
 read is reserved and faults, as is such a PMP entry (csr.pyx keeps the old one); both kinds of entries of the TLB have
@@ -28,7 +29,7 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t
 
 from vmcore._fast.jit.t2.analysis cimport analyse, dominates
 from vmcore._fast.jit.t2.ir cimport (
-    MEM_EARLY, MEM_WRITE, OP_HOST, OP_LOAD, OP_STORE, SNAP_NEXT, SNAP_STEP, burn, remove_node, Graph, Node)
+    MEM_AHEAD, MEM_EARLY, MEM_WRITE, OP_HOST, OP_LOAD, OP_STORE, SNAP_NEXT, SNAP_STEP, burn, remove_node, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport copy_snap, fits_imm, root_of
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_take, scratch_zeroed
 
@@ -140,7 +141,8 @@ cdef uint32_t find(Shared *s, const Host *other) noexcept nogil:
         if g.narrow and low >> LOG_CHUNK != (high - 1) >> LOG_CHUNK:
             continue
         if burn(g) and widen(g, h, low, high):
-            g.nodes[h.node].flags |= g.nodes[other.node].flags & MEM_WRITE
+            if not lets_write(g, h, other):
+                g.nodes[h.node].flags |= MEM_WRITE | MEM_AHEAD
             return i
     return 0
 

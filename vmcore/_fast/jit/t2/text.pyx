@@ -27,10 +27,10 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.jit.t2.build cimport base_node, const_node, entry_node
 from vmcore._fast.jit.t2.ir cimport (
-    END_BRANCH, END_GOTO, END_LEAVE, END_LEAVE_TO, END_NONE, F_REGISTERS, MEM_EARLY, MEM_GUESS, MEM_SIGNED, MEM_WRITE,
-    MOST_OFF, NODE_COVERED, NODE_REMAT, OP_ARG, OP_BASE, OP_CONST, OP_COUNT_OF, OP_ENTRY, OP_FPU, OP_HOST, T_NONE,
-    append, append_arg, edge_arg, new_block, new_snap, op_row, operand, pool_take, snap_node, snap_reg, BlockOf, Edge,
-    Graph, Node, OpRow, Snap)
+    END_BRANCH, END_GOTO, END_LEAVE, END_LEAVE_TO, END_NONE, F_REGISTERS, MEM_AHEAD, MEM_EARLY, MEM_GUESS, MEM_SIGNED,
+    MEM_WRITE, MOST_OFF, NODE_COVERED, NODE_REMAT, OP_ARG, OP_BASE, OP_CONST, OP_COUNT_OF, OP_ENTRY, OP_FPU, OP_HOST,
+    T_NONE, append, append_arg, edge_arg, new_block, new_snap, op_row, operand, pool_take, snap_node, snap_reg, BlockOf,
+    Edge, Graph, Node, OpRow, Snap)
 from vmcore.errors import ConfigError
 
 cdef enum:
@@ -41,7 +41,7 @@ cdef object MOST = 0xFFFFFFFFFFFFFFFF
 cdef tuple TYPES = ("none", "int", "f64", "f32")
 cdef tuple KINDS = ("next", "step")
 cdef dict OPERATIONS = {op_row(op).name.decode(): op for op in range(1, OP_COUNT_OF)}
-cdef dict MARKS = {"write": MEM_WRITE, "signed": MEM_SIGNED, "early": MEM_EARLY, "guess": MEM_GUESS,
+cdef dict MARKS = {"write": MEM_WRITE, "signed": MEM_SIGNED, "early": MEM_EARLY, "guess": MEM_GUESS, "ahead": MEM_AHEAD,
                    "covered": NODE_COVERED, "remat": NODE_REMAT}
 cdef object TOKEN = re.compile(r"\s*(?:([a-z_][a-z0-9_]*|-?0x[0-9a-fA-F]+|-?\d+|[=.,()@:#\[\]])|(\S))")
 

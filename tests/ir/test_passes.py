@@ -111,6 +111,7 @@ WRONG = {
     "for no instruction": "b1:\n  leave [next 1:]\n",
     "another type": "region fpu\nb1:\n  fpu [next 0:]\n  v1 = entry f1\n  v2 = add v1, 1\n  leave [next 0:]\n",
     "refers to what is remembered": "b1:\n  v1 = tag\n  v2 = add v1, 1\n  leave [next 0:]\n",
+    "ahead of time": "b1:\n  v1 = host 8 size 8 ahead [next 0:]\n  leave [next 0:]\n",
     "half of what it remembers": "b1:\n  v1 = tag\n  v2 = host 8, v1 size 8 [next 0:]\n  leave [next 0:]\n",
     "remembers something else": "b1:\n  v1 = tag\n  v2 = host 8, v1, v1 size 8 [next 0:]\n  leave [next 0:]\n",
     "before it is possible": "region fpu\nb1:\n  v1 = frombits.f64 0\n  fpu [next 0:]\n  leave [next 0:]\n",

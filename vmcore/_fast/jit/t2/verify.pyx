@@ -5,11 +5,11 @@ from libc.string cimport memcpy, memset
 
 from vmcore._fast.jit.t2.analysis cimport analyse, dominates
 from vmcore._fast.jit.t2.ir cimport (
-    END_BRANCH, END_GOTO, END_LEAVE, END_LEAVE_TO, END_NONE, F_REGISTERS, MEM_GUESS, MEM_WRITE, MOST_OFF, OP_ADDEND,
-    OP_ARG, OP_BASE, OP_BITS, OP_BOX, OP_COUNT_OF, OP_ENTRY, OP_F32_F64, OP_F64_F32, OP_FADD, OP_FCLEAN, OP_FEQ, OP_FLE,
-    OP_FMAX, OP_FPU, OP_FROMBITS, OP_FSGNJ, OP_F_INT, OP_HOST, OP_INT_F, OP_LOAD, OP_NONE, OP_SELECT, OP_STORE, OP_TAG,
-    OP_UNBOX, P_LEAVES, SNAP_STEP, T_F32, T_F64, T_INT, T_NONE, edge_arg, op_row, operand, snap_node, snap_reg, BlockOf,
-    Edge, Graph, Node, OpRow, Snap)
+    END_BRANCH, END_GOTO, END_LEAVE, END_LEAVE_TO, END_NONE, F_REGISTERS, MEM_AHEAD, MEM_GUESS, MEM_WRITE, MOST_OFF,
+    OP_ADDEND, OP_ARG, OP_BASE, OP_BITS, OP_BOX, OP_COUNT_OF, OP_ENTRY, OP_F32_F64, OP_F64_F32, OP_FADD, OP_FCLEAN,
+    OP_FEQ, OP_FLE, OP_FMAX, OP_FPU, OP_FROMBITS, OP_FSGNJ, OP_F_INT, OP_HOST, OP_INT_F, OP_LOAD, OP_NONE, OP_SELECT,
+    OP_STORE, OP_TAG, OP_UNBOX, P_LEAVES, SNAP_STEP, T_F32, T_F64, T_INT, T_NONE, edge_arg, op_row, operand,
+    snap_node, snap_reg, BlockOf, Edge, Graph, Node, OpRow, Snap)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_take
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
@@ -123,6 +123,8 @@ cdef bint check_host(Check *k, const Node *n, uint32_t place) noexcept nogil:
         return wrong(k, "a host has a span that there is not")
     if n.flags & MEM_GUESS and n.c == 0:
         return wrong(k, "a host that guesses its page has none")
+    if n.flags & MEM_AHEAD and not n.flags & MEM_WRITE:
+        return wrong(k, "a host for loads is not one for stores ahead of time")
     if n.b == 0:
         return True if n.c == 0 else wrong(k, "a host has half of what it remembers")
     if not check_use(k, n.b, place, T_INT) or (n.c and not check_use(k, n.c, place, T_INT)):

@@ -297,3 +297,19 @@ def test_a_cycle_with_two_entries_is_the_regions_loop_all_the_same():
     assert formed["loop"]
     assert formed["insns"] == 5
     assert offsets(formed) == [8, 12, 20]
+
+
+# 0: to 20 or on; 8: header, and by itself a loop as well; 20: so is this; 28: back to 8; 32: after.
+TWO_HEADERS = code_of({0: nop(1), 4: branch(4, 20), 8: nop(1), 12: branch(12, 32), 16: branch(16, 8), 20: nop(1),
+                       24: branch(24, 20), 28: branch(28, 8), 32: RET})  # fmt: skip
+
+
+@pytest.mark.parametrize("sample", [8, 16, 20, 24])
+def test_of_two_headers_the_one_that_is_come_to_less_often(sample):
+    outer, inner = [8, 12, 16], [20, 24]
+    assert Former(TWO_HEADERS, ISA, trail=3 * (outer + 4 * inner + [28])).header(sample) == 8
+    assert Former(TWO_HEADERS, ISA, trail=3 * (4 * outer + inner + [28])).header(sample) == 20
+    # Without a trail it is the loop around the place; and what is taken is not asked for again.
+    assert Former(TWO_HEADERS, ISA).header(sample) == (8 if sample in outer else 20)
+    taken = Former(TWO_HEADERS, ISA, trail=3 * (outer + 4 * inner + [28]), taken=[8])
+    assert taken.header(sample) == (None if sample in outer else 20)

@@ -13,6 +13,7 @@ from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
     MOST_TRIES = 24           # headers that are tried for one sample
+    MOST_TWINS = 2            # ... for the same loop
     MOST_SWITCHED = 96        # ways of switches in a region
     MOST_RECURSIVE = 128      # instructions of a region in which something calls itself
 
@@ -422,6 +423,36 @@ cdef bint try_header(Region *r, uint32_t top, uint32_t sample, bint innermost, u
     return True
 
 
+cdef uint32_t times_at(const RegionInput *given, uint32_t off) noexcept nogil:
+    cdef uint32_t n = 0
+    cdef uint32_t i
+    for i in range(given.ntrail):
+        n += given.trail[i] == <int32_t>off
+    return n
+
+
+cdef uint32_t seldom_header(Region *r, const RegionInput *given, uint32_t sample, uint32_t best,
+                            uint32_t size) noexcept nogil:
+    # A loop that is entered at two places may have its header at either. Of those with the same instructions the one
+    # where the hart came to less often leaves the part where it came to more often a loop within, for which things can
+    # be done once.
+    cdef uint32_t times = times_at(given, best)
+    cdef uint32_t tries = 0
+    cdef uint32_t i, off, n
+    for i in range(1, r.page.nplaces):
+        off = r.page.places[i].off
+        if r.page.places[i].loop != i or (given.taken != NULL and bit(given.taken, off)) or tries == MOST_TWINS:
+            continue
+        n = times_at(given, off)
+        if not 0 < n < times:
+            continue
+        tries += 1
+        if form_at(r, off) == REFUSED_NOT and r.is_loop and r.ninsns == size and place_with(r, &r.flow, sample):
+            best = off
+            times = n
+    return best
+
+
 cdef uint32_t loop_header(Region *r, const RegionInput *given, uint32_t sample, bint innermost) noexcept nogil:
     cdef uint32_t best = NOT_A_PLACE
     cdef uint32_t size = 0
@@ -452,7 +483,7 @@ cdef uint32_t loop_header(Region *r, const RegionInput *given, uint32_t sample, 
                     try_header(r, top, sample, innermost, &best, &size)
             top = r.page.places[top].outer
     if best != NOT_A_PLACE:
-        return best
+        return seldom_header(r, given, sample, best, size)
     if taken or (given.taken != NULL and bit(given.taken, sample)):
         return NOT_A_PLACE
     return sample

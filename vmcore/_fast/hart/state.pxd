@@ -175,6 +175,7 @@ cdef struct Hart:
     uint8_t priv
     uint8_t waiting           # in WFI or WRS
     uint8_t stopped           # HSM: not started
+    uint8_t in_region         # compiled code was left inside one, for its budget or what was raised
     uint64_t f[32]
     # Where compiled code was left, and what it calls (jit/).
     uint64_t exit_pc

@@ -33,6 +33,7 @@ cdef struct PageBlocks:
     # of it is being compiled; and how many blocks there were when it was last looked at.
     uint16_t sightings
     uint8_t waiting
+    uint8_t outside           # it was seen in block code since the last one was asked for
     uint32_t vain_blocks
     uint32_t t1_ns            # for 2**16 instructions, nearly at best: without regions; 0: it is not known
     uint32_t t2_ns            # ... since its last region was made

@@ -174,7 +174,7 @@ cdef void keep_profile(const PageBlocks *u, Profile *p) noexcept nogil:
     if kept == 0:
         p.warm = 0
     if not all_of_them:
-        memset(p.covered, 0, sizeof(p.covered))
+        memset(p.vain_at, 0, sizeof(p.vain_at))
 
 
 cdef Image *begin_image(System *sys, CodeBundle *bundle) noexcept nogil:

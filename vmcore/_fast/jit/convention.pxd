@@ -118,6 +118,9 @@ cdef inline int32_t at_strays(uint32_t slot) noexcept nogil:
 cdef inline int32_t at_crossings(uint32_t slot) noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).regions[slot].crossings - HART_BIAS()
 
+cdef inline int32_t at_in_region() noexcept nogil:
+    return <int32_t><size_t>&(<Hart *>NULL).in_region - HART_BIAS()
+
 cdef inline int32_t at_n_hits() noexcept nogil:
     return <int32_t><size_t>&(<Hart *>NULL).n_hits - HART_BIAS()
 

@@ -89,7 +89,7 @@ cdef struct Profile:
     uint8_t agains            # how often those that were given up might be made once more
     uint8_t narrow            # look-ups that are shared are for a few bytes
     uint8_t spare[5]
-    uint8_t covered[256]      # a bit for each halfword that begins an instruction of a region
+    uint8_t vain_at[256]      # a bit for each halfword where a hart was seen, and no region was to be had
 
 # A jump to another place of the page. Until that place is compiled it leads to an exit.
 cdef struct Link:

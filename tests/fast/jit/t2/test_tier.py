@@ -258,6 +258,78 @@ def test_a_page_is_dirty_once_it_is_written_and_not_before(faults: bool) -> None
     core.close()
 
 
+def rotated() -> bytes:
+    """A loop that is entered at its top once, then in its middle: 64 times for 50 turns, then for ever.
+
+    Every 1024th turn no region goes on.
+    """
+    a = start(RAM + 0x8000)
+    a.emit("addi", rd=A5, rs1=0, imm=64)
+    a.emit("addi", rd=A4, rs1=0, imm=50)
+    a.emit("jal", to="top", rd=0)
+    a.label("outer")
+    a.emit("csrrs", rd=A3, rs1=0, imm=csr_number("mscratch"))
+    a.emit("addi", rd=A5, rs1=A5, imm=-1)
+    a.emit("addi", rd=A4, rs1=0, imm=50)
+    a.emit("bne", to="header", rs1=A5, rs2=0)
+    a.emit("sub", rd=A4, rs1=0, rs2=A4)
+    a.emit("jal", to="header", rd=0)
+    a.label("top")
+    a.emit("addi", rd=A0, rs1=A0, imm=1)
+    a.emit("ld", rd=A3, rs1=A2, imm=0)
+    a.label("header")
+    a.emit("addi", rd=A4, rs1=A4, imm=-1)
+    a.emit("andi", rd=A1, rs1=A4, imm=1023)
+    a.emit("bne", to="on", rs1=A1, rs2=0)
+    a.emit("csrrs", rd=A3, rs1=0, imm=csr_number("mscratch"))
+    a.label("on")
+    a.emit("bne", to="top", rs1=A4, rs2=0)
+    a.emit("jal", to="outer", rd=0)
+    return a.code()
+
+
+def test_block_code_ends_where_a_region_begins() -> None:
+    core = machine(rotated())
+    # The top is warm before the middle is, so its block goes on behind that, which is never come to in it.
+    run_until(core, "t2_entries")
+    assert [one["start"] for one in blocks(core, RAM) if one["why"] == "region"] == [LOOP + 44]
+    before = core.stats()["t2_insns"]
+    core.run(max_insns=20 * PIECE)
+    assert core.stats()["t2_insns"] - before > 19 * PIECE
+    core.close()
+
+
+def two_loops() -> bytes:
+    """Two loops by turns, nineteen of twenty instructions in the first, in a loop that cannot be a region."""
+    a = start(RAM + 0x8000)
+    for label, turns in (("long", 1900), ("short", 100)):
+        a.emit("addi", rd=A1, rs1=0, imm=turns)
+        a.emit("slli", rd=A1, rs1=A1, imm=6)
+        a.label(label)
+        a.emit("addi", rd=A1, rs1=A1, imm=-1)
+        a.emit("bne", to=label, rs1=A1, rs2=0)
+    a.emit("csrrs", rd=A3, rs1=0, imm=csr_number("mscratch"))
+    a.emit("jal", to="loop", rd=0)
+    return a.code()
+
+
+def test_what_regions_leave_over_is_compiled_as_well() -> None:
+    core = machine(two_loops())
+    for _ in range(PATIENCE):
+        core.run(max_insns=PIECE)
+        starts = sorted(one["start"] for one in blocks(core, RAM) if one["why"] == "region")
+        if len(starts) == 2:
+            break
+    assert starts == [LOOP + 8, LOOP + 24]
+    before = core.stats()
+    core.run(max_insns=100 * PIECE)
+    after = core.stats()
+    assert after["t2_insns"] - before["t2_insns"] > 98 * PIECE
+    # There is nothing else to be had, which is not asked again and again.
+    assert after["t2_watched"] - before["t2_watched"] <= 8
+    core.close()
+
+
 def test_code_that_changes_takes_its_region_along() -> None:
     core = machine(counting())
     run_until(core, "t2_entries")

@@ -11,7 +11,6 @@ from vmcore._fast.jit.t2.alloc cimport allocate, allocation_free, allocation_ini
 from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.check cimport Misplaced, check_allocation
 from vmcore._fast.jit.t2.emit cimport code_free, code_init, emit_region
-from vmcore._fast.jit.t2.flow cimport Place
 from vmcore._fast.jit.t2.ir cimport GUESS_PAGE, Graph, count_uses, graph_clear, graph_free, graph_init
 from vmcore._fast.jit.t2.job cimport MOST_REGION_LINKS, Job
 from vmcore._fast.jit.t2.layout cimport lay_out
@@ -19,11 +18,11 @@ from vmcore._fast.jit.t2.lift cimport lift_region
 from vmcore._fast.jit.t2.passes cimport CHECKED, optimise
 from vmcore._fast.jit.t2.places cimport Allocation
 from vmcore._fast.jit.t2.region cimport (
-    NOT_A_PLACE, REFUSED_COLD, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, Region, form_found, loop_header, region_free,
+    NOT_A_PLACE, REFUSED_COLD, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, form_found, loop_header, region_free,
     region_new)
 from vmcore._fast.jit.t2.select cimport select_nodes
 from vmcore._fast.jit.t2.trail cimport count_ways
-from vmcore._fast.jit.t2.ways cimport OFF_MASK, PAGE_BITS, RegionInput, insn_at
+from vmcore._fast.jit.t2.ways cimport RegionInput
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
 
 find_features()
@@ -59,17 +58,6 @@ cdef void workshop_close(Workshop *shop) noexcept nogil:
 cdef bint is_right(const Graph *g, const Allocation *al) noexcept nogil:
     cdef Misplaced found
     return check_allocation(g, al, &found)
-
-
-cdef void note_covered(const Region *r, Job *job) noexcept nogil:
-    cdef const Place *p
-    cdef uint32_t i, off
-    for i in range(r.flow.norder):
-        p = &r.flow.places[r.flow.order[i]]
-        off = p.off
-        while r.guide.contexts[p.context].frame == 0 and off <= p.last:
-            job.covered[off >> PAGE_BITS][(off & OFF_MASK) >> 4] |= <uint8_t>(1 << (off >> 1 & 7))
-            off += insn_at(&r.guide, off).length
 
 
 cdef void note_pages(Workshop *shop, const Job *job) noexcept nogil:
@@ -113,7 +101,6 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
         return REFUSED_COLD
     job.insns = shop.region.ninsns
     job.used = shop.region.used
-    note_covered(shop.region, job)
     graph_clear(&shop.graph)
     shop.graph.fuel = job.fuel
     shop.graph.guesses = GUESS_PAGE - job.steady

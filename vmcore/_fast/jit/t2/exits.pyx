@@ -6,7 +6,7 @@ from vmcore._fast.hart.state cimport ACC_READ, ACC_WRITE
 from vmcore._fast.jit.block cimport Link
 from vmcore._fast.jit.convention cimport (
     HOST_OF, INFO_ACC_SHIFT, INFO_COUNT_SHIFT, STUB_FP, STUB_STEP, STUB_T2_MISS, XMM_OF, at_budget, at_crossings, at_f,
-    at_insns, at_page_base, at_stub, at_x)
+    at_in_region, at_insns, at_page_base, at_stub, at_x)
 from vmcore._fast.jit.image cimport BEHIND, PLACE_BITS
 from vmcore._fast.jit.l1 cimport jump_rax
 from vmcore._fast.jit.t2.code cimport (
@@ -23,9 +23,9 @@ from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN, late_work, snap_so
 from vmcore._fast.jit.t2.ways cimport OFF_MASK
 from vmcore._fast.jit.x64.asm cimport (
     ASM_SLACK, CC_A, CC_L, CC_NP, F_ADD_I, F_AND_I, F_CMP_I, F_MOV, F_MOVQ_XR, F_MOVSD_LOAD, F_MOVSD_STORE, F_MOVSXD,
-    F_MOV_MR, F_PCMPEQD, F_SUB_I, F_SUB_MR, F_UCOMISD, F_UCOMISS, F_UNPCKLPS, RAX, RBP, RDX, x64_put16, x64_put32,
-    x64_put64, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp_m, x_jmp_to, x_lea_rip, x_mov_imm, x_nops, x_patch32, x_rm, x_rmi,
-    x_rr, x_rri)
+    F_MOV_MR, F_OR8_MI, F_PCMPEQD, F_SUB_I, F_SUB_MR, F_UCOMISD, F_UCOMISS, F_UNPCKLPS, RAX, RBP, RDX, x64_put16,
+    x64_put32, x64_put64, x_call_m, x_jcc, x_jcc8, x_jmp, x_jmp_m, x_jmp_to, x_lea_rip, x_mov_imm, x_nops, x_patch32,
+    x_rm, x_rmi, x_rr, x_rri)
 
 
 cdef enum:
@@ -176,6 +176,8 @@ cdef void emit_exit(Code *c, uint32_t snap, bint polled) noexcept nogil:
         x_mov_imm(&c.a, RDX, info_of(s))
         x_jmp_m(&c.a, RBP, at_stub(STUB_STEP))
     elif polled:
+        # Who is seen here is seen in a region.
+        x_rmi(&c.a, F_OR8_MI, 0, 0, RBP, at_in_region(), 1)
         away(c, x_jmp(&c.a), ASIDE_NEXT, off_of(s))
     else:
         go_on(c, s, False)

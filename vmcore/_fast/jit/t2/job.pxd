@@ -41,7 +41,6 @@ cdef struct Job:
     uint32_t header
     uint32_t insns
     uint32_t used             # pages, a bit for each
-    uint8_t covered[MOST_PAGES][256]  # a bit for each halfword that begins an instruction of it, calls apart
     uint32_t size
     uint32_t nlinks
     uint64_t ns

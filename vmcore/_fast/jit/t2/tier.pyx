@@ -25,15 +25,16 @@ from vmcore._fast.jit.t2.material cimport bundle_at, count_warm, describe, forge
 from vmcore._fast.jit.t2.passes cimport step_name
 from vmcore._fast.jit.t2.region cimport REFUSED_COLD
 from vmcore._fast.jit.t2.trail cimport TRAIL
-from vmcore._fast.jit.t2.ways cimport NO_ADDRESS
+from vmcore._fast.jit.t2.ways cimport NO_ADDRESS, bit, set_bit
 from vmcore._fast.memory.alloc cimport vm_calloc, vm_free
 
 cdef enum:
-    # What sightings of a page add up to. Those where no region is count for more, as a hart that is seen in one may
-    # have been in its code; and those that come soon after the last one, as a region pays for itself sooner there.
+    # What sightings of a page add up to. Those in block code count for more, and those that come soon after the last
+    # one, as a region pays for itself sooner there.
     ENOUGH = 32
     LEAST_INSNS = SAMPLE_INSNS // 2   # since a hart was seen: before, it is not seen again
     WEIGHT_OUTSIDE = 8
+    MOST_SIGHTINGS = 0xFFFF
     OFTEN_SEEN = 3            # sightings of anything since the last one, at most
     SELDOM_SEEN = 8           # ... more than this
     STORM = 64                # instructions in regions for each entry, below which block code may do as well
@@ -97,7 +98,8 @@ cdef Job *job_for(Hart *hart, const Tier *t, CodeBundle *bundle, gva_t pc) noexc
     return job
 
 
-cdef void note_change(CodeCache *c, CodeBundle *bundle, uint32_t off, uint32_t old, uint64_t evictions) noexcept nogil:
+cdef void note_change(const CodeCache *c, CodeBundle *bundle, uint32_t off, uint32_t old,
+                      uint64_t evictions) noexcept nogil:
     # For all harts, if anything may lead to what was there.
     cdef Tier *t = <Tier *>c.tier
     cdef Change *change = &t.changes[t.serial & (CHANGES - 1)]
@@ -113,11 +115,30 @@ cdef void note_change(CodeCache *c, CodeBundle *bundle, uint32_t off, uint32_t o
     t.serial += 1
 
 
-cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
+cdef void cut_blocks(Hart *hart, Tier *t, CodeBundle *bundle, uint32_t header) noexcept nogil:
+    # Block code that runs across the place where a region begins now ends there from now on. A loop that was entered
+    # in its middle, as a region leaves one for an access to two pages, would never come to its region again.
+    cdef PageBlocks *u = <PageBlocks *>bundle.blocks
+    cdef const CodeCache *c = <CodeCache *>hart.sys.cache
+    cdef uint64_t evictions = c.n_evictions
+    cdef uint32_t n = u.nblocks
+    cdef uint32_t i, off, old
+    for i in range(n):
+        off = u.blocks[i].off
+        if u.blocks[i].why >= END_REGION or off & REPLACED or not off < header < u.blocks[i].end:
+            continue
+        old = bundle.code[off >> 1]
+        if not unmake(hart, bundle, off) or c.n_evictions != evictions:
+            return
+        note_change(c, bundle, off, old, evictions)
+
+
+cdef bint settle(Hart *hart, CodeBundle *bundle, Job *job) noexcept nogil:
     # What came of a job: into its page, if that is still what it was.
+    cdef System *sys = hart.sys
     cdef CodeCache *c = <CodeCache *>sys.cache
     cdef Tier *t = <Tier *>c.tier
-    cdef uint32_t old, i, k
+    cdef uint32_t old
     cdef uint64_t evictions
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Made made
@@ -133,6 +154,7 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
             # Found out at once; not to be asked again soon, unless there is more than there was.
             u.profile.tries -= u.profile.tries > 0
             u.profile.vain += u.profile.vain < MOST_VAIN
+            set_bit(u.profile.vain_at, job.sample)
         elif u.profile.nrefused < MOST_REFUSED:
             u.profile.refused[u.profile.nrefused] = <uint16_t>job.header
             u.profile.nrefused += 1
@@ -167,17 +189,12 @@ cdef bint settle(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
     t.n_spilled += job.spilled
     note_change(c, bundle, job.header, old, evictions)
     if c.n_evictions == evictions:
-        for k in range(job.npages):
-            bundle = find_bundle(sys, job.gpa[k])
-            if bundle == NULL or bundle.blocks == NULL or bundle.serial != job.serial[k]:
-                continue
-            u = <PageBlocks *>bundle.blocks
-            for i in range(sizeof(u.profile.covered)):
-                u.profile.covered[i] |= job.covered[k][i]
+        cut_blocks(hart, t, bundle, job.header)
     return True
 
 
-cdef void fetch(System *sys) noexcept nogil:
+cdef void fetch(Hart *hart) noexcept nogil:
+    cdef System *sys = hart.sys
     cdef Tier *t = <Tier *>(<CodeCache *>sys.cache).tier
     cdef CodeBundle *bundle
     cdef Job *job = job_fetch(t.client)
@@ -186,7 +203,7 @@ cdef void fetch(System *sys) noexcept nogil:
         if bundle != NULL:
             if bundle.blocks != NULL and bundle.serial == job.serial[0]:
                 (<PageBlocks *>bundle.blocks).waiting = False
-            settle(sys, bundle, job)
+            settle(hart, bundle, job)
         job_free(job)
         job = job_fetch(t.client)
 
@@ -230,7 +247,7 @@ cdef void give_up(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
             return
         t.n_given_up += 1
         note_change(c, bundle, off, old, evictions)
-    memset(u.profile.covered, 0, sizeof(u.profile.covered))
+    memset(u.profile.vain_at, 0, sizeof(u.profile.vain_at))
     u.profile.warm = 0
 
 
@@ -324,23 +341,23 @@ cdef uint32_t judge(Hart *hart, Tier *t, CodeBundle *bundle) noexcept nogil:
     return JUDGED_VAIN
 
 
-cdef bint compile_here(System *sys, CodeBundle *bundle, Job *job) noexcept nogil:
+cdef bint compile_here(Hart *hart, CodeBundle *bundle, Job *job) noexcept nogil:
     # On this thread. The job is freed.
-    cdef Tier *t = <Tier *>(<CodeCache *>sys.cache).tier
+    cdef Tier *t = <Tier *>(<CodeCache *>hart.sys.cache).tier
     cdef bint done = False
     if t.shop == NULL:
         t.shop = workshop_open()
     if t.shop != NULL:
         compile_region(t.shop, job)
         spend(t, job)
-        done = settle(sys, bundle, job)
+        done = settle(hart, bundle, job)
     job_free(job)
     return done
 
 
-cdef inline uint32_t weight_of(const PageBlocks *u, gva_t pc, uint64_t since) noexcept nogil:
-    # Of a sighting, so long since the last one.
-    if u.profile.covered[(pc & 4095) >> 4] >> (pc >> 1 & 7) & 1 or since > SELDOM_SEEN:
+cdef inline uint32_t weight_of(uint64_t since) noexcept nogil:
+    # Of a sighting in block code, so long since the last one of its page.
+    if since > SELDOM_SEEN:
         return 1
     return WEIGHT_OUTSIDE if since <= OFTEN_SEEN else WEIGHT_OUTSIDE // 2
 
@@ -383,8 +400,8 @@ cdef bint follow(Hart *hart) noexcept nogil:
     return False
 
 
-cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept nogil:
-    # One more sighting; the last of several asks for a region.
+cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc, bint outside) noexcept nogil:
+    # One more sighting, in a region or `outside`; the last of several asks for a region.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
     cdef Job *job
     cdef uint32_t before, enough, warm, weight
@@ -394,35 +411,39 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc) noexcept n
         give_up(hart, t, bundle)
         return
     t.n_samples += 1
-    if judged == JUDGED_ENOUGH:
-        # Another one would take its time, and do what these do.
-        return
-    weight = weight_of(u, pc, t.n_samples - u.seen_at)
-    u.seen_at = t.n_samples
-    before = u.sightings
-    u.sightings += weight
-    if u.waiting or u.profile.tries >= MOST_TRIES:
-        return
     if u.nblocks != u.vain_blocks:
         # Not all of them are new code: a block begins wherever a hart goes on after it was seen.
         u.vain_blocks = u.nblocks
         warm = warmth(u)
         if warm > u.profile.vain_warm:
             u.profile.vain = 0
+            memset(u.profile.vain_at, 0, sizeof(u.profile.vain_at))
         u.profile.vain_warm = <uint16_t>warm
+    weight = weight_of(t.n_samples - u.seen_at) if outside else 1
+    u.seen_at = t.n_samples
+    if bit(u.profile.vain_at, <uint32_t>(pc & 4095)) or (judged == JUDGED_ENOUGH and not outside):
+        # Another one would take its time, and do what these do.
+        return
+    u.outside = u.outside or outside
+    before = u.sightings
+    u.sightings = <uint16_t>min(before + weight, <uint32_t>MOST_SIGHTINGS)
+    if u.waiting or u.profile.tries >= MOST_TRIES:
+        return
     enough = ENOUGH << u.profile.vain
     if before < enough // 2 <= u.sightings:
         forget_targets(hart, pc & ~<uint64_t>4095)
-    if u.sightings < enough:
+    if u.sightings < enough or (u.outside and not outside):
+        # (Where it is not seen in a region is where one is missing.)
         return
     u.sightings = 0
+    u.outside = False
     u.profile.tries += 1
     job = job_for(hart, t, bundle, pc)
     if job == NULL:
         return
     if t.fuel != NO_LIMIT:
         # In the same order each time.
-        compile_here(hart.sys, bundle, job)
+        compile_here(hart, bundle, job)
         return
     # The next one is to know what is led to from now on.
     forget_targets(hart, pc & ~<uint64_t>4095)
@@ -434,14 +455,16 @@ cdef void sample(Hart *hart, gva_t pc) noexcept nogil:
     cdef System *sys = hart.sys
     cdef Tier *t = <Tier *>(<CodeCache *>sys.cache).tier
     cdef CodeBundle *bundle
+    cdef bint outside = not hart.in_region
+    hart.in_region = False
     if sys.parallel:
         vmcore_lock(&sys.code_lock)
     if vmcore_load32(&t.client.ready):
-        fetch(sys)
+        fetch(hart)
     bundle = bundle_at(hart, pc)
     # (Where it was but called it goes on for as long as it may before it is followed: it is not to be asked twice.)
     if bundle != NULL and not hart.watched and not is_soon(hart, t):
-        consider(hart, t, bundle, pc)
+        consider(hart, t, bundle, pc, outside)
     look_again(hart, t)
     if sys.parallel:
         vmcore_unlock(&sys.code_lock)
@@ -452,7 +475,7 @@ cdef bint compile_now(Hart *hart, const Tier *t, CodeBundle *bundle, gva_t pc) n
     if job == NULL:
         return False
     job.anything = True
-    return compile_here(hart.sys, bundle, job)
+    return compile_here(hart, bundle, job)
 
 
 cdef void tier_at_once(Hart *hart, gva_t pc) noexcept nogil:

@@ -32,6 +32,7 @@ cdef enum:
     PASS_TAKEN
     PASS_CHASE
     PASS_SCHEDULE
+    PASS_TALLY
     NUM_PASSES
 
 # The rewrite that used up a graph's fuel.

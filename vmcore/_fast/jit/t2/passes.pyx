@@ -19,6 +19,7 @@ from vmcore._fast.jit.t2.share cimport pass_share
 from vmcore._fast.jit.t2.sink cimport pass_sink
 from vmcore._fast.jit.t2.strength cimport pass_strength
 from vmcore._fast.jit.t2.taken cimport pass_taken
+from vmcore._fast.jit.t2.tally cimport pass_tally
 from vmcore._fast.jit.t2.unroll cimport pass_unroll
 from vmcore._fast.jit.t2.verify cimport Fault, verify
 
@@ -44,10 +45,11 @@ table[PASS_LOOSEN] = pass_loosen
 table[PASS_TAKEN] = pass_taken
 table[PASS_CHASE] = pass_chase
 table[PASS_SCHEDULE] = pass_schedule
+table[PASS_TALLY] = pass_tally
 
 #: Their names, by number.
 PASSES = ("fold", "dead", "constants", "gvn", "bits", "share", "hoist", "pair", "unroll", "forward", "strength",
-          "sink", "loosen", "taken", "chase", "schedule")
+          "sink", "loosen", "taken", "chase", "schedule", "tally")
 
 # The same for those without the GIL; the bytes live as long as the module.
 _ENCODED = tuple([_name.encode() for _name in (*PASSES, "lift")])
@@ -57,12 +59,12 @@ for _number in range(NUM_PASSES + 1):
 
 #: The names in the order in which a region goes through them. What is folded and numbered first makes loops small
 #: enough to be unrolled; then addresses of neighbouring rounds are told apart, look-ups shared, what is stored handed
-#: on, and what does not change moved out, which lets more of them be shared; bits, what is unused and the order come
-#: last.
+#: on, and what does not change moved out, which lets more of them be shared; bits, what is unused, how much is
+#: counted and the order come last.
 ORDER = (
     "fold", "constants", "gvn", "bits", "loosen", "dead", "unroll", "fold", "taken", "constants", "gvn", "dead",
     "share", "forward", "hoist", "share", "strength", "gvn", "pair", "chase", "bits", "sink",
-    "dead", "schedule",
+    "dead", "tally", "schedule",
 )
 
 cdef uint8_t steps[MOST_STEPS]

@@ -18,7 +18,7 @@ from vmcore._fast.jit.t2.ir cimport (
 from vmcore._fast.jit.t2.moves cimport MOST_MOVES, PLACE_BASE, PLACE_CONST, PLACE_HOME, Move
 from vmcore._fast.jit.t2.places cimport AT_XMM
 from vmcore._fast.jit.t2.record cimport (
-    RECORD_AHEAD, RECORD_EARLY, RECORD_FAR, RECORD_FIRST, RECORD_HEAD, RECORD_SLOT_SHIFT, RECORD_WORK_SHIFT)
+    RECORD_EARLY, RECORD_FAR, RECORD_FIRST, RECORD_HEAD, RECORD_SLOT_SHIFT, RECORD_WORK_SHIFT)
 from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN, late_work, snap_source
 from vmcore._fast.jit.t2.ways cimport OFF_MASK
 from vmcore._fast.jit.x64.asm cimport (
@@ -288,10 +288,8 @@ cdef void emit_record(Code *c, uint32_t host) noexcept nogil:
     x64_put32(at, info_of(s) | access << INFO_ACC_SHIFT)
     x64_put16(at + 4, n.size)
     at[6] = <uint8_t>(c.slot << RECORD_SLOT_SHIFT)
-    if n.flags & MEM_EARLY:
+    if n.flags & (MEM_EARLY | MEM_AHEAD):
         at[6] |= RECORD_EARLY
-    if n.flags & MEM_AHEAD:
-        at[6] |= RECORD_AHEAD
     if s.off == c.g.blocks[1].off:
         at[6] |= RECORD_FIRST
     if page_of(s):

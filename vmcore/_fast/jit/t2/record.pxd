@@ -22,7 +22,6 @@ cdef enum:
     RECORD_HEAD = 8
     RECORD_WORK_SHIFT = 6
     RECORD_EARLY = 1          # the guest has not asked for it yet: nothing may be changed that it could see
-    RECORD_AHEAD = 8          # it asks for a write, and the guest reads there first
     RECORD_SLOT_SHIFT = 4     # of the count that the region has (hart.regions), above them
     RECORD_FAR = 4            # the instruction lies in another page than the region's first
     RECORD_FIRST = 2          # it is for the region's first instruction: to go on there would be to come back

@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from vmcore._fast.hart.state cimport ACC_READ, ACC_WRITE, PRIV_M, Hart
+from vmcore._fast.hart.state cimport ACC_WRITE, PRIV_M, Hart
 from vmcore._fast.hart.translate cimport data_priv
 from vmcore._fast.jit.convention cimport (
     FN_MISS, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT, NUM_PINNED_F, PINNED_F, XMM_OF)
@@ -80,13 +80,6 @@ cdef bint is_known(Hart *hart, uint64_t gva, bint write) noexcept nogil:
     return tlb2_find(&hart.tlb2, &hart.walk, gva, (hart.satp >> 44) & 0xFFFF, WANT_W if write else WANT_R)
 
 
-cdef bint fill_ahead(Hart *hart, uint64_t gva, uint32_t info) noexcept nogil:
-    # As far as the read that comes first goes; D may be set by the write alone, which may never be made.
-    cdef miss_t miss = <miss_t>hart.stubs[FN_MISS]
-    cdef uint32_t reading = info & ~<uint32_t>(ACC_WRITE >> 3 << INFO_ACC_SHIFT) | ACC_READ >> 3 << INFO_ACC_SHIFT
-    return miss(hart, gva, reading) == 0 and is_known(hart, gva, True) and miss(hart, gva, info) == 0
-
-
 cdef uint64_t on_t2_miss(Hart *hart, uint64_t gva, const uint8_t *record, const uint64_t *saved) noexcept nogil:
     cdef uint32_t info = 0
     cdef uint16_t span = 0
@@ -97,9 +90,6 @@ cdef uint64_t on_t2_miss(Hart *hart, uint64_t gva, const uint8_t *record, const 
         # What lies in two pages has no entry. One access may: block code looks at each by itself.
         if not record[6] & RECORD_FIRST:
             how = T2_MISS_NEXT
-    elif record[6] & (RECORD_AHEAD | RECORD_EARLY) == RECORD_AHEAD:
-        if fill_ahead(hart, gva, info):
-            return T2_MISS_FILLED
     elif not record[6] & RECORD_EARLY or is_known(hart, gva, info >> INFO_ACC_SHIFT & ACC_WRITE >> 3):
         if (<miss_t>hart.stubs[FN_MISS])(hart, gva, info) == 0:
             return T2_MISS_FILLED

@@ -157,7 +157,7 @@ cdef enum:
     NODE_REMAT = 16           # computed anew at each use: has no register of its own (constants)
     NODE_LATE = 32            # ... where the region is left: NODE_COVERED too, and read by snapshots alone
     MEM_GUESS = 64            # HOST with b and c: it is counted how often they had to change (chase.pyx)
-    MEM_AHEAD = 128           # HOST with MEM_WRITE: the guest reads there first, so D is not to be set yet
+    MEM_AHEAD = 128           # HOST with MEM_WRITE: the guest reads there first, so nothing is to be set yet
 
 # What may be guessed of an address that comes along a chain (Graph.guesses).
 cdef enum:

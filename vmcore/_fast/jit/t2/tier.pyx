@@ -45,7 +45,7 @@ cdef enum:
     SLOWEST = 1 << 30
     DRIFT = 128               # part of a time that it may be longer the next time
     LEAST_DOUBTS = 6          # times that regions are not given up for what they were slow at
-    NEARLY_ALL = 10           # one of so many instructions at most is not theirs: no more of them are made
+    NEARLY_ALL = 10           # one of so many instructions at most is not theirs: what is seen in them tells nothing
     ASTRAY = 16               # instructions for each wrong guess, below which no guess is better
     ACROSS = 256              # ... for each access to two pages, below which more look-ups are better
 
@@ -115,7 +115,7 @@ cdef void note_change(const CodeCache *c, CodeBundle *bundle, uint32_t off, uint
     t.serial += 1
 
 
-cdef void cut_blocks(Hart *hart, Tier *t, CodeBundle *bundle, uint32_t header) noexcept nogil:
+cdef void cut_blocks(Hart *hart, CodeBundle *bundle, uint32_t header) noexcept nogil:
     # Block code that runs across the place where a region begins now ends there from now on. A loop that was entered
     # in its middle, as a region leaves one for an access to two pages, would never come to its region again.
     cdef PageBlocks *u = <PageBlocks *>bundle.blocks
@@ -189,7 +189,7 @@ cdef bint settle(Hart *hart, CodeBundle *bundle, Job *job) noexcept nogil:
     t.n_spilled += job.spilled
     note_change(c, bundle, job.header, old, evictions)
     if c.n_evictions == evictions:
-        cut_blocks(hart, t, bundle, job.header)
+        cut_blocks(hart, bundle, job.header)
     return True
 
 
@@ -422,7 +422,7 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc, bint outsi
     weight = weight_of(t.n_samples - u.seen_at) if outside else 1
     u.seen_at = t.n_samples
     if bit(u.profile.vain_at, <uint32_t>(pc & 4095)) or (judged == JUDGED_ENOUGH and not outside):
-        # Another one would take its time, and do what these do.
+        # There is none to be had here; or another one would take its time, and do what these do.
         return
     u.outside = u.outside or outside
     before = u.sightings

@@ -56,3 +56,10 @@ def test_code_that_changes_under_tables_that_change(mode, stress, harts):
         world = World(source.getrandbits(32), mode, harts, fenced=stress.endswith("evicted"))
         compiled += together(Wild, world, 6000, **STRESS[stress]).compiled
     assert compiled > 300
+
+
+def test_a_page_is_accessed_once_it_is_read_and_not_before():
+    # A region that reads and then writes asks for the page as one to write. This world has one in which neither A nor D
+    # is set, and its entry lies in itself, where it is compared.
+    world = World(2642408283, "supervisor", 1, fenced=True)
+    assert together(Wild, world, 6000, **STRESS["regions evicted"]).compiled

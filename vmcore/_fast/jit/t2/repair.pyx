@@ -47,6 +47,10 @@ cdef uint32_t version_at_start(Versions *v, uint32_t block) noexcept nogil:
     if g.blocks[block].npreds == 1:
         v.within[block] = version_at_end(v, g.pool[preds])
         return v.within[block]
+    if g.blocks[block].npreds == 0:
+        # It is made on no way to here: then the graph is of no use.
+        g.failed = True
+        return 0
     v.within[block] = append_arg(g, block, v.type)
     for i in range(g.blocks[block].npreds):
         pred = g.pool[preds + i]
@@ -60,13 +64,15 @@ cdef uint32_t version_at_start(Versions *v, uint32_t block) noexcept nogil:
 
 cdef void see_snap(Versions *v, uint32_t snap, uint32_t node, uint32_t block) noexcept nogil:
     cdef Graph *g = v.g
-    cdef uint32_t i, at
+    cdef uint32_t i, at, seen
     if snap == 0:
         return
     for i in range(g.snaps[snap].nregs):
         at = g.snaps[snap].regs + i
         if g.pool[at] >> 8 == node:
-            g.pool[at] = (g.pool[at] & 0xFF) | version_at_start(v, block) << 8
+            # (What is made for it may move the pool, and nodes: no place is looked up before.)
+            seen = version_at_start(v, block)
+            g.pool[at] = (g.pool[at] & 0xFF) | seen << 8
 
 
 cdef void see_edges(Versions *v, uint32_t node, uint32_t block) noexcept nogil:
@@ -81,7 +87,7 @@ cdef void see_edges(Versions *v, uint32_t node, uint32_t block) noexcept nogil:
 
 cdef void use_versions(Versions *v, uint32_t node) noexcept nogil:
     cdef Graph *g = v.g
-    cdef uint32_t i, k, block
+    cdef uint32_t i, k, block, seen
     cdef uint32_t blocks = g.norder
     for i in range(blocks):
         block = g.order[i]
@@ -91,14 +97,18 @@ cdef void use_versions(Versions *v, uint32_t node) noexcept nogil:
         k = g.blocks[block].first
         while k and not g.failed:
             if g.nodes[k].a == node:
-                g.nodes[k].a = version_at_start(v, block)
+                seen = version_at_start(v, block)
+                g.nodes[k].a = seen
             if g.nodes[k].b == node:
-                g.nodes[k].b = version_at_start(v, block)
+                seen = version_at_start(v, block)
+                g.nodes[k].b = seen
             if g.nodes[k].c == node:
-                g.nodes[k].c = version_at_start(v, block)
+                seen = version_at_start(v, block)
+                g.nodes[k].c = seen
             see_snap(v, g.nodes[k].snap, node, block)
             k = g.nodes[k].next
         if g.blocks[block].cond == node:
-            g.blocks[block].cond = version_at_start(v, block)
+            seen = version_at_start(v, block)
+            g.blocks[block].cond = seen
         see_snap(v, g.blocks[block].snap, node, block)
         see_edges(v, node, block)

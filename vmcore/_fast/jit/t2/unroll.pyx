@@ -13,14 +13,15 @@ A value that is made in the loop and used behind it has a version in each copy (
 Limit: one way back, with the only poll of the loop in its last block; no loop inside.
 """
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
 from vmcore._fast.jit.t2.analysis cimport analyse, dominates
+from vmcore._fast.jit.t2.copies cimport args_copied, copied, node_copied, snap_copied, used_outside
 from vmcore._fast.jit.t2.ir cimport (
-    END_GOTO, OP_ARG, OP_CONST, OP_COUNT, OP_HOST, OP_POLL, T_NONE, append, burn, edge_arg, new_block, pool_take,
-    remove_node, snap_node, BlockOf, Edge, Graph, Node)
-from vmcore._fast.jit.t2.loops cimport copy_node, copy_snap, in_loop, is_innermost, split_edge
+    END_GOTO, MOST_BLOCKS, OP_ARG, OP_CONST, OP_COUNT, OP_HOST, OP_POLL, T_NONE, append, burn, edge_arg, new_block,
+    remove_node, BlockOf, Edge, Graph, Node)
+from vmcore._fast.jit.t2.loops cimport in_loop, is_innermost, split_edge
 from vmcore._fast.jit.t2.repair cimport (
     Versions, use_versions, versions_clear, versions_free, versions_init)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
@@ -149,47 +150,7 @@ cdef void find_order(Unroll *u) noexcept nogil:
 
 # --- what is used behind the loop -------------------------------------------------------------------------------------
 
-cdef bint is_member(const Unroll *u, uint32_t block) noexcept nogil:
-    cdef uint32_t i
-    for i in range(u.nmembers):
-        if u.members[i] == block:
-            return True
-    return False
-
-
-cdef inline void note(uint32_t *used, uint32_t node, uint32_t most) noexcept nogil:
-    if node < most:
-        used[node] = True
-
-
-cdef void find_uses(Unroll *u, uint32_t *used) noexcept nogil:
-    # Nodes that blocks use which are no members.
-    cdef Graph *g = u.g
-    cdef uint32_t i, k, e, node, block
-    cdef const BlockOf *b
-    cdef uint32_t most = u.nnodes
-    for i in range(g.norder):
-        block = g.order[i]
-        b = &g.blocks[block]
-        if is_member(u, block):
-            continue
-        node = b.first
-        while node:
-            note(used, g.nodes[node].a, most)
-            note(used, g.nodes[node].b, most)
-            note(used, g.nodes[node].c, most)
-            for k in range(g.snaps[g.nodes[node].snap].nregs):
-                note(used, snap_node(g, &g.snaps[g.nodes[node].snap], k), most)
-            node = g.nodes[node].next
-        note(used, b.cond, most)
-        for k in range(g.snaps[b.snap].nregs):
-            note(used, snap_node(g, &g.snaps[b.snap], k), most)
-        for e in range(b.nedges):
-            for k in range(b.edges[e].nargs):
-                note(used, edge_arg(g, &b.edges[e], k), most)
-
-
-cdef bint is_shared(Unroll *u, const uint32_t *used) noexcept nogil:
+cdef bint is_shared(Unroll *u, const uint8_t *used) noexcept nogil:
     # Is a HOST of the loop used behind it? That cannot be one of several.
     cdef Graph *g = u.g
     cdef uint32_t i, node
@@ -203,35 +164,6 @@ cdef bint is_shared(Unroll *u, const uint32_t *used) noexcept nogil:
 
 
 # --- copying ----------------------------------------------------------------------------------------------------------
-
-cdef inline uint32_t in_copy(const Unroll *u, uint32_t k, uint32_t node) noexcept nogil:
-    cdef uint32_t now = u.now[k][node] if k else 0
-    return now if now else node
-
-
-cdef uint32_t snap_in_copy(Unroll *u, uint32_t k, uint32_t snap, uint32_t more) noexcept nogil:
-    cdef Graph *g = u.g
-    cdef uint32_t copy = copy_snap(g, snap)
-    cdef uint32_t i, at
-    if copy == 0:
-        return 0
-    g.snaps[copy].count += more
-    for i in range(g.snaps[copy].nregs):
-        at = g.snaps[copy].regs + i
-        g.pool[at] = (g.pool[at] & 0xFF) | in_copy(u, k, g.pool[at] >> 8) << 8
-    return copy
-
-
-cdef uint32_t args_in_copy(Unroll *u, uint32_t k, const Edge *given) noexcept nogil:
-    cdef Graph *g = u.g
-    cdef uint32_t args = given.args
-    cdef uint32_t nargs = given.nargs
-    cdef uint32_t first = pool_take(g, nargs)
-    cdef uint32_t i
-    for i in range(nargs if first else 0):
-        g.pool[first + i] = in_copy(u, k, g.pool[args + i])
-    return first
-
 
 cdef inline uint32_t turns(const Unroll *u, uint32_t k) noexcept nogil:
     # Instructions of so many turns.
@@ -258,27 +190,15 @@ cdef void copy_nodes(Unroll *u, uint32_t k, uint32_t i) noexcept nogil:
     cdef uint32_t node = g.blocks[u.members[i]].first
     cdef uint32_t more = uncounted(u, k, i)
     cdef uint32_t copy
-    cdef Node *n
     while node and not g.failed:
         if node == u.poll and k + 1 < u.times:
             more += turns(u, 1)
         elif g.nodes[node].op != OP_ARG or i:
-            copy = copy_node(g, node, u.copies[k][i])
-            if copy == 0:
-                return
-            n = &g.nodes[copy]
-            n.a = in_copy(u, k, n.a)
-            n.b = in_copy(u, k, n.b)
-            n.c = in_copy(u, k, n.c)
             if node == u.poll:
-                n.imm *= u.times
                 more = 0
-            if n.op == OP_ARG:
-                g.blocks[u.copies[k][i]].nargs += 1
-            u.now[k][node] = copy
-            if g.nodes[node].snap:
-                copy = snap_in_copy(u, k, g.nodes[node].snap, more)
-                g.nodes[u.now[k][node]].snap = copy
+            copy = node_copied(g, u.now[k], node, u.copies[k][i], more)
+            if node == u.poll and copy:
+                g.nodes[copy].imm *= u.times
         node = g.nodes[node].next
     if i >= u.inside and more:
         count_at_end(g, u.copies[k][i], more)
@@ -298,10 +218,10 @@ cdef void copy_end(Unroll *u, uint32_t k, uint32_t i) noexcept nogil:
     cdef const BlockOf *from_ = &g.blocks[u.members[i]]
     cdef BlockOf *to = &g.blocks[u.copies[k][i]]
     to.end = from_.end
-    to.cond = in_copy(u, k, from_.cond)
+    to.cond = copied(u.now[k], from_.cond)
     to.nedges = from_.nedges
     for e in range(from_.nedges):
-        args = args_in_copy(u, k, &from_.edges[e])
+        args = args_copied(g, u.now[k], &from_.edges[e])
         to.edges[e].to = copy_of(u, k, from_.edges[e].to)
         to.edges[e].args = args
         to.edges[e].nargs = from_.edges[e].nargs
@@ -315,7 +235,7 @@ cdef void make_copy(Unroll *u, uint32_t k) noexcept nogil:
     cdef uint32_t i
     cdef uint32_t arg = g.blocks[u.header].first
     for i in range(back.nargs):
-        u.now[k][arg] = in_copy(u, k - 1, edge_arg(g, back, i))
+        u.now[k][arg] = copied(u.now[k - 1], edge_arg(g, back, i))
         arg = g.nodes[arg].next
     for i in range(u.nmembers):
         u.copies[k][i] = new_block(g)
@@ -348,7 +268,7 @@ cdef void count_on(Unroll *u, uint32_t node, uint32_t more) noexcept nogil:
     cdef uint32_t snap
     while node:
         if g.nodes[node].snap:
-            snap = snap_in_copy(u, 0, g.nodes[node].snap, more)
+            snap = snap_copied(g, u.now[0], g.nodes[node].snap, more)
             g.nodes[node].snap = snap
         node = g.nodes[node].next
 
@@ -368,7 +288,7 @@ cdef void drop_poll(Unroll *u) noexcept nogil:
 
 # --- all of it --------------------------------------------------------------------------------------------------------
 
-cdef void repair(Unroll *u, const uint32_t *used) noexcept nogil:
+cdef void repair(Unroll *u, const uint8_t *used) noexcept nogil:
     cdef Graph *g = u.g
     cdef Versions v
     cdef uint32_t i, j, k, node
@@ -380,13 +300,13 @@ cdef void repair(Unroll *u, const uint32_t *used) noexcept nogil:
                     versions_clear(&v, g.nodes[node].type)
                     for j in range(u.nmembers):
                         for k in range(u.times if u.above[i][j] else 0):
-                            v.out[u.copies[k][j]] = in_copy(u, k, node)
+                            v.out[u.copies[k][j]] = copied(u.now[k], node)
                     use_versions(&v, node)
                 node = g.nodes[node].next
     versions_free(&v)
 
 
-cdef void copy_all(Unroll *u, const uint32_t *used) noexcept nogil:
+cdef void copy_all(Unroll *u, const uint8_t *used) noexcept nogil:
     cdef Graph *g = u.g
     cdef uint32_t k
     cdef uint32_t *all_now = <uint32_t *>scratch_zeroed(&g.scratch, MOST_COPIES * u.nnodes, sizeof(uint32_t))
@@ -409,7 +329,9 @@ cdef void copy_all(Unroll *u, const uint32_t *used) noexcept nogil:
 
 cdef void unroll(Unroll *u) noexcept nogil:
     cdef Graph *g = u.g
-    cdef uint32_t *used
+    cdef uint8_t inside[MOST_BLOCKS]
+    cdef uint8_t *used
+    cdef uint32_t i
     cdef bint found
     if not find_latch(u) or not measure(u) or not burn(g):
         return
@@ -419,11 +341,14 @@ cdef void unroll(Unroll *u) noexcept nogil:
         return
     find_order(u)
     u.nnodes = g.nnodes
-    used = <uint32_t *>scratch_zeroed(&g.scratch, u.nnodes, sizeof(uint32_t))
+    used = <uint8_t *>scratch_zeroed(&g.scratch, u.nnodes, 1)
     if used == NULL:
         g.failed = True
         return
-    find_uses(u, used)
+    memset(inside, 0, sizeof(inside))
+    for i in range(u.nmembers):
+        inside[u.members[i]] = True
+    used_outside(g, inside, used, u.nnodes)
     if not is_shared(u, used):
         copy_all(u, used)
     scratch_give(&g.scratch, used)

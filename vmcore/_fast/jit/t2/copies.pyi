@@ -1,0 +1,1 @@
+"""Copies of blocks; nothing of it is for Python."""

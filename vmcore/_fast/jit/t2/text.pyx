@@ -480,6 +480,14 @@ cdef class _Reader:
                 return self.end(block, token)
             self.node(block, name, token)
 
+    cdef number_blocks(self):
+        # In the order in which they stand there; else a text would be written in another order than it was read in.
+        before = ""
+        for token, _ in self.tokens[self.at:]:
+            if token[:1] == "b" and token[1:].isdigit() and before not in ("goto", ","):
+                self.block_of(token)
+            before = token
+
     cdef read(self):
         if self.have("region"):
             while True:
@@ -489,6 +497,7 @@ cdef class _Reader:
                     self.g.has_fpu = True
                 else:
                     break
+        self.number_blocks()
         while self.at < len(self.tokens):
             self.block()
         for name, block in self.blocks.items():

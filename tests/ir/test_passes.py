@@ -109,6 +109,8 @@ WRONG = {
                                 "  v2 = load.int v1, 64 size 3\n  leave [next 0:]\n",
     "a register twice": "b1:\n  leave [next 0: x5=1 x5=2]\n",
     "for no instruction": "b1:\n  leave [next 1:]\n",
+    "counts more than it can say": "b1:\n  leave [next 0 count 128:]\n",
+    "nobody gives it arguments": "b1(v1.int):\n  leave [next 0: x5=v1]\n",
     "another type": "region fpu\nb1:\n  fpu [next 0:]\n  v1 = entry f1\n  v2 = add v1, 1\n  leave [next 0:]\n",
     "refers to what is remembered": "b1:\n  v1 = tag\n  v2 = add v1, 1\n  leave [next 0:]\n",
     "ahead of time": "b1:\n  v1 = host 8 size 8 ahead [next 0:]\n  leave [next 0:]\n",

@@ -51,6 +51,7 @@ cdef bint leave(State *s, uint32_t snap, uint32_t how, uint64_t to) noexcept nog
     s.run.block = s.block
     s.run.kind = snapshot.kind
     s.run.executed += snapshot.count
+    s.run.budget -= snapshot.count
     s.run.pc = to if how == LEFT_TO else s.run.page + snapshot.off
     return False
 

@@ -134,7 +134,8 @@ cdef enum Opcode:
     OP_INT_F                  # float to int, saturating with RISC-V's flags; size 4, 8, MEM_SIGNED; mode
     OP_FPU                    # makes hart.fp_live, once, in block 1, where anything floating follows; can leave
     OP_DIRTY                  # mstatus.FS becomes dirty
-    # Counting and leaving. `imm` instructions have been executed since it was last counted.
+    # Counting and leaving. `imm` instructions have been executed since it was last counted; less than nothing where
+    # more than those were counted.
     OP_COUNT                  # subtract imm from the budget
     OP_POLL                   # subtract imm from the budget; leave where it is used up, or raised
     OP_LEAVE_IF               # leave if a is not zero

@@ -1,122 +1,309 @@
-"""Counts that follow one another.
+"""Where what was executed is counted: as seldom as possible.
 
-Where ways of different lengths come together, each of them subtracts from the budget what it has executed. Where
-several such places follow one another, as in a state machine, each subtracts a bit more. A count goes back to where
-there is one already, as long as nothing in between can leave, since whoever leaves says how much is still to be
-counted:
+All ways from one poll to the next have to count the same as before, and whoever leaves on the way says how much is
+still to be counted. Where it is counted in between is free. So each block gets an amount that is pending when it
+begins, and a way from block to block counts what is pending on its one side and not on the other: for most of them,
+nothing.
 
-- Both ways of a branch begin with a count: what they have in common is counted before it.
-- All that leads to a block goes nowhere else: its count is added to theirs.
+The amounts that cost least are found as for a profile with the fewest counters (Knuth's: ways that are not in a
+spanning tree of largest weight): the heaviest ways first, each ties what is pending at its two ends, as long as they
+are not tied yet by other ways; what is left over counts. Polls leave nothing pending.
 
-Blocks are looked at from the end on, so that what has gone back once goes on from there. No way counts more often than
-before.
+A way may have to count less than nothing, where a heavier one to the same block brought more. Pending amounts are
+never negative, so that a snapshot has no less to count than was executed, and never large, as a snapshot can say so
+much and no more: what ties say beyond that is counted after all.
 """
 
 from libc.stdint cimport int64_t, uint32_t
+from libc.stdlib cimport qsort
 
+from vmcore._fast.jit.convention cimport INFO_COUNT_MASK
 from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.ir cimport (
-    END_BRANCH, END_GOTO, OP_COUNT, OP_POLL, T_NONE, append, burn, remove_node, BlockOf, Graph)
+    END_GOTO, MOST_BLOCKS, OP_ARG, OP_COUNT, OP_POLL, T_NONE, append, burn, insert_before, remove_node, BlockOf, Graph)
+from vmcore._fast.jit.t2.lift cimport MOST_UNCOUNTED
+from vmcore._fast.jit.t2.live cimport edge_weight
+from vmcore._fast.jit.t2.loops cimport copy_snap, split_edge
+from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_take, scratch_zeroed
+
+cdef extern from *:
+    """
+    /* A way between two branches needs a block, and a jump, to count. */
+    #define VMCORE_BRANCH_COST 2.0f
+    /* It cannot be counted there. */
+    #define VMCORE_FORCED 1e30f
+    """
+    float BRANCH_COST "VMCORE_BRANCH_COST"
+    float FORCED "VMCORE_FORCED"
+
+cdef enum:
+    MOST_PENDING = INFO_COUNT_MASK - MOST_UNCOUNTED
+
+cdef struct Way:
+    float cost                # of counting there
+    uint32_t block
+    uint32_t edge
+
+# The begin of block b is place 2 * b, its end 2 * b + 1. Place 0 is where nothing is pending.
+cdef struct Tally:
+    Graph *g
+    uint32_t *tied            # to which place, 0 and itself: none
+    int64_t *more             # pending here than there
+    Way *ways                 # the dearest first
+    uint32_t nways
+    int64_t *pending          # at the begin of each block
+    int64_t *ends             # at its end
 
 
-cdef uint32_t outermost(const Graph *g, uint32_t block, bint last) noexcept nogil:
-    # The count before which nothing of the block can leave, or the last one, behind which nothing can; 0: none.
-    cdef uint32_t node = g.blocks[block].last if last else g.blocks[block].first
-    while node and g.nodes[node].snap == 0:
-        if g.nodes[node].op == OP_COUNT:
-            return node
-        node = g.nodes[node].prev if last else g.nodes[node].next
-    return 0
+# --- what is tied -----------------------------------------------------------------------------------------------------
+
+cdef uint32_t root_of(const Tally *t, uint32_t place, int64_t *more) noexcept nogil:
+    more[0] = 0
+    while place and t.tied[place] != place:
+        more[0] += t.more[place]
+        place = t.tied[place]
+    return place
 
 
-cdef inline uint32_t leading(const Graph *g, uint32_t block) noexcept nogil:
-    return outermost(g, block, False)
-
-
-cdef inline uint32_t trailing(const Graph *g, uint32_t block) noexcept nogil:
-    return outermost(g, block, True)
-
-
-cdef bint can_leave(const Graph *g, uint32_t block) noexcept nogil:
-    cdef uint32_t node = g.blocks[block].first
-    while node:
-        if g.nodes[node].snap:
-            return True
-        node = g.nodes[node].next
-    return False
-
-
-cdef void count_less(Graph *g, uint32_t node, int64_t less) noexcept nogil:
-    g.nodes[node].imm -= less
-    if g.nodes[node].imm == 0:
-        remove_node(g, node)
-
-
-cdef void count_more(Graph *g, uint32_t block, int64_t more) noexcept nogil:
-    # At its end.
-    cdef uint32_t node = trailing(g, block)
-    if node:
-        g.nodes[node].imm += more
+cdef bint tie(Tally *t, uint32_t place, uint32_t to, int64_t more) noexcept nogil:
+    # `more` is pending at one place than at the other. False: they were tied already.
+    cdef int64_t one, other
+    cdef uint32_t a = root_of(t, place, &one)
+    cdef uint32_t b = root_of(t, to, &other)
+    if a == b:
+        return False
+    if a:
+        t.tied[a] = b
+        t.more[a] = more + other - one
     else:
-        append(g, block, OP_COUNT, T_NONE, 0, 0, 0, more)
+        t.tied[b] = a
+        t.more[b] = one - more - other
+    return True
 
 
-cdef uint32_t count_preds(const Graph *g, uint32_t block) noexcept nogil:
-    # How many of those that lead to it count at their end; 0 as well if one of them may not count for it.
-    cdef const BlockOf *b = &g.blocks[block]
-    cdef uint32_t n = 0
-    cdef uint32_t i, pred, last
-    for i in range(b.npreds):
-        pred = g.pool[b.preds + i]
-        last = g.blocks[pred].last
-        if g.blocks[pred].end != END_GOTO or g.blocks[pred].order >= b.order:
-            return 0
-        if last and g.nodes[last].op == OP_POLL:
-            # Which is one with the jump that follows.
-            return 0
-        n += trailing(g, pred) != 0
-    return n
+cdef bint is_polled(const Graph *g, uint32_t block) noexcept nogil:
+    # At its very end, where the poll is one with the jump that follows.
+    return g.blocks[block].last != 0 and g.nodes[g.blocks[block].last].op == OP_POLL
 
 
-cdef void take_from_ways(Graph *g, uint32_t block) noexcept nogil:
-    cdef const BlockOf *b = &g.blocks[block]
-    cdef uint32_t one, other, n
-    cdef int64_t both
-    if b.end != END_BRANCH or g.blocks[b.edges[0].to].npreds != 1 or g.blocks[b.edges[1].to].npreds != 1:
-        return
-    one = leading(g, b.edges[0].to)
-    other = leading(g, b.edges[1].to)
-    if one == 0 or other == 0:
-        return
-    if trailing(g, block) == 0:
-        # It would be a count more for the way that has some left, unless it goes on to where there is one.
-        n = 0 if can_leave(g, block) else count_preds(g, block)
-        if n == 0 or (n < b.npreds and g.nodes[one].imm != g.nodes[other].imm):
-            return
-    if not burn(g):
-        return
-    both = min(g.nodes[one].imm, g.nodes[other].imm)
-    count_less(g, one, both)
-    count_less(g, other, both)
-    count_more(g, block, both)
+cdef void tie_ends(Tally *t, uint32_t block) noexcept nogil:
+    cdef const Graph *g = t.g
+    cdef uint32_t node = g.blocks[block].first
+    cdef uint32_t from_ = 2 * block
+    cdef int64_t counted = 0
+    while node:
+        if g.nodes[node].op == OP_POLL:
+            from_ = 0
+            counted = 0
+        elif g.nodes[node].op == OP_COUNT:
+            counted += g.nodes[node].imm
+        node = g.nodes[node].next
+    tie(t, 2 * block + 1, from_, counted)
 
 
-cdef void give_to_preds(Graph *g, uint32_t block) noexcept nogil:
-    cdef const BlockOf *b = &g.blocks[block]
-    cdef uint32_t node = leading(g, block)
-    cdef uint32_t i
+cdef int dearest(const void *one, const void *two) noexcept nogil:
+    cdef const Way *a = <const Way *>one
+    cdef const Way *b = <const Way *>two
+    if a.cost != b.cost:
+        return -1 if a.cost > b.cost else 1
+    # The order of what costs the same must not depend on the library.
+    return -1 if a.block * 2 + a.edge < b.block * 2 + b.edge else 1
+
+
+cdef void find_ways(Tally *t) noexcept nogil:
+    cdef Graph *g = t.g
+    cdef uint32_t i, e, block
+    cdef const BlockOf *b
+    cdef Way *w
+    t.nways = 0
+    for i in range(g.norder):
+        block = g.order[i]
+        b = &g.blocks[block]
+        for e in range(b.nedges):
+            w = &t.ways[t.nways]
+            w.block = block
+            w.edge = e
+            w.cost = edge_weight(g, block, e)
+            if is_polled(g, block):
+                w.cost = FORCED
+            elif b.end != END_GOTO and g.blocks[b.edges[e].to].npreds != 1:
+                w.cost *= BRANCH_COST
+            t.nways += 1
+    qsort(t.ways, t.nways, sizeof(Way), dearest)
+
+
+cdef void find_pending(Tally *t) noexcept nogil:
+    cdef Graph *g = t.g
+    cdef uint32_t i, block
     cdef int64_t more
-    if node == 0 or count_preds(g, block) == 0 or not burn(g):
+    cdef const Way *w
+    for i in range(2, 2 * g.nblocks):
+        t.tied[i] = i
+    tie(t, 2, 0, 0)
+    for i in range(g.norder):
+        tie_ends(t, g.order[i])
+    find_ways(t)
+    for i in range(t.nways):
+        w = &t.ways[i]
+        tie(t, 2 * g.blocks[w.block].edges[w.edge].to, 2 * w.block + 1, 0)
+    for i in range(g.norder):
+        block = g.order[i]
+        root_of(t, 2 * block, &more)
+        t.pending[block] = min(max(more, <int64_t>0), <int64_t>MOST_PENDING)
+
+
+cdef inline bint can_say(const Graph *g, uint32_t snap, int64_t pending) noexcept nogil:
+    return snap == 0 or g.snaps[snap].count + pending <= INFO_COUNT_MASK
+
+
+cdef bint find_end(Tally *t, uint32_t block) noexcept nogil:
+    # What is pending there. False: somewhere before it is more than a snapshot can say.
+    cdef const Graph *g = t.g
+    cdef uint32_t node = g.blocks[block].first
+    cdef int64_t pending = t.pending[block]
+    cdef bint well = True
+    while node:
+        if g.nodes[node].op == OP_POLL:
+            pending = 0
+        elif g.nodes[node].op == OP_COUNT:
+            pending += g.nodes[node].imm
+        else:
+            well = well and can_say(g, g.nodes[node].snap, pending)
+        node = g.nodes[node].next
+    t.ends[block] = pending
+    return well and can_say(g, g.blocks[block].snap, pending)
+
+
+cdef float cost_before(const Graph *g) noexcept nogil:
+    cdef float cost = 0
+    cdef uint32_t i, node
+    for i in range(g.norder):
+        node = g.blocks[g.order[i]].first
+        while node:
+            if g.nodes[node].op == OP_COUNT:
+                cost += g.blocks[g.order[i]].weight
+            node = g.nodes[node].next
+    return cost
+
+
+cdef float cost_after(const Tally *t) noexcept nogil:
+    cdef float cost = 0
+    cdef uint32_t i
+    cdef const Way *w
+    for i in range(t.nways):
+        w = &t.ways[i]
+        if t.ends[w.block] != t.pending[t.g.blocks[w.block].edges[w.edge].to]:
+            cost += w.cost
+    return cost
+
+
+# --- changing it ------------------------------------------------------------------------------------------------------
+
+cdef uint32_t snap_with(Graph *g, uint32_t snap, int64_t more, int64_t *given) noexcept nogil:
+    # The snapshot with more to count; `given`, of each: that and 1, once it was given. Some are of several nodes.
+    if snap == 0 or given[snap] == more + 1:
+        return snap
+    if given[snap]:
+        more -= given[snap] - 1
+        snap = copy_snap(g, snap)
+        if snap == 0:
+            return 0
+    else:
+        given[snap] = more + 1
+    g.snaps[snap].count += <uint32_t>more
+    return snap
+
+
+cdef void recount(Tally *t, uint32_t block, int64_t *given) noexcept nogil:
+    cdef Graph *g = t.g
+    cdef uint32_t node = g.blocks[block].first
+    cdef int64_t pending = t.pending[block]
+    cdef uint32_t following, snap
+    while node and not g.failed:
+        following = g.nodes[node].next
+        if g.nodes[node].op == OP_COUNT:
+            pending += g.nodes[node].imm
+            remove_node(g, node)
+        elif g.nodes[node].op == OP_POLL:
+            g.nodes[node].imm += pending
+            pending = 0
+        else:
+            snap = snap_with(g, g.nodes[node].snap, pending, given)
+            g.nodes[node].snap = snap
+        node = following
+    snap = snap_with(g, g.blocks[block].snap, pending, given)
+    g.blocks[block].snap = snap
+
+
+cdef void count_at_begin(Graph *g, uint32_t block, int64_t imm) noexcept nogil:
+    cdef uint32_t node = g.blocks[block].first
+    while node and g.nodes[node].op == OP_ARG:
+        node = g.nodes[node].next
+    if node:
+        insert_before(g, node, OP_COUNT, T_NONE, 0, 0, 0, imm)
+    else:
+        append(g, block, OP_COUNT, T_NONE, 0, 0, 0, imm)
+
+
+cdef void count_ways(Tally *t) noexcept nogil:
+    cdef Graph *g = t.g
+    cdef uint32_t i, to, block
+    cdef int64_t imm
+    cdef const Way *w
+    for i in range(t.nways):
+        w = &t.ways[i]
+        block = w.block
+        to = g.blocks[block].edges[w.edge].to
+        imm = t.ends[block] - t.pending[to]
+        if imm == 0:
+            continue
+        if g.blocks[block].end == END_GOTO:
+            append(g, block, OP_COUNT, T_NONE, 0, 0, 0, imm)
+        elif g.blocks[to].npreds == 1:
+            count_at_begin(g, to, imm)
+        else:
+            block = split_edge(g, block, w.edge)
+            if block == 0:
+                return
+            append(g, block, OP_COUNT, T_NONE, 0, 0, 0, imm)
+
+
+cdef void tally(Tally *t, int64_t *given) noexcept nogil:
+    cdef Graph *g = t.g
+    cdef uint32_t i
+    cdef bint well = True
+    find_pending(t)
+    for i in range(g.norder):
+        well = find_end(t, g.order[i]) and well
+    if not well or not cost_after(t) < cost_before(g) or g.nblocks + t.nways >= MOST_BLOCKS or not burn(g):
         return
-    more = g.nodes[node].imm
-    remove_node(g, node)
-    for i in range(b.npreds):
-        count_more(g, g.pool[b.preds + i], more)
+    for i in range(g.norder):
+        recount(t, g.order[i], given)
+    if not g.failed:
+        count_ways(t)
+        analyse(g)
 
 
 cdef void pass_tally(Graph *g) noexcept nogil:
-    cdef uint32_t i
+    cdef Tally t
+    cdef int64_t *given
     analyse(g)
-    for i in range(0 if g.failed else g.norder, 0, -1):
-        take_from_ways(g, g.order[i - 1])
-        give_to_preds(g, g.order[i - 1])
+    if g.failed:
+        return
+    t.g = g
+    t.tied = <uint32_t *>scratch_zeroed(&g.scratch, 2 * <size_t>g.nblocks, sizeof(uint32_t))
+    t.more = <int64_t *>scratch_zeroed(&g.scratch, 2 * <size_t>g.nblocks, sizeof(int64_t))
+    t.ways = <Way *>scratch_take(&g.scratch, 2 * <size_t>g.nblocks, sizeof(Way))
+    t.pending = <int64_t *>scratch_zeroed(&g.scratch, g.nblocks, sizeof(int64_t))
+    t.ends = <int64_t *>scratch_zeroed(&g.scratch, g.nblocks, sizeof(int64_t))
+    given = <int64_t *>scratch_zeroed(&g.scratch, g.nsnaps, sizeof(int64_t))
+    if t.tied != NULL and t.more != NULL and t.ways != NULL and t.pending != NULL and t.ends != NULL and given != NULL:
+        tally(&t, given)
+    else:
+        g.failed = True
+    scratch_give(&g.scratch, given)
+    scratch_give(&g.scratch, t.ends)
+    scratch_give(&g.scratch, t.pending)
+    scratch_give(&g.scratch, t.ways)
+    scratch_give(&g.scratch, t.more)
+    scratch_give(&g.scratch, t.tied)

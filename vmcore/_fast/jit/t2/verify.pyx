@@ -3,6 +3,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
+from vmcore._fast.jit.convention cimport INFO_COUNT_MASK
 from vmcore._fast.jit.t2.analysis cimport analyse, dominates
 from vmcore._fast.jit.t2.ir cimport (
     END_BRANCH, END_GOTO, END_LEAVE, END_LEAVE_TO, END_NONE, F_REGISTERS, MEM_AHEAD, MEM_GUESS, MEM_WRITE, MOST_OFF,
@@ -68,6 +69,8 @@ cdef bint check_snap(Check *k, uint32_t snap, uint32_t place) noexcept nogil:
     s = &g.snaps[snap]
     if s.kind > SNAP_STEP or not -MOST_OFF <= s.off <= MOST_OFF or s.off & 1:
         return wrong(k, "a snapshot is for no instruction")
+    if s.count > INFO_COUNT_MASK:
+        return wrong(k, "a snapshot counts more than it can say")
     for i in range(s.nregs):
         reg = snap_reg(g, s, i)
         used = snap_node(g, s, i)
@@ -284,6 +287,8 @@ cdef bint check_targets(Check *k) noexcept nogil:
     cdef const BlockOf *b
     for k.block in range(1, k.g.nblocks):
         b = &k.g.blocks[k.block]
+        if k.block == 1 and b.nargs:
+            return wrong(k, "where the region is entered nobody gives it arguments")
         if b.nedges > 2:
             return wrong(k, "a block has another number of edges")
         for i in range(b.nedges):

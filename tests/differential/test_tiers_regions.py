@@ -1,5 +1,5 @@
-"""What regions are made for, on random programs against the interpreter: chains of pointers, switches, and accesses of
-several turns that lie in two pages, and calls by what a register says.
+"""What regions are made for, on random programs against the interpreter: chains of pointers, switches, machines with a
+state, accesses of several turns that lie in two pages, and calls by what a register says.
 """
 
 from __future__ import annotations
@@ -167,6 +167,61 @@ def a_switch(source: random.Random, code: Assembler) -> tuple[bytes, bytes]:
     return bytes(memory), away.code()
 
 
+def a_machine(source: random.Random, code: Assembler) -> tuple[bytes, bytes]:
+    """A loop over bytes with a state, which says where to go, and which most ways set to a constant; what it was before
+    is remembered, and both look things up in a table.
+    """
+    states, before, wanted = source.randrange(2, 6), T2, A1
+    code.value(A4, DATA + source.choice((64, 300, 900)))
+    count_down(code, source.randrange(4, 10))
+    code.value(A2, DATA)
+    code.emit("addi", rd=A5, rs1=0, imm=0)
+    code.label("again")
+    code.emit("lbu", rd=A3, rs1=A2, imm=0)
+    code.emit("addi", rd=A2, rs1=A2, imm=1)
+    if source.random() < 0.5:
+        code.emit("slli", rd=wanted, rs1=A5, imm=3)
+        code.emit("add", rd=wanted, rs1=wanted, rs2=A4)
+        code.emit("ld", rd=wanted, rs1=wanted, imm=source.choice((-64, 0, 512)))
+        code.emit("xor", rd=A0, rs1=A0, rs2=wanted)
+    for state in range(states - 1):
+        code.emit("addi", rd=wanted, rs1=0, imm=state)
+        code.emit(source.choice(("beq", "bgeu")), f"state {state}", rs1=wanted, rs2=A5)
+    code.emit("jal", f"state {states - 1}", rd=0)
+    for state in range(states):
+        code.label(f"state {state}")
+        for arm in range(source.randrange(1, 4)):
+            # By a bit of what was read.
+            code.emit("andi", rd=wanted, rs1=A3, imm=1 << source.randrange(8))
+            code.emit("beq", f"state {state} arm {arm}", rs1=wanted, rs2=0)
+            turn(source, code, before, states)
+            code.label(f"state {state} arm {arm}")
+        turn(source, code, before, states)
+    code.label("meet")
+    code.emit("add", rd=A0, rs1=A0, rs2=A5)
+    if source.random() < 0.5:
+        code.emit("slli", rd=before, rs1=A5, imm=1)
+    code.emit("bltu", "again", rs1=A2, rs2=A4)
+    return bytes(filled(source)), b""
+
+
+def turn(source: random.Random, code: Assembler, before: int, states: int) -> None:
+    """The end of a turn of the machine."""
+    code.emit("add", rd=A0, rs1=A0, rs2=source.choice((before, A3, A5)))
+    if source.random() < 0.2:
+        code.emit("sb", rs1=A2, rs2=A0, imm=source.choice((-1, 0, 40)))
+    if source.random() < 0.7:
+        code.emit("addi", rd=before, rs1=A5, imm=source.choice((0, 0, 3)))
+    if source.random() < 0.8:
+        code.emit("addi", rd=A5, rs1=0, imm=source.randrange(states))
+    else:
+        code.emit("andi", rd=A5, rs1=source.choice((A3, before)), imm=3)
+    if source.random() < 0.2:
+        # Without meeting the others.
+        code.emit("bltu", "again", rs1=A2, rs2=A4)
+    code.emit("jal", "meet", rd=0)
+
+
 def some_arrays(source: random.Random, code: Assembler) -> tuple[bytes, bytes]:
     """Loops over arrays that begin and end anywhere; the first thing in some of them is an access."""
     memory = filled(source)
@@ -257,11 +312,13 @@ def callbacks(source: random.Random, code: Assembler) -> tuple[bytes, bytes]:
 
 @pytest.mark.parametrize("stress", REGIONS)
 @pytest.mark.parametrize(
-    "kind", [a_list, a_switch, some_arrays, callbacks], ids=["lists", "switches", "arrays", "callbacks"]
+    "kind",
+    [a_list, a_switch, a_machine, some_arrays, callbacks],
+    ids=["lists", "switches", "machines", "arrays", "callbacks"],
 )
 def test_regions_of_a_kind(kind, stress):
     source, regions = rng(f"regions {kind.__name__} {stress}"), 0
-    for _ in range(scaled(4)):
+    for _ in range(scaled(30 if kind is a_machine else 4)):
         code = Assembler(CODE)
         regions += compare(source, code, kind(source, code), stress)["t2_regions"]
     assert regions

@@ -30,7 +30,7 @@ class Writer:
         self.values = [self.made(f"entry x{register}") for register in (10, 11, 12, 13)]
         self.values.append(self.made("base"))
         for _ in range(loops):
-            self.rng.choice((self.loop, self.diamond))()
+            self.rng.choice((self.loop, self.diamond, self.machine))()
         self.some(self.nodes)
         how = f"leave_to {self.value()}" if self.rng.random() < 0.3 else "leave"
         self.lines.append(f"  {how} {self.snap()}")
@@ -68,6 +68,8 @@ class Writer:
                 self.lines.append(f"  leave_if {self.made(f'ltu {self.value()}, 3')} {self.snap()}")
             elif kind < 0.14:
                 self.idiom()
+            elif kind < 0.16:
+                self.lines.append(f"  count #{self.rng.randint(1, 9)}")
             elif kind < 0.19:
                 self.values.append(self.made(f"select.int {self.value()}, {self.value()}, {self.value()}"))
             else:
@@ -128,6 +130,40 @@ class Writer:
         back = [step] + [self.rng.choice((arg, self.value(), before)) for arg, before in pairs]
         self.lines.append(f"  goto {header}({', '.join(back)})")
         self.values = inside if self.rng.random() < 0.7 else outer
+        self.begin(out)
+
+    def machine(self) -> None:
+        """A loop over a state, which says where to go, and which each way sets: to a constant mostly."""
+        header, out = self.block(), self.block()
+        arms = [self.block() for _ in range(self.rng.randint(2, 4))]
+        self.lines.append(f"  goto {header}({self.rng.choice(('0', self.value()))}, 0, {self.value()})")
+        state, turn, other = (f"v{self.next_node + number}" for number in (1, 2, 3))
+        self.next_node += 3
+        self.begin(f"{header}({state}.int, {turn}.int, {other}.int)")
+        self.values += [state, other]
+        self.some(2)
+        self.lines.append(f"  poll #{self.rng.randint(1, 9)} {self.snap()}")
+        step = self.made(f"add {turn}, 1")
+        again = self.made(f"lt {step}, {self.rng.randint(2, 12)}")
+        look = self.block()
+        self.lines.append(f"  branch {again}, {look}, {out}")
+        inside = list(self.values)
+        self.begin(look)
+        for number, arm in enumerate(arms[:-1]):
+            following = self.block()
+            wanted = self.made(self.rng.choice((f"eq {state}, {number}", f"ltu {state}, {number + 1}")))
+            self.lines.append(f"  branch {wanted}, {arm}, {following}")
+            self.begin(following)
+            self.some(1)
+        self.lines.append(f"  goto {arms[-1]}")
+        before = list(self.values)
+        for number, arm in enumerate(arms):
+            self.values = before[:6]
+            self.begin(arm)
+            self.some(self.nodes // 4)
+            then = self.rng.choice((str(self.rng.randrange(len(arms))), str(number), state, self.value()))
+            self.lines.append(f"  goto {header}({then}, {step}, {self.value()})")
+        self.values = inside
         self.begin(out)
 
     def diamond(self) -> None:

@@ -121,6 +121,24 @@ cdef void find_dominators(Graph *g) noexcept nogil:
                 changed = True
 
 
+cdef void outline(Graph *g) noexcept nogil:
+    g.analysed = False
+    number_blocks(g)
+    find_preds(g)
+    find_dominators(g)
+
+
+cdef uint32_t odd_ways(const Graph *g) noexcept nogil:
+    cdef const BlockOf *b
+    cdef uint32_t n = 0
+    cdef uint32_t i, e
+    for i in range(g.norder):
+        b = &g.blocks[g.order[i]]
+        for e in range(b.nedges):
+            n += g.blocks[b.edges[e].to].order <= b.order and not dominates(g, b.edges[e].to, g.order[i])
+    return n
+
+
 cdef void find_loops(Graph *g) noexcept nogil:
     # Inner headers come later in reverse postorder, so theirs is the first loop that a block is found in.
     cdef uint32_t mark = g.npool

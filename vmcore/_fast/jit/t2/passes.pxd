@@ -33,6 +33,7 @@ cdef enum:
     PASS_CHASE
     PASS_SCHEDULE
     PASS_TALLY
+    PASS_THREAD
     NUM_PASSES
 
 # The rewrite that used up a graph's fuel.

@@ -20,6 +20,7 @@ from vmcore._fast.jit.t2.sink cimport pass_sink
 from vmcore._fast.jit.t2.strength cimport pass_strength
 from vmcore._fast.jit.t2.taken cimport pass_taken
 from vmcore._fast.jit.t2.tally cimport pass_tally
+from vmcore._fast.jit.t2.thread cimport pass_thread
 from vmcore._fast.jit.t2.unroll cimport pass_unroll
 from vmcore._fast.jit.t2.verify cimport Fault, verify
 
@@ -46,10 +47,11 @@ table[PASS_TAKEN] = pass_taken
 table[PASS_CHASE] = pass_chase
 table[PASS_SCHEDULE] = pass_schedule
 table[PASS_TALLY] = pass_tally
+table[PASS_THREAD] = pass_thread
 
 #: Their names, by number.
 PASSES = ("fold", "dead", "constants", "gvn", "bits", "share", "hoist", "pair", "unroll", "forward", "strength",
-          "sink", "loosen", "taken", "chase", "schedule", "tally")
+          "sink", "loosen", "taken", "chase", "schedule", "tally", "thread")
 
 # The same for those without the GIL; the bytes live as long as the module.
 _ENCODED = tuple([_name.encode() for _name in (*PASSES, "lift")])
@@ -57,14 +59,14 @@ cdef const char *names[NUM_PASSES + 1]
 for _number in range(NUM_PASSES + 1):
     names[<uint32_t>_number] = <const char *>_ENCODED[_number]
 
-#: The names in the order in which a region goes through them. What is folded and numbered first makes loops small
-#: enough to be unrolled; then addresses of neighbouring rounds are told apart, look-ups shared, what is stored handed
-#: on, and what does not change moved out, which lets more of them be shared; bits, what is unused, how much is
-#: counted and the order come last.
+#: The names in the order in which a region goes through them. What is folded and numbered first lets states be told
+#: apart, and makes loops small enough to be unrolled; then addresses of neighbouring rounds are told apart, look-ups
+#: shared, what is stored handed on, and what does not change moved out, which lets more of them be shared; bits, what
+#: is unused, how much is counted and the order come last.
 ORDER = (
-    "fold", "constants", "gvn", "bits", "loosen", "dead", "unroll", "fold", "taken", "constants", "gvn", "dead",
-    "share", "forward", "hoist", "share", "strength", "gvn", "pair", "chase", "bits", "sink",
-    "dead", "tally", "schedule",
+    "fold", "constants", "gvn", "bits", "loosen", "dead", "thread", "dead", "unroll", "fold", "taken", "constants",
+    "gvn", "dead", "share", "forward", "hoist", "share", "strength", "gvn", "pair", "chase", "bits", "sink", "dead",
+    "tally", "schedule",
 )
 
 cdef uint8_t steps[MOST_STEPS]

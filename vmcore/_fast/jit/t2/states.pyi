@@ -1,0 +1,1 @@
+"""States of loops; nothing of it is for Python."""

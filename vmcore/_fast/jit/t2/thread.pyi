@@ -1,0 +1,1 @@
+"""A pass; nothing of it is for Python."""

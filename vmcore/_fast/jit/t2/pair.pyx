@@ -18,7 +18,7 @@ from vmcore._fast.jit.t2.analysis cimport analyse
 from vmcore._fast.jit.t2.ir cimport (
     END_BRANCH, MEM_EARLY, MEM_SIGNED, MEM_WRITE, OP_ADD, OP_ADDEND, OP_AND, OP_ARG, OP_GEU, OP_HOST, OP_LOAD, OP_LTU,
     OP_MUL, OP_REMU, OP_SELECT, OP_SEXT32, OP_SHL, OP_SHR, OP_SUB, OP_TAG, OP_ZEXT16, OP_ZEXT32, OP_ZEXT8, T_INT,
-    append, burn, edge_arg, is_const, BlockOf, Graph, Node)
+    append, burn, edge_arg, is_const, BlockOf, Edge, Graph, Node)
 from vmcore._fast.jit.t2.loops cimport (
     block_before, in_loop, is_innermost, is_invariant, largest_with_room, make_block_before, root_of, take_room)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
@@ -29,6 +29,7 @@ cdef enum:
     NEAR = 256                # a turn: sixteen are in the same page
     SCATTER = 2048            # ... if it comes back: about half of them are
     DEEPEST = 12              # operations that are looked through, one after the other
+    SHALLOW = 3               # ... for a small thing
     MOST_LOOKS = 4000         # all in all
     TURNS = 16                # of an inner loop
     MOST_ABOVE = 16           # blocks on the way to one, whose conditions are looked at
@@ -52,6 +53,8 @@ cdef struct Pairs:
     uint32_t looks
     uint32_t *live            # of each block that is a header: pairs in its loop
     uint32_t block            # where what is asked about is used
+    uint32_t *kin             # of each node: another one that it is given to, or gets; 0: it stands for all of them
+    uint32_t *origins         # ... what little was added to, 0: not looked at yet
 
 
 # --- how far an address moves -----------------------------------------------------------------------------------------
@@ -277,6 +280,81 @@ cdef void choose(Pairs *p) noexcept nogil:
         take_room(g, p.live, found)
 
 
+# --- what is done with it further out ---------------------------------------------------------------------------------
+
+cdef uint32_t origin(Pairs *p, uint32_t node) noexcept nogil:
+    # What little was added to.
+    cdef const Graph *g = p.g
+    cdef const Node *n
+    cdef uint32_t asked = node
+    cdef int64_t off
+    if p.origins[asked]:
+        return p.origins[asked]
+    for _ in range(DEEPEST):
+        node = root_of(g, node, &off)
+        n = &g.nodes[node]
+        if n.op != OP_ADD:
+            break
+        if width(p, n.b, SHALLOW) < NEAR:
+            node = n.a
+        elif width(p, n.a, SHALLOW) < NEAR:
+            node = n.b
+        else:
+            break
+    p.origins[asked] = node
+    return node
+
+
+cdef uint32_t kin_of(Pairs *p, uint32_t node) noexcept nogil:
+    while p.kin[node]:
+        if p.kin[p.kin[node]]:
+            p.kin[node] = p.kin[p.kin[node]]
+        node = p.kin[node]
+    return node
+
+
+cdef void find_kin(Pairs *p) noexcept nogil:
+    # Arguments, and what they are given.
+    cdef Graph *g = p.g
+    cdef uint32_t i, e, k, arg, one, other
+    cdef const Edge *edge
+    for i in range(g.norder):
+        p.block = g.order[i]
+        for e in range(g.blocks[p.block].nedges):
+            edge = &g.blocks[p.block].edges[e]
+            arg = g.blocks[edge.to].first
+            for k in range(edge.nargs):
+                if g.nodes[arg].type == T_INT:
+                    one = kin_of(p, arg)
+                    other = kin_of(p, origin(p, edge_arg(g, edge, k)))
+                    if one != other and other:
+                        p.kin[one] = other
+                arg = g.nodes[arg].next
+
+
+cdef void join_streams(Pairs *p) noexcept nogil:
+    # A HOST between the loop that a pair stands before and the innermost one, of the same address as it goes along.
+    cdef Graph *g = p.g
+    cdef uint32_t i, k, node, loop
+    cdef const Node *n
+    cdef const Stream *s
+    find_kin(p)
+    for i in range(g.norder):
+        p.block = g.order[i]
+        loop = g.blocks[p.block].loop
+        node = 0 if loop == 0 or is_innermost(g, loop) else g.blocks[p.block].first
+        while node:
+            n = &g.nodes[node]
+            for k in range(p.nstreams if n.op == OP_HOST and n.b == 0 and p.stream_of[node] == 0
+                           and not n.flags & MEM_EARLY else 0):
+                s = &p.streams[k]
+                if (s.before and s.write == n.flags & MEM_WRITE and in_loop(g, p.block, s.before)
+                        and kin_of(p, origin(p, n.a)) == kin_of(p, s.root)):
+                    p.stream_of[node] = k + 1
+                    break
+            node = n.next
+
+
 cdef void make_blocks(Pairs *p) noexcept nogil:
     cdef Graph *g = p.g
     cdef uint32_t i, header
@@ -320,9 +398,12 @@ cdef void pass_pair(Graph *g) noexcept nogil:
     p.streams = <Stream *>scratch_zeroed(&g.scratch, nodes, sizeof(Stream))
     p.stream_of = <uint32_t *>scratch_zeroed(&g.scratch, nodes, sizeof(uint32_t))
     p.live = <uint32_t *>scratch_zeroed(&g.scratch, g.nblocks, sizeof(uint32_t))
-    if p.streams != NULL and p.stream_of != NULL and p.live != NULL:
+    p.kin = <uint32_t *>scratch_zeroed(&g.scratch, nodes, sizeof(uint32_t))
+    p.origins = <uint32_t *>scratch_zeroed(&g.scratch, nodes, sizeof(uint32_t))
+    if p.kin != NULL and p.origins != NULL and p.streams != NULL and p.stream_of != NULL and p.live != NULL:
         collect(&p)
         choose(&p)
+        join_streams(&p)
         make_blocks(&p)
         if not g.failed:
             put_pairs(&p, nodes)
@@ -331,3 +412,5 @@ cdef void pass_pair(Graph *g) noexcept nogil:
     scratch_give(&g.scratch, p.streams)
     scratch_give(&g.scratch, p.stream_of)
     scratch_give(&g.scratch, p.live)
+    scratch_give(&g.scratch, p.kin)
+    scratch_give(&g.scratch, p.origins)

@@ -6,10 +6,10 @@ can do for both:
 - If its range covers the other's, it is simply used instead. What was found inside a region stays true until the region
   is left, and wherever the root is computed again the first HOST is executed again before the second one is reached.
 - Otherwise its range is widened to cover both, if it does not become much wider, and where the second one is reached
-  only through blocks that the first one's leads straight to. All of a HOST's range is in one page, so whatever the
-  guest may do in a part of it, it may do in all of it. Only where the range runs over the end of a page that the first
-  access does not is the region left without need: with the state before the first access, from where other code goes
-  on.
+  only through blocks that the first one's leads straight to, or is in a loop and executed as often. All of a HOST's
+  range is in one page, so whatever the guest may do in a part of it, it may do in all of it. Only where the range runs
+  over the end of a page that the first access does not is the region left without need: with the state before the first
+  access, from where other code goes on.
 - In code that was left all the time as what it accesses lies in two pages (Graph.narrow), as frames on a stack may, it
   is widened within sixteen bytes alone, counted from the root: the ABI has sp a multiple of that, so that they never
   lie in two pages.
@@ -73,13 +73,20 @@ cdef bint leads_straight(const Graph *g, uint32_t one, uint32_t two) noexcept no
     return True
 
 
+cdef bint is_busier(const Graph *g, uint32_t one, uint32_t two) noexcept nogil:
+    # Is block `one` in a loop, and executed as often as block `two`, or more often?
+    return g.blocks[one].loop != 0 and g.blocks[one].weight >= g.blocks[two].weight
+
+
 cdef int64_t growth(const Graph *g, uint32_t one, uint32_t two) noexcept nogil:
     # How many bytes may HOST `one` have more to cover `two`? -1: it may not.
     if g.nodes[one].flags & MEM_EARLY:
         return GROWTH_EARLY if g.nodes[one].block == g.nodes[two].block else -1
     if g.nodes[one].block == g.nodes[two].block:
         return GROWTH
-    return GROWTH_APART if leads_straight(g, g.nodes[one].block, g.nodes[two].block) else -1
+    if leads_straight(g, g.nodes[one].block, g.nodes[two].block):
+        return GROWTH_APART
+    return GROWTH_APART if is_busier(g, g.nodes[two].block, g.nodes[one].block) else -1
 
 
 cdef bint widen(Graph *g, Host *h, int64_t low, int64_t high) noexcept nogil:

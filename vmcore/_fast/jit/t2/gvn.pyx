@@ -3,6 +3,8 @@
 Blocks are visited in reverse postorder, so what dominates a node was visited before it. Each node has its operands
 replaced, is simplified, and is looked up by what it computes: x op y == x op y, wherever the first one dominates.
 
+Arguments of a block that are given the same on each way are one.
+
 Where x + y is there already, x + (y + c) becomes that plus c, and where x + (y << k) is, so does x + ((y + c) << k):
 what the copies of an unrolled loop access has one root then, and constants apart (loops.pxd).
 
@@ -16,7 +18,8 @@ from libc.string cimport memset
 from vmcore._fast.jit.t2.analysis cimport analyse, dominates
 from vmcore._fast.jit.t2.build cimport MOST_MADE, const_node, room_to_rewrite, simplify
 from vmcore._fast.jit.t2.ir cimport (
-    OP_ADD, OP_CONST, OP_SHL, T_INT, burn, is_const, is_pure, remove_node, replace_all, Graph, Node)
+    OP_ADD, OP_ARG, OP_CONST, OP_SHL, T_INT, burn, edge_arg, is_const, is_pure, remove_node, replace_all, BlockOf, Edge,
+    Graph, Node)
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:
@@ -156,6 +159,38 @@ cdef void visit(Numbers *t, uint32_t node) noexcept nogil:
     become(t, node, find(t, node) if found == node else found)
 
 
+cdef bint are_given_alike(const Numbers *t, const BlockOf *b, uint32_t one, uint32_t two) noexcept nogil:
+    # Two arguments of a block, by number: the same on each way?
+    cdef const Graph *g = t.g
+    cdef const Edge *edge
+    cdef uint32_t i, e
+    cdef const BlockOf *pred
+    for i in range(b.npreds):
+        pred = &g.blocks[g.pool[b.preds + i]]
+        for e in range(pred.nedges):
+            edge = &pred.edges[e]
+            if (&g.blocks[edge.to] == b
+                    and now(t, edge_arg(g, edge, one)) != now(t, edge_arg(g, edge, two))):
+                return False
+    return True
+
+
+cdef void join_args(Numbers *t, uint32_t block) noexcept nogil:
+    # One stays; where the other one is handed over is left to those who look for what is dead.
+    cdef Graph *g = t.g
+    cdef const BlockOf *b = &g.blocks[block]
+    cdef uint32_t arg = b.first
+    cdef uint32_t other
+    while arg and g.nodes[arg].op == OP_ARG:
+        other = g.nodes[arg].next if t.new_of[arg] == 0 else 0
+        while other and g.nodes[other].op == OP_ARG:
+            if (t.new_of[other] == 0 and g.nodes[arg].type == g.nodes[other].type
+                    and are_given_alike(t, b, <uint32_t>g.nodes[arg].imm, <uint32_t>g.nodes[other].imm) and burn(g)):
+                t.new_of[other] = arg
+            other = g.nodes[other].next
+        arg = g.nodes[arg].next
+
+
 cdef void pass_gvn(Graph *g) noexcept nogil:
     cdef Numbers t
     cdef uint32_t i, node, following
@@ -170,6 +205,7 @@ cdef void pass_gvn(Graph *g) noexcept nogil:
     t.new_of = <uint32_t *>scratch_zeroed(&g.scratch, t.room, sizeof(uint32_t))
     if t.heads != NULL and t.chain != NULL and t.new_of != NULL and not g.failed:
         for i in range(g.norder):
+            join_args(&t, g.order[i])
             node = g.blocks[g.order[i]].first
             while node and not g.failed:
                 following = g.nodes[node].next

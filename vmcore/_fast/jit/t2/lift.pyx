@@ -280,11 +280,11 @@ cdef void leave_to(Lift *t, uint32_t target) noexcept nogil:
 
 
 cdef void end_switch(Work *w, const Place *p, uint32_t sum) noexcept nogil:
-    # One comparison after the other, each in a block of its own. What is compared is how far it goes in the page, whose
-    # address is even; where it goes to is worked out from that again, where it is none of them.
+    # One comparison after the other, each in a block of its own. What is compared is how far it goes in the page; what
+    # is odd, which nobody does, is none of them, and left for where it would go.
     cdef Lift *t = &w.t
     cdef Graph *g = t.g
-    cdef uint32_t off = even(t, make(g, t.block, OP_SUB, T_INT, sum, base_node(g), 0, 0))
+    cdef uint32_t off = make(g, t.block, OP_SUB, T_INT, sum, base_node(g), 0, 0)
     cdef uint32_t i, cond, following
     cdef uint32_t others = 0
     for i in range(p.nways):
@@ -305,7 +305,7 @@ cdef void end_switch(Work *w, const Place *p, uint32_t sum) noexcept nogil:
         g.blocks[t.block].edges[1].times = others
         go_way(w, p, &p.ways[i], 0)
         t.block = following
-    leave_to(t, make(g, t.block, OP_ADD, T_INT, off, base_node(g), 0, 0))
+    leave_to(t, even(t, sum))
 
 
 # --- a place ----------------------------------------------------------------------------------------------------------

@@ -98,6 +98,37 @@ def test_a_hot_loop_becomes_a_region() -> None:
     core.close()
 
 
+def as_a_program() -> bytes:
+    """The counting loop in user mode."""
+    a = Assembler(RAM)
+    a.emit("addi", rd=A1, rs1=0, imm=-1)
+    a.emit("csrrw", rd=0, rs1=A1, imm=csr_number("pmpaddr0"))
+    a.value(A1, 0x1F)
+    a.emit("csrrw", rd=0, rs1=A1, imm=csr_number("pmpcfg0"))
+    a.value(A1, 0x1800)
+    a.emit("csrrc", rd=0, rs1=A1, imm=csr_number("mstatus"))
+    a.value(A1, RAM + 0x1000)
+    a.emit("csrrw", rd=0, rs1=A1, imm=csr_number("mepc"))
+    a.emit("mret")
+    loop = Assembler(RAM + 0x1000)
+    loop.label("loop")
+    loop.emit("addi", rd=A0, rs1=A0, imm=1)
+    loop.emit("xor", rd=A3, rs1=A3, rs2=A0)
+    loop.emit("jal", to="loop", rd=0)
+    return a.code().ljust(0x1000, b"\0") + loop.code()
+
+
+def test_a_program_is_sooner_found_worth_it_than_a_kernel() -> None:
+    seen = []
+    for code in (counting(), as_a_program()):
+        core = machine(code)
+        while not core.stats()["t2_watched"]:
+            core.run(max_insns=100_000)
+        seen.append(core.stats()["t2_samples"])
+        core.close()
+    assert seen[1] <= seen[0] // 2
+
+
 def test_a_region_that_is_left_all_the_time_is_given_up() -> None:
     core = machine(table())
     run_until(core, "t2_given_up")

@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 from vmcore._fast.defs cimport gva_t, vmcore_add64, vmcore_load32, vmcore_load64, vmcore_lock, vmcore_unlock
 from vmcore._fast.hart.clock cimport vmcore_monotonic_ns
 from vmcore._fast.hart.codepage cimport find_bundle, recode, recode_place
-from vmcore._fast.hart.state cimport REGION_SLOTS, CodeBundle, Hart, RegionCount, System
+from vmcore._fast.hart.state cimport PRIV_U, REGION_SLOTS, CodeBundle, Hart, RegionCount, System
 from vmcore._fast.jit.block cimport END_PAGES, END_REGION
 from vmcore._fast.jit.cache cimport CodeCache, Made, PageBlocks, put_made, unmake
 from vmcore._fast.jit.image cimport (
@@ -34,6 +34,7 @@ cdef enum:
     ENOUGH = 32
     LEAST_INSNS = SAMPLE_INSNS // 2   # since a hart was seen: before, it is not seen again
     WEIGHT_OUTSIDE = 8
+    WEIGHT_USER = 2           # times as much, where it is a program's: it turns in loops, while a kernel comes by
     MOST_SIGHTINGS = 0xFFFF
     OFTEN_SEEN = 3            # sightings of anything since the last one, at most
     SELDOM_SEEN = 8           # ... more than this
@@ -355,11 +356,12 @@ cdef bint compile_here(Hart *hart, CodeBundle *bundle, Job *job) noexcept nogil:
     return done
 
 
-cdef inline uint32_t weight_of(uint64_t since) noexcept nogil:
+cdef inline uint32_t weight_of(const Hart *hart, uint64_t since) noexcept nogil:
     # Of a sighting in block code, so long since the last one of its page.
+    cdef uint32_t weight = WEIGHT_OUTSIDE if since <= OFTEN_SEEN else WEIGHT_OUTSIDE // 2
     if since > SELDOM_SEEN:
-        return 1
-    return WEIGHT_OUTSIDE if since <= OFTEN_SEEN else WEIGHT_OUTSIDE // 2
+        weight = 1
+    return weight * WEIGHT_USER if hart.priv == PRIV_U else weight
 
 
 cdef void watch(Hart *hart, Tier *t, Job *job, gva_t pc) noexcept nogil:
@@ -419,7 +421,7 @@ cdef void consider(Hart *hart, Tier *t, CodeBundle *bundle, gva_t pc, bint outsi
             u.profile.vain = 0
             memset(u.profile.vain_at, 0, sizeof(u.profile.vain_at))
         u.profile.vain_warm = <uint16_t>warm
-    weight = weight_of(t.n_samples - u.seen_at) if outside else 1
+    weight = weight_of(hart, t.n_samples - u.seen_at) if outside else 1
     u.seen_at = t.n_samples
     if bit(u.profile.vain_at, <uint32_t>(pc & 4095)) or (judged == JUDGED_ENOUGH and not outside):
         # There is none to be had here; or another one would take its time, and do what these do.

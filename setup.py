@@ -53,6 +53,8 @@ if SANITIZE:
 SOURCES = sorted((ROOT / "vmcore" / "_fast").rglob("*.pyx"))
 HEADERS = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "vmcore" / "_fast").rglob("*.h"))]
 BUILD_DIR = f"build/cython-{PROFILE}"
+#: Says which profile was built last: modules of two do not work together, so with another one all are made again.
+STAMP = "build/profile"
 
 
 def extension(path: Path) -> Extension:
@@ -65,26 +67,30 @@ def extension(path: Path) -> Extension:
         extra_compile_args=CFLAGS,
         extra_link_args=LDFLAGS,
         define_macros=MACROS,
-        depends=[*HEADERS, f"{BUILD_DIR}/engine_id.h"] if path.name == "build.pyx" else HEADERS,
+        depends=[*HEADERS, STAMP, *([f"{BUILD_DIR}/engine_id.h"] if path.name == "build.pyx" else [])],
     )
 
 
+def write_if_new(path: Path, text: str) -> None:
+    """Write a file, unless it says so already: what depends on it is made again if it is newer."""
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
 def write_engine_id() -> None:
-    """Write ``engine_id.h``, unless it says so already."""
+    """Write ``engine_id.h``."""
     digest = hashlib.blake2b(repr((DIRECTIVES, CFLAGS, MACROS)).encode(), digest_size=16)
     for path in sorted((ROOT / "vmcore" / "_fast").rglob("*")):
         if path.suffix in (".pyx", ".pxd", ".h"):
             digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
-    text = f'#define VMCORE_ENGINE_ID "{digest.hexdigest()}"\n'
-    header = ROOT / BUILD_DIR / "engine_id.h"
-    if not header.exists() or header.read_text() != text:
-        header.parent.mkdir(parents=True, exist_ok=True)
-        header.write_text(text)
+    write_if_new(ROOT / BUILD_DIR / "engine_id.h", f'#define VMCORE_ENGINE_ID "{digest.hexdigest()}"\n')
 
 
 # The guard matters: where processes are spawned or forked from a server, cythonize's workers import this file again.
 if __name__ == "__main__":
     write_engine_id()
+    write_if_new(ROOT / STAMP, f"{PROFILE} {SANITIZE}\n")
     JOBS = 1 if os.environ.get("VMCORE_SERIAL") else os.cpu_count() or 1
     setup(
         ext_modules=cythonize(

@@ -18,6 +18,10 @@ cdef void update_contexts(Hart *hart) noexcept nogil
 # WALK_*.
 cdef int translate(Hart *hart, gva_t gva, uint32_t size, uint32_t want, uint32_t priv) noexcept nogil
 
+# Would translating gva for WANT_* leave the page tables as they are, and not fault? Physical memory protection is not
+# looked at. What a walk finds is kept, as it may be at any time (privileged specification, section 12.2.1).
+cdef bint is_translated(Hart *hart, gva_t gva, uint32_t want) noexcept nogil
+
 # sfence.vma; by_address and by_asid say which operands were given.
 cdef void flush_tlb(Hart *hart, bint by_address, gva_t gva, bint by_asid, uint64_t asid) noexcept nogil
 

@@ -11,7 +11,7 @@ from vmcore._fast.hart.state cimport (
 from vmcore._fast.memory.mmu cimport PTE_G, WALK_ACCESS_FAULT, WALK_OK, WANT_R, WANT_W, WANT_X, mmu_walk
 from vmcore._fast.memory.pmp cimport PMP_R, PMP_W, PMP_X, pmp_allows, pmp_splits_page
 from vmcore._fast.memory.tlb cimport DataCtx, ctx_clear, drop_entry
-from vmcore._fast.memory.tlb2 cimport tlb2_clear, tlb2_find, tlb2_flush, tlb2_put
+from vmcore._fast.memory.tlb2 cimport answers, tlb2_clear, tlb2_find, tlb2_flush, tlb2_put
 
 # Keys: bit 63 says that the slot is used.
 #   data   levels 0..3 | priv 4..5 | SUM 6 | MXR 7 | ASID 8..23
@@ -172,6 +172,24 @@ cdef int translate(Hart *hart, gva_t gva, uint32_t size, uint32_t want, uint32_t
         return WALK_ACCESS_FAULT
     hart.partial = hart.pmp.active != 0 and pmp_splits_page(&hart.pmp, hart.walk.gpa)
     return WALK_OK
+
+
+cdef bint is_translated(Hart *hart, gva_t gva, uint32_t want) noexcept nogil:
+    cdef uint64_t asid = (hart.satp >> 44) & 0xFFFF
+    cdef uint32_t priv = data_priv(hart)
+    cdef bint found
+    if priv == PRIV_M or hart.walk.levels == 0:
+        return True
+    hart.walk.priv = priv
+    if tlb2_find(&hart.tlb2, &hart.walk, gva, asid, want):
+        return True
+    hart.n_walks += 1
+    hart.walk.peek = True
+    found = mmu_walk(&hart.walk, gva, want) == WALK_OK and answers(&hart.walk, hart.walk.pte, want)
+    hart.walk.peek = False
+    if found:
+        tlb2_put(&hart.tlb2, &hart.walk, gva, asid)
+    return found
 
 
 cdef void drop_context(Hart *hart, DataCtx *ctx) noexcept nogil:

@@ -3,8 +3,8 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from vmcore._fast.hart.state cimport ACC_WRITE, PRIV_M, Hart
-from vmcore._fast.hart.translate cimport data_priv
+from vmcore._fast.hart.state cimport ACC_WRITE, Hart
+from vmcore._fast.hart.translate cimport is_translated
 from vmcore._fast.jit.convention cimport (
     FN_MISS, INFO_ACC_SHIFT, INFO_COUNT_MASK, INFO_COUNT_SHIFT, NUM_PINNED_F, PINNED_F, XMM_OF)
 from vmcore._fast.jit.t2.ir cimport F_REGISTERS
@@ -12,7 +12,6 @@ from vmcore._fast.jit.t2.moves cimport PLACE_BASE, PLACE_CONST, PLACE_HOME
 from vmcore._fast.jit.t2.places cimport AT_SLOT
 from vmcore._fast.jit.t2.select cimport LATE_BOX, LATE_CLEAN
 from vmcore._fast.memory.mmu cimport WANT_R, WANT_W
-from vmcore._fast.memory.tlb2 cimport tlb2_find
 
 ctypedef uint64_t (*miss_t)(Hart *hart, uint64_t gva, uint64_t info) noexcept nogil
 
@@ -71,26 +70,19 @@ cdef void restore_guest(Hart *hart, const uint8_t *record, const uint64_t *saved
         hart.page_base += <uint64_t><int64_t>page
 
 
-cdef bint is_known(Hart *hart, uint64_t gva, bint write) noexcept nogil:
-    # Would translating it leave the page tables as they are, and not fault?
-    cdef uint32_t priv = data_priv(hart)
-    if priv == PRIV_M or hart.walk.levels == 0:
-        return True
-    hart.walk.priv = priv
-    return tlb2_find(&hart.tlb2, &hart.walk, gva, (hart.satp >> 44) & 0xFFFF, WANT_W if write else WANT_R)
-
-
 cdef uint64_t on_t2_miss(Hart *hart, uint64_t gva, const uint8_t *record, const uint64_t *saved) noexcept nogil:
     cdef uint32_t info = 0
     cdef uint16_t span = 0
     cdef uint64_t how = T2_MISS_STEP
+    cdef uint32_t want
     memcpy(&info, record, 4)
     memcpy(&span, record + 4, 2)
+    want = WANT_W if info >> INFO_ACC_SHIFT & ACC_WRITE >> 3 else WANT_R
     if (gva & 4095) + span > 4096:
         # What lies in two pages has no entry. One access may: block code looks at each by itself.
         if not record[6] & RECORD_FIRST:
             how = T2_MISS_NEXT
-    elif not record[6] & RECORD_EARLY or is_known(hart, gva, info >> INFO_ACC_SHIFT & ACC_WRITE >> 3):
+    elif not record[6] & RECORD_EARLY or is_translated(hart, gva, want):
         if (<miss_t>hart.stubs[FN_MISS])(hart, gva, info) == 0:
             return T2_MISS_FILLED
     restore_guest(hart, record, saved)

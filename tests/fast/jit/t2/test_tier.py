@@ -49,14 +49,16 @@ def counting(step: int = 1) -> bytes:
     return a.code()
 
 
-def table() -> bytes:
-    """A loop that is left at once, through a register, and begun again."""
+def table(away: int = 0) -> bytes:
+    """A loop that is left at once, through a register, and begun again, so many instructions later."""
     a = start(RAM + 0x1000)
     a.emit("addi", rd=A0, rs1=A0, imm=1)
     a.emit("andi", rd=A1, rs1=A0, imm=7)
     a.emit("beq", to="loop", rs1=A1, rs2=0)
     a.emit("jalr", rd=0, rs1=A2, imm=0)
     b = Assembler(RAM + 0x1000)
+    for _ in range(away):
+        b.emit("addi", rd=A1, rs1=A1, imm=1)
     b.emit("addi", rd=A0, rs1=A0, imm=1)
     b.value(A3, LOOP)
     b.emit("jalr", rd=0, rs1=A3, imm=0)
@@ -70,6 +72,14 @@ def machine(code: bytes, tier: str = "auto", store: Store | None = None, harts: 
     core.memory.write(RAM, code)
     for hart in range(harts):
         core.set_pc(hart, RAM)
+    return core
+
+
+def as_program(core: Core) -> Core:
+    """Let hart 0 execute in user mode, which may do as it likes with memory."""
+    for name, value in (("pmpaddr0", 2**54 - 1), ("pmpcfg0", 0x1F)):
+        core.csr_write(0, csr_number(name), value)
+    core.set_priv(0, 0)
     return core
 
 
@@ -130,13 +140,28 @@ def test_a_program_is_sooner_found_worth_it_than_a_kernel() -> None:
 
 
 def test_a_region_that_is_left_all_the_time_is_given_up() -> None:
-    core = machine(table())
+    core = as_program(machine(table()))
     run_until(core, "t2_given_up")
     assert not [one for one in blocks(core, RAM) if one["why"] == "region"]
     entries = core.stats()["t2_entries"]
     core.run(max_insns=20 * PIECE)
     # It is not tried again.
     assert core.stats()["t2_entries"] == entries
+    core.close()
+
+
+def test_a_kernel_has_no_region_where_it_seldom_is() -> None:
+    core = machine(table(away=200))
+    core.run(max_insns=PATIENCE * PIECE)
+    stats = core.stats()
+    assert stats["t2_refused"] > 0
+    assert stats["t2_regions"] == 0
+    core.close()
+
+
+def test_a_program_has() -> None:
+    core = as_program(machine(table(away=200)))
+    run_until(core, "t2_regions")
     core.close()
 
 
@@ -286,6 +311,40 @@ def test_a_page_is_dirty_once_it_is_written_and_not_before(faults: bool) -> None
     assert core.stats()["t2_entries"] > entries
     dirty = struct.unpack("<Q", core.memory.read(clean, 8))[0] & 0x80
     assert bool(dirty) is not faults
+    core.close()
+
+
+def far_and_wide() -> bytes:
+    """A loop that counts in one page after the other of 16 MiB, in an order that comes back to none soon."""
+    a = start(RAM + 0x20_0000)
+    a.emit("addi", rd=A4, rs1=A4, imm=577)
+    a.emit("slli", rd=A5, rs1=A4, imm=52)
+    a.emit("srli", rd=A5, rs1=A5, imm=40)
+    a.emit("add", rd=A5, rs1=A5, rs2=A2)
+    a.emit("ld", rd=A3, rs1=A5, imm=0)
+    a.emit("addi", rd=A3, rs1=A3, imm=1)
+    a.emit("sd", rs1=A5, rs2=A3, imm=0)
+    a.emit("addi", rd=A0, rs1=A0, imm=1)
+    a.emit("jal", to="loop", rd=0)
+    return a.code()
+
+
+def test_what_is_read_before_it_is_written_is_looked_up_in_no_tlb_too() -> None:
+    core = paged(far_and_wide())
+    # Eight tables of 512 pages, all of them the same one.
+    middle, tables, page = RAM + 0x41000, RAM + 0x50000, RAM + 0x30000
+    for n in range(8):
+        core.memory.write(middle + 8 * (n + 1), struct.pack("<Q", tables + 0x1000 * n >> 2 | 1))
+    core.memory.write(tables, struct.pack("<Q", page >> 2 | 0xCF) * 4096)
+    run_until(core, "t2_entries")
+    core.run(max_insns=PIECE)
+    before = core.stats()
+    core.run(max_insns=PIECE)
+    after = core.stats()
+    # The second TLB has half as many entries: each page has to be walked to, though the region may not set its D.
+    assert after["page_walks"] - before["page_walks"] >= PIECE // 9 - 1
+    assert after["t2_entries"] - before["t2_entries"] < 100
+    assert struct.unpack("<Q", core.memory.read(page, 8))[0] == core.x(0, A0)
     core.close()
 
 

@@ -21,9 +21,12 @@ from vmcore._fast.jit.t2.region cimport (
     NOT_A_PLACE, REFUSED_COLD, REFUSED_LARGE, REFUSED_MEMORY, REFUSED_NOT, form_found, loop_header, region_free,
     region_new)
 from vmcore._fast.jit.t2.select cimport select_nodes
-from vmcore._fast.jit.t2.trail cimport count_ways
+from vmcore._fast.jit.t2.trail cimport count_trodden, count_ways
 from vmcore._fast.jit.t2.ways cimport RegionInput
 from vmcore._fast.memory.alloc cimport vm_alloc, vm_calloc, vm_free
+
+cdef enum:
+    LEAST_PART = 4            # a kernel's region has one of so many of the trail's instructions at least
 
 find_features()
 
@@ -105,6 +108,9 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     shop.graph.fuel = job.fuel
     shop.graph.guesses = GUESS_PAGE - job.steady
     shop.graph.narrow = job.narrow
+    if not job.program and count_trodden(shop.region) * LEAST_PART < job.trail.n:
+        # A kernel comes by here and goes on elsewhere: it would not gain what compiling costs.
+        return REFUSED_COLD
     count_ways(shop.region)
     lift_region(shop.region, &shop.graph)
     analyse(&shop.graph)

@@ -33,6 +33,7 @@ cdef struct Job:
     uint32_t sample           # where the hart was seen
     uint64_t fuel
     uint32_t how              # registers are allocated: BY_* (places.pxd)
+    uint8_t program           # it was seen in user mode
     uint8_t anything          # a region that is no loop will do
     uint8_t steady            # how much less is guessed than might be
     uint8_t narrow            # look-ups that are shared are for a few bytes

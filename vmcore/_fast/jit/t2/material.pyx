@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from vmcore._fast.defs cimport gva_t
-from vmcore._fast.hart.state cimport FETCH_SIZE, L1_USED, CodeBundle, FetchEntry, Hart, l1_index, no_code_tag
+from vmcore._fast.hart.state cimport FETCH_SIZE, L1_USED, PRIV_U, CodeBundle, FetchEntry, Hart, l1_index, no_code_tag
 from vmcore._fast.jit.block cimport END_REGION
 from vmcore._fast.jit.cache cimport PageBlocks, image_flags
 from vmcore._fast.jit.image cimport REPLACED, Compiled
@@ -139,6 +139,7 @@ cdef Job *describe(Hart *hart, CodeBundle *bundle, gva_t pc) noexcept nogil:
     job.isa = hart.isa
     job.flags = image_flags(hart.sys)
     job.sample = pc & 4095
+    job.program = hart.priv == PRIV_U
     memcpy(job.jumps, u.profile.jumps, sizeof(job.jumps))
     job.njumps = u.profile.njumps
     find_targets(hart, pc & ~<uint64_t>4095, job)

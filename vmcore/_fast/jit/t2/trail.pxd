@@ -14,3 +14,6 @@ cdef struct Trail:
 
 # Count how often each way of a region's places was gone: Way.times. After form_region(); without a trail all are 0.
 cdef void count_ways(Region *r) noexcept nogil
+
+# How many of the trail's instructions a region has, in its own code or in what it calls. After form_region().
+cdef uint32_t count_trodden(const Region *r) noexcept nogil

@@ -6,7 +6,7 @@
 from libc.stdint cimport int32_t, uint32_t
 
 from vmcore._fast.jit.t2.flow cimport Place, Way
-from vmcore._fast.jit.t2.ways cimport PAGE_END, address_of, bit
+from vmcore._fast.jit.t2.ways cimport PAGE_END, address_of, bit, is_in_page
 
 
 cdef Way *way_gone(Place *p, int32_t to) noexcept nogil:
@@ -49,3 +49,23 @@ cdef void count_ways(Region *r) noexcept nogil:
     while i < r.guide.given.ntrail:
         place = place_at(r, r.guide.given.trail[i])
         i = follow(r, i, place) if place else i + 1
+
+
+cdef inline bint has_address(const Region *r, int32_t at) noexcept nogil:
+    cdef uint32_t context
+    if at & 1:
+        # NO_ADDRESS.
+        return False
+    for context in range(r.guide.ncontexts):
+        if is_in_page(&r.guide, context, at):
+            if bit(r.seen[context], <uint32_t>at & (PAGE_END - 1)):
+                return True
+    return False
+
+
+cdef uint32_t count_trodden(const Region *r) noexcept nogil:
+    cdef uint32_t n = 0
+    cdef uint32_t i
+    for i in range(r.guide.given.ntrail):
+        n += has_address(r, r.guide.given.trail[i])
+    return n

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -95,3 +96,11 @@ def _assemble(*lines: str) -> bytes:
 @pytest.fixture
 def asm() -> Callable[..., bytes]:
     return _assemble
+
+
+@pytest.fixture
+def control_c() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt, also where the tests run in the background: shells ignore it for those."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -139,6 +139,7 @@ def test_stop_from_another_thread_and_the_watchdog(counters: Machine) -> None:
     assert counters.run(watchdog=0.05).reason == "watchdog"
 
 
+@pytest.mark.usefixtures("control_c")
 def test_ctrl_c(counters: Machine) -> None:
     def interrupt() -> None:
         time.sleep(0.05)
@@ -154,6 +155,7 @@ def test_ctrl_c(counters: Machine) -> None:
     assert counters.run(max_insns=10).reason == "budget"
 
 
+@pytest.mark.usefixtures("control_c")
 def test_ctrl_c_while_all_harts_wait(asm: Asm) -> None:
     with Machine(ram="16M", harts=2, parallel=True) as vm:
         # A timer that is set keeps the run from ending: far away, by the host's clock.

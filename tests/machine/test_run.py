@@ -100,14 +100,6 @@ def test_stop_from_another_thread(counter: Machine) -> None:
     assert counter.run(max_insns=10).reason == "budget"
 
 
-@pytest.fixture
-def control_c() -> Iterator[None]:
-    """Let SIGINT raise KeyboardInterrupt, also where the tests run in the background: shells ignore it for those."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("control_c")
 def test_control_c_ends_a_run_between_two_instructions(counter: Machine) -> None:
     timer = threading.Timer(0.05, _thread.interrupt_main)

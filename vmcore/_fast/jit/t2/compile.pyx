@@ -102,15 +102,15 @@ cdef uint32_t make_code(Workshop *shop, Job *job, uint32_t *layout) noexcept nog
     if not shop.region.is_loop and not job.anything:
         # Block code is as good for what is executed once.
         return REFUSED_COLD
+    if not job.program and count_trodden(shop.region) * LEAST_PART < job.trail.n:
+        # A kernel comes by here and goes on elsewhere: it would not gain what compiling costs.
+        return REFUSED_COLD
     job.insns = shop.region.ninsns
     job.used = shop.region.used
     graph_clear(&shop.graph)
     shop.graph.fuel = job.fuel
     shop.graph.guesses = GUESS_PAGE - job.steady
     shop.graph.narrow = job.narrow
-    if not job.program and count_trodden(shop.region) * LEAST_PART < job.trail.n:
-        # A kernel comes by here and goes on elsewhere: it would not gain what compiling costs.
-        return REFUSED_COLD
     count_ways(shop.region)
     lift_region(shop.region, &shop.graph)
     analyse(&shop.graph)

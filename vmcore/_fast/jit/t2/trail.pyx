@@ -57,9 +57,8 @@ cdef inline bint has_address(const Region *r, int32_t at) noexcept nogil:
         # NO_ADDRESS.
         return False
     for context in range(r.guide.ncontexts):
-        if is_in_page(&r.guide, context, at):
-            if bit(r.seen[context], <uint32_t>at & (PAGE_END - 1)):
-                return True
+        if is_in_page(&r.guide, context, at) and bit(r.seen[context], <uint32_t>at & (PAGE_END - 1)):
+            return True
     return False
 
 

@@ -582,6 +582,22 @@ def test_how_much_regions_execute_is_counted() -> None:
     core.close()
 
 
+def test_a_hart_that_was_seen_goes_on_in_compiled_code() -> None:
+    a = start(0)
+    for _ in range(100):
+        a.emit("addi", rd=A0, rs1=A0, imm=1)
+    a.emit("jal", to="loop", rd=0)
+    core = machine(a.code())
+    run_until(core, "t2_regions")
+    before = core.stats()
+    core.run(max_insns=3_900_000)
+    after = core.stats()
+    assert after["t2_samples"] - before["t2_samples"] >= 7
+    # What is interpreted is a way to the loop's begin and the last hundred of the whole run, not of each sighting.
+    assert after["t0_insns"] - before["t0_insns"] < 500
+    core.close()
+
+
 def test_a_hart_is_called_when_its_budget_is_nearly_used_up() -> None:
     # One way of the loop counts before it meets the other, which is no place to leave it.
     a = Assembler(RAM)

@@ -464,8 +464,8 @@ cdef void sample(Hart *hart, gva_t pc) noexcept nogil:
     if vmcore_load32(&t.client.ready):
         fetch(hart)
     bundle = bundle_at(hart, pc)
-    # (Where it was but called it goes on for as long as it may before it is followed: it is not to be asked twice.)
-    if bundle != NULL and not hart.watched and not is_soon(hart, t):
+    # (While it is followed it executes no compiled code, so it is not seen.)
+    if bundle != NULL and not is_soon(hart, t):
         consider(hart, t, bundle, pc, outside)
     look_again(hart, t)
     if sys.parallel:

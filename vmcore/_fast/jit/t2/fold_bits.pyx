@@ -3,10 +3,10 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from vmcore._fast.jit.t2.ir cimport (
-    MEM_SIGNED, OP_ADD, OP_AND, OP_BITS, OP_BOX, OP_BSWAP, OP_CLZ, OP_CLZ32, OP_CONST, OP_EQ, OP_FCLEAN, OP_FMADD,
-    OP_FNMADD, OP_FROMBITS, OP_FSGNJ, OP_GE, OP_GEU, OP_LOAD, OP_LT, OP_NE, OP_NEG, OP_NOT, OP_POPCNT32, OP_REMU32,
-    OP_ROTR, OP_ROTR32, OP_SAR, OP_SAR32, OP_SELECT, OP_SEXT32, OP_SEXT8, OP_SHL, OP_SHL32, OP_SHR, OP_SHR32, OP_SUB,
-    OP_UNBOX, OP_XOR, OP_ZEXT32, OP_ZEXT8, T_F32, T_INT, is_const, Graph, Node)
+    MEM_SIGNED, OP_ADD, OP_AND, OP_BITS, OP_BOX, OP_BSWAP, OP_CLZ, OP_CLZ32, OP_CONST, OP_EQ, OP_FCLEAN, OP_FEQ, OP_FLE,
+    OP_FMADD, OP_FNMADD, OP_FROMBITS, OP_FSGNJ, OP_GE, OP_GEU, OP_LOAD, OP_LT, OP_NE, OP_NEG, OP_NOT, OP_POPCNT32,
+    OP_REMU32, OP_ROTR, OP_ROTR32, OP_SAR, OP_SAR32, OP_SELECT, OP_SEXT32, OP_SEXT8, OP_SHL, OP_SHL32, OP_SHR, OP_SHR32,
+    OP_SUB, OP_UNBOX, OP_XOR, OP_ZEXT32, OP_ZEXT8, T_F32, T_INT, is_const, Graph, Node)
 from vmcore._fast.jit.t2.rules cimport (
     R_BITS_FROMBITS, R_BSWAP_BSWAP, R_CLEAN_CLEAN, R_CLEAN_FUSED, R_COMPARE_SELF, R_EQ_ADD, R_EQ_BOOL, R_EQ_DIFFERENCE,
     R_EQ_NEG, R_EQ_NEVER, R_EQ_XOR, R_EXTEND_EXTENDED, R_FROMBITS_BITS, R_LTU_FROM_ZERO, R_LTU_ONE, R_LTU_ZERO,
@@ -41,7 +41,7 @@ cdef uint32_t zero_bits(const Graph *g, uint32_t node) noexcept nogil:
     cdef const Node *by = &g.nodes[n.b]
     if n.op == OP_CONST:
         return clz64(n.imm) if n.imm else 64
-    if is_compare(n.op):
+    if is_compare(n.op) or OP_FEQ <= n.op <= OP_FLE:
         return 63
     if OP_CLZ <= n.op and n.op <= OP_POPCNT32:
         return 57

@@ -5,6 +5,9 @@ into a block makes an argument so, OP_BOX or OP_FCLEAN, or gives it a constant t
 what was boxed or cleaned, and that is done behind it instead, for those who need it: arithmetic does not, and what only
 exits read is worked out there (NODE_LATE).
 
+Arithmetic that stands behind an exit reads what was cleaned for that exit before it was cleaned; then that, too, is
+for the exit alone.
+
 Arguments that are given to one another, as those of loops in loops are, change together: all that may at first, then
 without those that get anything else, until none is left that does.
 """
@@ -196,6 +199,29 @@ cdef void loosen(Graph *g, uint32_t op) noexcept nogil:
     scratch_give(&g.scratch, behind)
 
 
+# --- operands ---------------------------------------------------------------------------------------------------------
+
+cdef inline void take_raw(Graph *g, uint32_t *operand) noexcept nogil:
+    # (What is cleaned has been computed, so it is no signalling NaN.)
+    if g.nodes[operand[0]].op == OP_FCLEAN and burn(g):
+        operand[0] = g.nodes[operand[0]].a
+
+
+cdef void take_operands(Graph *g) noexcept nogil:
+    cdef uint32_t node
+    cdef Node *n
+    for node in range(1, g.nnodes):
+        n = &g.nodes[node]
+        if n.block and is_arithmetic(n.op):
+            take_raw(g, &n.a)
+            if n.b:
+                take_raw(g, &n.b)
+            if n.c:
+                take_raw(g, &n.c)
+
+
 cdef void pass_loosen(Graph *g) noexcept nogil:
     loosen(g, OP_BOX)
     loosen(g, OP_FCLEAN)
+    if not g.failed:
+        take_operands(g)

@@ -60,11 +60,11 @@ for _number in range(NUM_PASSES + 1):
     names[<uint32_t>_number] = <const char *>_ENCODED[_number]
 
 #: The names in the order in which a region goes through them. What is folded and numbered first lets states be told
-#: apart, and makes loops small enough to be unrolled; then addresses of neighbouring rounds are told apart, look-ups
-#: shared, what is stored handed on, and what does not change moved out, which lets more of them be shared; bits, what
-#: is unused, how much is counted and the order come last.
+#: apart, which tells more of what is carried around, and makes loops small enough to be unrolled; then addresses of
+#: neighbouring rounds are told apart, look-ups shared, what is stored handed on, and what does not change moved out,
+#: which lets more of them be shared; bits, what is unused, how much is counted and the order come last.
 ORDER = (
-    "fold", "constants", "gvn", "bits", "loosen", "dead", "thread", "dead", "unroll", "fold", "taken", "constants",
+    "fold", "constants", "gvn", "bits", "dead", "thread", "loosen", "dead", "unroll", "fold", "taken", "constants",
     "gvn", "dead", "share", "forward", "hoist", "share", "strength", "gvn", "pair", "chase", "bits", "sink", "dead",
     "tally", "schedule",
 )

@@ -1,8 +1,8 @@
 """What branches tell.
 
 Along a way, and where a block is come to by it alone in that and in all that it dominates, its condition is known: a
-condition that was not met is 0, a comparison that was met is 1, and what was found equal to a constant is that
-constant. The same holds behind a guard, which has left if its condition was met, and for the state in which it leaves.
+condition that was not met is 0, a comparison that was met is 1, as is one that was found not to be 0, and what was
+found equal to a constant is that constant. The same holds behind a guard, which has left if its condition was met, and for the state in which it leaves.
 
 So a comparison whose result the guest keeps in a register is wanted by its branch alone, and becomes one with it.
 """
@@ -96,11 +96,15 @@ cdef bint tell(Told *w, uint32_t cond, bint met, bint second) noexcept nogil:
     cdef const Node *n = &g.nodes[cond]
     w.changed = False
     if second:
-        if n.op != (OP_EQ if met else OP_NE) or not is_const(g, n.b) or is_const(g, n.a):
+        if not is_const(g, n.b) or is_const(g, n.a):
             return False
         w.old = n.a
         w.new_ = n.b
-        return True
+        w.met = 1
+        if n.op == (OP_NE if met else OP_EQ) and g.nodes[n.b].imm == 0 and is_comparison(g.nodes[n.a].op):
+            w.new_ = 0
+            return True
+        return n.op == (OP_EQ if met else OP_NE)
     if n.op == OP_CONST or n.type != T_INT or (met and not is_comparison(n.op)):
         return False
     w.old = cond

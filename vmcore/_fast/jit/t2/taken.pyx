@@ -2,7 +2,8 @@
 
 Along a way, and where a block is come to by it alone in that and in all that it dominates, its condition is known: a
 condition that was not met is 0, a comparison that was met is 1, as is one that was found not to be 0, and what was
-found equal to a constant is that constant. The same holds behind a guard, which has left if its condition was met, and for the state in which it leaves.
+found equal to a constant is that constant. The same holds behind a guard, which has left if its condition was met, and
+for the state in which it leaves.
 
 So a comparison whose result the guest keeps in a register is wanted by its branch alone, and becomes one with it.
 """

@@ -151,7 +151,7 @@ cdef bint guess(Chase *s, uint32_t header, uint32_t write, bint beyond) noexcept
     if note_hosts(s, header, write, beyond):
         s.before[s.nguesses] = before
         s.nguesses += 1
-        take_room(s.g, s.live, before)
+        take_room(s.g, s.live, header, before)
     return True
 
 

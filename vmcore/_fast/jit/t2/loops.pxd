@@ -31,11 +31,11 @@ cdef inline bint is_invariant(const Graph *g, uint32_t node, uint32_t header) no
 # Is the block executed in every iteration?
 cdef bint in_every_turn(const Graph *g, uint32_t block, uint32_t header) noexcept nogil
 
-# What takes a register all through loops: `live` has how many there are, for each block that is a header. The header
-# of the largest loop around, from `header` on, which has less than `most` in it and in those inside (0: there is none),
-# and one more in such a loop.
+# What takes a register all through a loop, and perhaps through those around it: `live` has how many there are, for each
+# block that is a header. The header of the largest loop around, from `header` on, up to which each has less than `most`
+# (0: there is none), and one more in all of these. (Other loops inside do not count: there it can lie aside.)
 cdef uint32_t largest_with_room(const Graph *g, const uint32_t *live, uint32_t most, uint32_t header) noexcept nogil
-cdef void take_room(const Graph *g, uint32_t *live, uint32_t header) noexcept nogil
+cdef void take_room(const Graph *g, uint32_t *live, uint32_t header, uint32_t found) noexcept nogil
 
 # The block that goes to the header of a loop from outside, and nowhere else; 0: there is none.
 cdef uint32_t block_before(const Graph *g, uint32_t header) noexcept nogil

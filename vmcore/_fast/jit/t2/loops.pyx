@@ -36,30 +36,20 @@ cdef bint in_every_turn(const Graph *g, uint32_t block, uint32_t header) noexcep
     return True
 
 
-cdef bint has_room(const Graph *g, const uint32_t *live, uint32_t most, uint32_t header) noexcept nogil:
-    cdef uint32_t i, block
-    for i in range(g.norder):
-        block = g.order[i]
-        if live[block] >= most and g.blocks[block].loop == block and in_loop(g, block, header):
-            return False
-    return True
-
-
 cdef uint32_t largest_with_room(const Graph *g, const uint32_t *live, uint32_t most, uint32_t header) noexcept nogil:
     cdef uint32_t found = 0
-    while header:
-        if has_room(g, live, most, header):
-            found = header
+    while header and live[header] < most:
+        found = header
         header = loop_around(g, header)
     return found
 
 
-cdef void take_room(const Graph *g, uint32_t *live, uint32_t header) noexcept nogil:
-    cdef uint32_t i, block
-    for i in range(g.norder):
-        block = g.order[i]
-        if g.blocks[block].loop == block and in_loop(g, block, header):
-            live[block] += 1
+cdef void take_room(const Graph *g, uint32_t *live, uint32_t header, uint32_t found) noexcept nogil:
+    while header:
+        live[header] += 1
+        if header == found:
+            return
+        header = loop_around(g, header)
 
 
 # --- the block before a loop ------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ it would be asked in vain, so what it is worth is estimated: `reach` bounds how 
 loop. It only decides what is fast; a pair is right whatever the address does.
 
 A pair stands before the largest loop around in which it has room: each takes two registers all the way, and as it is
-empty at first it costs a look-up more wherever it begins anew, which in short inner loops is all the time.
+empty at first it costs a look-up more wherever it begins anew, which in short inner loops is all the time. A loop
+beside its own has room for others: there it lies aside.
 
 Limit: HOSTs of loops that have no other loop inside.
 """
@@ -24,7 +25,7 @@ from vmcore._fast.jit.t2.loops cimport (
 from vmcore._fast.jit.t2.scratch cimport scratch_give, scratch_zeroed
 
 cdef enum:
-    MOST_PAIRS = 3            # in any loop
+    MOST_PAIRS = 3            # of a loop, and in those around it
     FAR = 1 << 30
     NEAR = 256                # a turn: sixteen are in the same page
     SCATTER = 2048            # ... if it comes back: about half of them are
@@ -277,7 +278,7 @@ cdef void choose(Pairs *p) noexcept nogil:
             best.weight = 0
             continue
         best.before = found
-        take_room(g, p.live, found)
+        take_room(g, p.live, best.loop, found)
 
 
 # --- what is done with it further out ---------------------------------------------------------------------------------

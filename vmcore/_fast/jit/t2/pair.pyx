@@ -1,16 +1,15 @@
 """Remembered pages.
 
-A HOST in an innermost loop whose address moves little from one turn to the next finds what it found the last time. It
-gets an OP_TAG and an OP_ADDEND, which stand before the loop; one pair serves all of them whose addresses have the same
-root, or lie in the same small table, and that ask for the same, reads or writes. Where addresses jump from page to page
-it would be asked in vain, so what it is worth is estimated: `reach` bounds how far an address moves in a turn of the
-loop. It only decides what is fast; a pair is right whatever the address does.
+A HOST in a loop whose address moves little from one turn to the next finds what it found the last time. It gets an
+OP_TAG and an OP_ADDEND, which stand before the loop; one pair serves all of them whose addresses have the same root, or
+lie in the same small table, and that ask for the same, reads or writes. Where addresses jump from page to page it would
+be asked in vain, so what it is worth is estimated: `reach` bounds how far an address moves in a turn of the loop. It
+only decides what is fast; a pair is right whatever the address does.
 
 A pair stands before the largest loop around in which it has room: each takes two registers all the way, and as it is
 empty at first it costs a look-up more wherever it begins anew, which in short inner loops is all the time. A loop
-beside its own has room for others: there it lies aside.
-
-Limit: HOSTs of loops that have no other loop inside.
+beside its own has room for others, as has one inside: there it lies aside. Innermost loops choose first; what goes on
+in one around with the address that they have joins their pairs, the rest of it has its own.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -40,7 +39,7 @@ cdef struct Stream:
     uint32_t root
     int64_t off               # of the first one's address from it
     uint32_t write
-    uint32_t loop             # header of the innermost loop
+    uint32_t loop             # header of the loop that it is in
     uint32_t before           # header of the loop that the pair stands before; 0: none
     uint32_t tag
     uint32_t addend
@@ -221,7 +220,8 @@ cdef uint32_t table_of(const Pairs *p, uint32_t root, uint32_t header) noexcept 
 
 # --- which, and where -------------------------------------------------------------------------------------------------
 
-cdef void collect(Pairs *p) noexcept nogil:
+cdef void collect(Pairs *p, bint innermost) noexcept nogil:
+    # Those of innermost loops, or of others.
     cdef Graph *g = p.g
     cdef uint32_t i, k, node, header, root
     cdef const Node *n
@@ -229,13 +229,13 @@ cdef void collect(Pairs *p) noexcept nogil:
     cdef int64_t off = 0
     for i in range(g.norder):
         header = g.blocks[g.order[i]].loop
-        if header == 0 or not is_innermost(g, header):
+        if header == 0 or is_innermost(g, header) != innermost:
             continue
         p.block = g.order[i]
         node = g.blocks[p.block].first
         while node:
             n = &g.nodes[node]
-            if n.op == OP_HOST and n.b == 0 and not n.flags & MEM_EARLY:
+            if n.op == OP_HOST and n.b == 0 and p.stream_of[node] == 0 and not n.flags & MEM_EARLY:
                 root = table_of(p, root_of(g, n.a, &off), header)
                 off += n.imm
                 for k in range(p.nstreams):
@@ -402,9 +402,11 @@ cdef void pass_pair(Graph *g) noexcept nogil:
     p.kin = <uint32_t *>scratch_zeroed(&g.scratch, nodes, sizeof(uint32_t))
     p.origins = <uint32_t *>scratch_zeroed(&g.scratch, nodes, sizeof(uint32_t))
     if p.kin != NULL and p.origins != NULL and p.streams != NULL and p.stream_of != NULL and p.live != NULL:
-        collect(&p)
+        collect(&p, True)
         choose(&p)
         join_streams(&p)
+        collect(&p, False)
+        choose(&p)
         make_blocks(&p)
         if not g.failed:
             put_pairs(&p, nodes)

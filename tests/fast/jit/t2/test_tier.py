@@ -585,7 +585,8 @@ def test_how_much_regions_execute_is_counted() -> None:
 def test_a_hart_that_was_seen_goes_on_in_compiled_code() -> None:
     a = start(0)
     for _ in range(100):
-        a.emit("addi", rd=A0, rs1=A0, imm=1)
+        # (Slow, so that the region is there in time.)
+        a.emit("divu", rd=A0, rs1=A2, rs2=A0)
     a.emit("jal", to="loop", rd=0)
     core = machine(a.code())
     run_until(core, "t2_regions")

@@ -595,8 +595,8 @@ def test_a_hart_that_was_seen_goes_on_in_compiled_code() -> None:
     after = core.stats()
     assert after["t2_samples"] - before["t2_samples"] >= 7
     followed = after["t2_watched"] - before["t2_watched"]
-    # What else is interpreted is a way to the loop's begin, where a hart was followed there too, and the last hundred of
-    # the whole run, not of each sighting.
+    # What else is interpreted is a way to the loop's begin, where a hart was followed there too, and the last hundred
+    # of the whole run, not of each sighting.
     assert after["t0_insns"] - before["t0_insns"] - 512 * followed < 500
     core.close()
 

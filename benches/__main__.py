@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-BENCHES = ("embedding", "scaling", "spills", "compare")
+BENCHES = ("embedding", "scaling", "spills", "tiers", "compare")
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or BENCHES:

@@ -114,6 +114,10 @@ class Vmcore:
         if tier is not None:
             self._machine["tier"] = tier
 
+    def machine(self, name: str) -> dict[str, str]:
+        """Return the arguments of the machine that runs a kernel."""
+        return {**self._machine, **self._guests.files(name)}
+
     def run(self, name: str, cache: Path | None = None, *, counting: bool = False) -> Run:
         """Run a kernel, with an empty cache folder unless one is given.
 
@@ -123,7 +127,7 @@ class Vmcore:
             with tempfile.TemporaryDirectory() as folder:
                 return self.run(name, Path(folder), counting=counting)
         linux = self._guests.form == "linux"
-        order = json.dumps({"machine": {**self._machine, **self._guests.files(name)}, "handshake": linux})
+        order = json.dumps({"machine": self.machine(name), "handshake": linux})
         script = Path(__file__).with_name("in_vmcore.py")
         counts = str(int(counting))
         with Child([sys.executable, str(script), order], VMCORE_CACHE=str(cache), VMCORE_JIT_COUNT=counts) as child:

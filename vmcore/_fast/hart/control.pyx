@@ -291,7 +291,7 @@ cdef Op *enter(Hart *hart, gva_t pc, uint64_t left, bint step) noexcept nogil:
             if sys.sample != NULL and not step and <int64_t>vmcore_load64(&hart.pins.budget) < 0:
                 sys.sample(hart, pc)
                 # What is left of this budget would be T0's. But it may be a part of a longer one, cut so that the hart
-                # is seen: then the caller's next part begins here, where a block does.
+                # is seen: then the caller's next part begins here, in compiled code.
                 hart.pc = pc
                 hart.left = left
                 hart.exit_reason = LEAVE_BUDGET

@@ -101,11 +101,12 @@ cdef bint tell(Told *w, uint32_t cond, bint met, bint second) noexcept nogil:
             return False
         w.old = n.a
         w.new_ = n.b
-        w.met = 1
-        if n.op == (OP_NE if met else OP_EQ) and g.nodes[n.b].imm == 0 and is_comparison(g.nodes[n.a].op):
-            w.new_ = 0
+        if n.op == (OP_EQ if met else OP_NE):
             return True
-        return n.op == (OP_EQ if met else OP_NE)
+        # It is not 0, which of comparisons leaves 1.
+        w.new_ = 0
+        w.met = 1
+        return n.op == (OP_NE if met else OP_EQ) and g.nodes[n.b].imm == 0 and is_comparison(g.nodes[n.a].op)
     if n.op == OP_CONST or n.type != T_INT or (met and not is_comparison(n.op)):
         return False
     w.old = cond
